@@ -1,0 +1,45 @@
+"""The errors that go_gym raises. Each message says what was wrong, where, and what would be right."""
+
+
+class GoGymError(ValueError):
+    """Base of every error that bad input to go_gym raises."""
+
+
+class FileFormatError(GoGymError):
+    """A file is truncated, too large, or not in the format that it should be in."""
+
+
+class GraphError(GoGymError):
+    """A computation graph is malformed: a cycle, a dangling id, a cost out of range."""
+
+
+class ClusterError(GoGymError):
+    """A cluster description is malformed, or names a device or link that does not exist."""
+
+
+class DecisionError(GoGymError):
+    """A decision does not fit its problem: wrong shape, dtype, or a device out of range."""
+
+
+class ProblemError(GoGymError):
+    """A graph and a cluster do not go together."""
+
+
+class DatasetError(GoGymError):
+    """A graph that is not in the catalogue, or whose file is missing or altered."""
+
+
+class AgentError(GoGymError):
+    """An agent that is not installed, cannot be loaded, or broke the protocol."""
+
+
+class BudgetError(GoGymError):
+    """A simulator call was asked for after the budget was used up."""
+
+
+class LeaderboardError(GoGymError):
+    """A leaderboard or a submission is malformed."""
+
+
+class CaptureError(GoGymError):
+    """A program that cannot be captured as a computation graph."""

@@ -1,0 +1,151 @@
+"""Files that come from strangers, and files that must never be half written.
+
+Arrays travel as ``.npz`` (zip of ``.npy``), read here without pickle and without trusting a
+single size: every member's header is checked against the bytes that are really there before
+any memory is taken.
+"""
+
+import contextlib
+import hashlib
+import io
+import math
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from go_gym.errors import FileFormatError
+
+MAX_FILE_BYTES = 256 * 2**20
+"""Largest file that is read (our choice: 80,000 ops take under 3 MB)."""
+MAX_ARRAY_BYTES = 2 * 2**30
+"""Largest total size of the arrays in one file once decompressed (our choice)."""
+MAX_MEMBERS = 256
+_ALLOWED_KINDS = "iufb"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def atomic_write(path: str | Path, data: bytes | str) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the new one, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    payload = data.encode() if isinstance(data, str) else data
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def sha256(data: bytes) -> str:
+    """Hex SHA-256 of ``data``."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """The bytes of a file of at most ``limit`` bytes; raises FileFormatError otherwise."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise FileFormatError(f"{path}: not a regular file")
+        if size > limit:
+            raise FileFormatError(f"{path}: {size:,} bytes, more than the limit of {limit:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise FileFormatError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_text(path: str | Path, limit: int = MAX_FILE_BYTES) -> str:
+    """The UTF-8 text of a file of at most ``limit`` bytes; raises FileFormatError otherwise."""
+    try:
+        return read_bytes(path, limit).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{path}: not UTF-8 text at byte {error.start}") from error
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """``arrays`` as the bytes of an ``.npz``; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+def unpack_arrays(data: bytes, where: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` given as bytes.
+
+    Raises FileFormatError, naming ``where`` and the member, for anything that is not a plain
+    archive of numeric arrays within the stated sizes.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            if len(members) > MAX_MEMBERS:
+                raise FileFormatError(f"{where}: {len(members)} members, at most {MAX_MEMBERS}")
+            total = sum(member.file_size for member in members)
+            if total > MAX_ARRAY_BYTES:
+                raise FileFormatError(
+                    f"{where}: {total:,} bytes once decompressed, more than {MAX_ARRAY_BYTES:,}"
+                )
+            arrays: dict[str, np.ndarray] = {}
+            for member in members:
+                name = member.filename.removesuffix(".npy")
+                if name in arrays or name == member.filename:
+                    raise FileFormatError(f"{where}: unexpected or repeated member {name!r}")
+                with archive.open(member) as stream:
+                    raw = stream.read(member.file_size)
+                arrays[name] = _parse_npy(raw, f"{where}: member {name!r}")
+            return arrays
+    except FileFormatError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        OSError,
+        OverflowError,
+    ) as error:
+        raise FileFormatError(f"{where}: not a readable array archive: {error}") from error
+
+
+def _parse_npy(raw: bytes, where: str) -> np.ndarray:
+    stream = io.BytesIO(raw)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):
+            raise FileFormatError(f"{where}: .npy version {version}, expected (1, 0)")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=4096)
+    except FileFormatError:
+        raise
+    except Exception as error:  # the header is parsed as a Python literal: many things can go wrong
+        raise FileFormatError(f"{where}: malformed .npy header: {error}") from error
+    if dtype.kind not in _ALLOWED_KINDS or dtype.hasobject or dtype.shape:
+        raise FileFormatError(f"{where}: dtype {dtype} is not a plain number type")
+    count = math.prod(shape)
+    body = raw[stream.tell() :]
+    if any(side < 0 for side in shape) or count * dtype.itemsize != len(body):
+        raise FileFormatError(
+            f"{where}: shape {shape} of {dtype} does not fit the {len(body)} bytes present"
+        )
+    array = np.frombuffer(body, dtype=dtype, count=count)
+    return array.reshape(shape, order="F" if fortran else "C")

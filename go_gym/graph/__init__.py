@@ -1,0 +1,5 @@
+"""The computation graph: model, construction, validation, file format, features."""
+
+from go_gym.graph.model import DTYPES, PHASES, Alias, ComputationGraph
+
+__all__ = ["DTYPES", "PHASES", "Alias", "ComputationGraph"]

@@ -1,0 +1,118 @@
+"""The graph file: an ``.npz`` of plain arrays, its texts as UTF-8 in one of them. No pickle."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from go_gym.errors import FileFormatError
+from go_gym.files import atomic_write, pack_arrays, read_bytes, unpack_arrays
+from go_gym.graph.build import assemble
+from go_gym.graph.model import COLUMNS, ComputationGraph
+
+FORMAT = "go-gym graph"
+VERSION = 1
+_TABLES = ("op_types", "layers", "duration_kinds")
+_PERMUTATIONS = ("source_index", "tensor_source_index")
+
+
+def dumps(graph: ComputationGraph) -> bytes:
+    """The file's bytes; equal graphs give equal bytes."""
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": graph.name,
+        "metadata": dict(graph.metadata),
+        **{table: list(getattr(graph, table)) for table in _TABLES},
+    }
+    arrays = {
+        "header": _text(json.dumps(header, ensure_ascii=False)),
+        "op_names": _text("\n".join(graph.op_names)),
+        **{column: getattr(graph, column) for column in COLUMNS},
+    }
+    for label in _PERMUTATIONS:  # left out where the caller's order was kept
+        values = getattr(graph, label)
+        if not np.array_equal(values, np.arange(len(values))):
+            arrays[label] = values
+    return pack_arrays(arrays)
+
+
+def save(graph: ComputationGraph, path: str | Path) -> None:
+    """Write ``graph`` to ``path``, whole or not at all."""
+    atomic_write(path, dumps(graph))
+
+
+def load(path: str | Path) -> ComputationGraph:
+    """Read and check a graph file; raises FileFormatError or GraphError."""
+    return loads(read_bytes(path), path)
+
+
+def loads(data: bytes, where: str | Path = "graph") -> ComputationGraph:
+    """The graph in a file's bytes; ``where`` names the file in errors."""
+    arrays = unpack_arrays(data, where)
+    missing = [label for label in ("header", "op_names", *COLUMNS) if label not in arrays]
+    if missing:
+        raise FileFormatError(f"{where}: not a graph file: {', '.join(missing)} missing")
+    unknown = set(arrays) - {"header", "op_names", *COLUMNS, *_PERMUTATIONS}
+    if unknown:
+        raise FileFormatError(f"{where}: unexpected arrays: {', '.join(sorted(unknown))}")
+    header = _header(arrays["header"], where)
+    for column, kind in COLUMNS.items():
+        if arrays[column].dtype != kind:
+            raise FileFormatError(
+                f"{where}: {column} has dtype {arrays[column].dtype}, expected {np.dtype(kind)}"
+            )
+    identity = {
+        "source_index": len(arrays["op_type"]) if arrays["op_type"].ndim else 0,
+        "tensor_source_index": len(arrays["tensor_producer"])
+        if arrays["tensor_producer"].ndim
+        else 0,
+    }
+    permutations = {
+        label: arrays.get(label, np.arange(size, dtype=np.int64))
+        for label, size in identity.items()
+    }
+    for label, values in permutations.items():
+        if values.dtype != np.int64:
+            raise FileFormatError(f"{where}: {label} has dtype {values.dtype}, expected int64")
+    names = _untext(arrays["op_names"], where)
+    return assemble(
+        name=header["name"],
+        op_names=tuple(names.split("\n")),
+        columns={column: arrays[column] for column in COLUMNS},
+        metadata=header["metadata"],
+        **{table: tuple(header[table]) for table in _TABLES},
+        **permutations,
+    )
+
+
+def _header(array: np.ndarray, where: str | Path) -> dict[str, Any]:
+    try:
+        header = json.loads(_untext(array, where))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise FileFormatError(f"{where}: header is not JSON: {error}") from None
+    kinds = {"name": str, "metadata": dict, **dict.fromkeys(_TABLES, list)}
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise FileFormatError(f"{where}: not a {FORMAT} file")
+    if header.get("version") != VERSION:
+        raise FileFormatError(
+            f"{where}: format version {header.get('version')}, this go_gym reads {VERSION}"
+        )
+    for label, kind in kinds.items():
+        if not isinstance(header.get(label), kind):
+            raise FileFormatError(f"{where}: header entry {label!r} is missing or malformed")
+    return header
+
+
+def _text(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def _untext(array: np.ndarray, where: str | Path) -> str:
+    if array.dtype != np.uint8 or array.ndim != 1:
+        raise FileFormatError(f"{where}: a text is stored as {array.dtype} of {array.ndim} axes")
+    try:
+        return array.tobytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{where}: not UTF-8 text at byte {error.start}") from None
