@@ -1,0 +1,28 @@
+"""go-gym: Gymnasium environments for computational-graph optimisation.
+
+>>> import gymnasium as gym, go_gym
+>>> env = gym.make("GO-Placement-v0", graph="rnnlm-2", cluster="p100x2")  # doctest: +SKIP
+"""
+
+from go_gym.cluster import Cluster, Device, Link, load_cluster
+from go_gym.graph import Alias, ComputationGraph
+from go_gym.problem import Decision, Problem
+from go_gym.simulator import BatchResult, Result, Trace, simulate, simulate_batch
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Alias",
+    "BatchResult",
+    "Cluster",
+    "ComputationGraph",
+    "Decision",
+    "Device",
+    "Link",
+    "Problem",
+    "Result",
+    "Trace",
+    "load_cluster",
+    "simulate",
+    "simulate_batch",
+]

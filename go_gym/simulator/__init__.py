@@ -1,0 +1,28 @@
+"""The event-driven multi-device simulator."""
+
+from go_gym.simulator.reference import simulate_reference
+from go_gym.simulator.result import (
+    BatchResult,
+    ColocationBroken,
+    OutOfMemory,
+    Result,
+    Trace,
+    Violation,
+)
+from go_gym.simulator.simulate import simulate, simulate_batch
+
+VERSION = 1
+"""Raised whenever any result may change; written into every leaderboard row."""
+
+__all__ = [
+    "VERSION",
+    "BatchResult",
+    "ColocationBroken",
+    "OutOfMemory",
+    "Result",
+    "Trace",
+    "Violation",
+    "simulate",
+    "simulate_batch",
+    "simulate_reference",
+]

@@ -1,0 +1,278 @@
+"""The specification of the simulator, in plain Python: short, slow, readable.
+
+Time is whole nanoseconds. At every moment at which something happens, two phases alternate until
+nothing more happens at that moment (ops and transfers may take no time):
+
+1. *Completions*: every op and transfer that ends now ends. Its memory is freed, the tensors of a
+   finished op are requested by the devices that use them, and ops whose last input arrived become
+   ready.
+2. *Starts*: every idle device starts the head of its ready queue, every free port the head of its
+   transfer queue. Memory is allocated.
+
+The order inside a phase changes nothing. See ``Simulation`` for the queues.
+"""
+
+import heapq
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from go_gym.graph.model import Alias
+from go_gym.problem import Decision, Problem, check_decision
+from go_gym.simulator.result import ColocationBroken, OutOfMemory, Result, Trace, Violation
+
+
+def simulate_reference(problem: Problem, decision: Decision, trace: bool = False) -> Result:
+    """What :func:`go_gym.simulate` computes, by the specification; about 1,000× slower."""
+    check_decision(problem, decision)
+    return Simulation(problem, decision).run(trace)
+
+
+@dataclass(order=True)
+class Transfer:
+    """A request to move a tensor; queues are FIFO: by request time, tensor, destination."""
+
+    requested: int
+    tensor: int
+    destinations: tuple[int, ...]  # one, but under egress contention all
+    source: int = field(compare=False)
+    start: int = field(compare=False, default=0)
+    finish: int = field(compare=False, default=0)
+
+
+class Simulation:
+    """The state of one simulated step."""
+
+    def __init__(self, problem: Problem, decision: Decision) -> None:
+        graph, cluster = problem.graph, problem.cluster
+        self.problem, self.graph, self.cluster = problem, graph, cluster
+        self.place = [int(device) for device in decision.placement]
+        levels = decision.priority
+        self.priority = [0] * graph.num_ops if levels is None else [int(x) for x in levels]
+        self.inputs = [[] for _ in range(graph.num_ops)]
+        self.consumers = [[] for _ in range(graph.num_tensors)]
+        for tensor, op in zip(graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True):
+            self.inputs[op].append(tensor)
+            self.consumers[tensor].append(op)
+        self.outputs = [[] for _ in range(graph.num_ops)]
+        for tensor, op in enumerate(graph.tensor_producer.tolist()):
+            self.outputs[op].append(tensor)
+        self.producer = graph.tensor_producer.tolist()
+        self.alias = graph.tensor_alias.tolist()
+        self.size = graph.tensor_bytes.tolist()
+
+        self.now = 0
+        self.ends: list[tuple[int, int, object]] = []  # heap of (time, serial, op or Transfer)
+        self.serial = 0
+        self.missing = [len(tensors) for tensors in self.inputs]
+        self.ready: list[list] = [[] for _ in cluster.devices]  # heaps, see make_ready
+        self.running: list[int | None] = [None] * len(cluster.devices)
+        self.queues: dict[object, list[Transfer]] = defaultdict(list)  # heap of each port
+        self.busy_ports: set[object] = set()
+        self.holders: dict[tuple[int, int], int] = {}  # (tensor, device) → what still needs it
+        self.memory = [0] * len(cluster.devices)
+        self.peak = [0] * len(cluster.devices)
+        self.out_of_memory: tuple[int, int] | None = None  # (time, device), the first
+        self.busy = [0] * len(cluster.devices)
+        self.moved = 0
+        self.op_start, self.op_finish = [0] * graph.num_ops, [0] * graph.num_ops
+        self.transfers: list[Transfer] = []
+
+    def run(self, trace: bool) -> Result:
+        for op, device in enumerate(self.place):
+            self.allocate(device, int(self.graph.parameter_bytes[op]))
+        for op in range(self.graph.num_ops):
+            if self.missing[op] == 0:
+                self.make_ready(op)
+        self.start_all()
+        while self.ends:
+            self.now = self.ends[0][0]
+            while self.ends and self.ends[0][0] == self.now:
+                ended = heapq.heappop(self.ends)[2]
+                if isinstance(ended, Transfer):
+                    self.end_transfer(ended)
+                else:
+                    self.end_op(ended)
+            self.start_all()
+        return Result(
+            step_time_ns=self.now,
+            violation=self.violation(),
+            busy_ns=np.array(self.busy, dtype=np.int64),
+            peak_memory=np.array(self.peak, dtype=np.int64),
+            bytes_moved=self.moved,
+            trace=self.trace() if trace else None,
+        )
+
+    # -- completions
+
+    def end_op(self, op: int) -> None:
+        device = self.place[op]
+        self.running[device] = None
+        self.op_finish[op] = self.now
+        for tensor in self.outputs[op]:
+            users = self.consumers[tensor]
+            remote = sorted({self.place[user] for user in users} - {device})
+            local = [user for user in users if self.place[user] == device]
+            transfers = self.request(tensor, device, remote)
+            self.holders[tensor, device] = sum(self.hold(tensor, user) for user in local)
+            self.holders[tensor, device] += transfers
+            if self.holders[tensor, device] == 0:
+                self.free(tensor, device)
+            self.arrive(tensor, device)
+        shared = {self.alias[tensor] for tensor in self.outputs[op]}
+        for tensor in self.inputs[op]:
+            if tensor not in shared:  # else released with the outputs that share its storage
+                self.release(tensor, device)
+
+    def hold(self, tensor: int, user: int) -> int:
+        """How many releases the use of ``tensor`` by ``user`` will bring."""
+        views = sum(self.alias[output] == tensor for output in self.outputs[user])
+        return max(views, 1)
+
+    def request(self, tensor: int, source: int, destinations: list[int]) -> int:
+        """Queue what sends ``tensor``; returns the number of transfers."""
+        if not destinations:
+            return 0
+        if self.cluster.contention == "egress":
+            groups = [tuple(destinations)]
+        else:
+            groups = [(destination,) for destination in destinations]
+        for group in groups:
+            transfer = Transfer(self.now, tensor, group, source)
+            if self.cluster.contention == "link":
+                port: object = (source, group[0])
+            elif self.cluster.contention == "none":
+                port = (source, tensor, group[0])
+            else:
+                port = source
+            heapq.heappush(self.queues[port], transfer)
+        return len(groups)
+
+    def end_transfer(self, transfer: Transfer) -> None:
+        if self.cluster.contention == "link":
+            self.busy_ports.discard((transfer.source, transfer.destinations[0]))
+        self.busy_ports.discard(transfer.source)
+        self.busy_ports.discard(("in", *transfer.destinations))
+        self.release(transfer.tensor, transfer.source)
+        for destination in transfer.destinations:
+            self.arrive(transfer.tensor, destination)
+
+    def arrive(self, tensor: int, device: int) -> None:
+        for user in self.consumers[tensor]:
+            if self.place[user] == device:
+                self.missing[user] -= 1
+                if self.missing[user] == 0:
+                    self.make_ready(user)
+
+    def make_ready(self, op: int) -> None:
+        """Highest priority first, then FIFO by ready time, ties by lowest op number."""
+        heapq.heappush(self.ready[self.place[op]], (-self.priority[op], self.now, op))
+
+    def release(self, tensor: int, device: int) -> None:
+        """One fewer needs ``tensor`` on ``device``; the last one frees it."""
+        self.holders[tensor, device] -= 1
+        if self.holders[tensor, device] == 0:
+            self.free(tensor, device)
+
+    def free(self, tensor: int, device: int) -> None:
+        self.memory[device] -= self.held_bytes(tensor, device)
+        if device == self.place[self.producer[tensor]] and self.alias[tensor] >= 0:
+            self.release(self.alias[tensor], device)
+
+    def held_bytes(self, tensor: int, device: int) -> int:
+        """A tensor that shares storage takes no memory where it is produced; copies do."""
+        if device == self.place[self.producer[tensor]] and self.alias[tensor] != Alias.OWN:
+            return 0
+        return self.size[tensor]
+
+    # -- starts
+
+    def start_all(self) -> None:
+        for device in range(len(self.ready)):
+            if self.running[device] is None and self.ready[device]:
+                self.start_op(device, heapq.heappop(self.ready[device])[2])
+        if self.cluster.contention == "duplex":
+            self.start_duplex()
+        else:
+            for port, queue in list(self.queues.items()):
+                if queue and port not in self.busy_ports:
+                    self.busy_ports.add(port)
+                    self.start_transfer(heapq.heappop(queue))
+
+    def start_duplex(self) -> None:
+        """The head of a source's queue needs both ports; the earliest request wins one."""
+        heads = [
+            queue[0] for port, queue in self.queues.items() if queue and port not in self.busy_ports
+        ]
+        for head in sorted(heads):
+            incoming = ("in", *head.destinations)
+            if incoming not in self.busy_ports:
+                self.busy_ports |= {head.source, incoming}
+                self.start_transfer(heapq.heappop(self.queues[head.source]))
+
+    def start_op(self, device: int, op: int) -> None:
+        duration = int(self.problem.durations_on(device)[op])
+        self.running[device] = op
+        self.op_start[op] = self.now
+        self.busy[device] += duration
+        for tensor in self.outputs[op]:
+            self.allocate(device, self.held_bytes(tensor, device))
+        self.push(self.now + duration, op)
+
+    def start_transfer(self, transfer: Transfer) -> None:
+        size = self.size[transfer.tensor]
+        transfer.start = self.now
+        transfer.finish = self.now + max(
+            self.cluster.transfer_ns(size, transfer.source, destination)
+            for destination in transfer.destinations
+        )
+        for destination in transfer.destinations:
+            local = [u for u in self.consumers[transfer.tensor] if self.place[u] == destination]
+            self.holders[transfer.tensor, destination] = sum(
+                self.hold(transfer.tensor, user) for user in local
+            )
+            self.allocate(destination, size)
+            self.moved += size
+        self.transfers.append(transfer)
+        self.push(transfer.finish, transfer)
+
+    def push(self, time: int, what: object) -> None:
+        self.serial += 1
+        heapq.heappush(self.ends, (time, self.serial, what))
+
+    def allocate(self, device: int, size: int) -> None:
+        self.memory[device] += size
+        self.peak[device] = max(self.peak[device], self.memory[device])
+        if self.memory[device] > self.cluster.devices[device].memory_bytes:
+            found = (self.now, device)
+            self.out_of_memory = min(self.out_of_memory or found, found)
+
+    # -- results
+
+    def violation(self) -> Violation | None:
+        leaders = self.problem.colocation_leader.tolist()
+        for op, leader in enumerate(leaders):
+            if self.place[op] != self.place[leader]:
+                return ColocationBroken(op, self.graph.op_names[op], leader)
+        if self.out_of_memory is not None:
+            time, device = self.out_of_memory
+            return OutOfMemory(device, self.cluster.devices[device].name, time)
+        return None
+
+    def trace(self) -> Trace:
+        rows = sorted(
+            (transfer.start, transfer.tensor, destination, transfer.source, transfer.finish)
+            for transfer in self.transfers
+            for destination in transfer.destinations
+        )
+        table = np.array(rows, dtype=np.int64).reshape(-1, 5)
+        return Trace(
+            op_start=np.array(self.op_start, dtype=np.int64),
+            op_finish=np.array(self.op_finish, dtype=np.int64),
+            transfer_start=table[:, 0],
+            transfer_tensor=table[:, 1],
+            transfer_destination=table[:, 2],
+            transfer_source=table[:, 3],
+            transfer_finish=table[:, 4],
+        )
