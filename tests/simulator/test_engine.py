@@ -1,0 +1,100 @@
+"""The Numba engine equals the plain-Python specification, in every field."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import go_gym
+from go_gym.cluster import CONTENTION_MODELS
+from go_gym.simulator import Result, simulate_reference
+from tests.strategies import clusters, decisions, graphs, problems
+
+
+def assert_equal(found: Result, expected: Result) -> None:
+    for field in fields(Result):
+        a, b = getattr(found, field.name), getattr(expected, field.name)
+        if field.name == "trace" and a is not None and b is not None:
+            for part in fields(b):
+                np.testing.assert_array_equal(
+                    getattr(a, part.name), getattr(b, part.name), err_msg=part.name
+                )
+        else:
+            np.testing.assert_equal(a, b, err_msg=field.name)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_equals_reference(data):
+    problem = data.draw(problems())
+    decision = data.draw(decisions(problem))
+    expected = simulate_reference(problem, decision, trace=True)
+    assert_equal(go_gym.simulate(problem, decision, trace=True), expected)
+
+
+@pytest.mark.parametrize("contention", CONTENTION_MODELS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_equals_reference_on_wide_clusters(contention, data):
+    cluster = data.draw(clusters(16, contention))
+    problem = go_gym.Problem(data.draw(graphs(60)), cluster)
+    batch = [data.draw(decisions(problem)) for _ in range(4)]
+    for decision, found in zip(batch, go_gym.simulate_batch(problem, batch), strict=True):
+        assert_equal(found, simulate_reference(problem, decision))
+
+
+def random_problem(rng: np.random.Generator, n: int, devices: int, contention: str):
+    back = np.minimum(rng.geometric(0.05, (n, 3)), np.arange(n)[:, None])
+    uses = [
+        (int(op - step), op)
+        for op in range(1, n)
+        for step in {int(s) for s in back[op] if s > 0}
+    ]
+    graph = go_gym.ComputationGraph.from_costs(
+        rng.integers(0, 50, n), np.stack([np.arange(n), rng.integers(0, 60, n)], axis=1), uses
+    )
+    cluster = go_gym.Cluster.uniform(
+        devices=devices, bandwidth=1e9, latency=2e-9, memory=n * 20, contention=contention
+    )
+    return go_gym.Problem(graph, cluster)
+
+
+@pytest.mark.parametrize("contention", CONTENTION_MODELS)
+@pytest.mark.parametrize("levels", [0, 4])
+def test_equals_reference_on_larger_graphs(contention, levels):
+    """Long queues: 500 graphs of 300 ops in all, each compared in every field."""
+    rng = np.random.default_rng(levels + 10 * CONTENTION_MODELS.index(contention))
+    for _ in range(60):
+        problem = random_problem(rng, 300, int(rng.integers(2, 9)), contention)
+        placement = rng.integers(0, problem.num_devices, problem.num_ops)
+        priority = rng.integers(0, levels, problem.num_ops) if levels else None
+        decision = go_gym.Decision(placement=placement, priority=priority)
+        found = go_gym.simulate(problem, decision, trace=True)
+        assert_equal(found, simulate_reference(problem, decision, trace=True))
+
+
+def test_batch_equals_single_calls_in_order_for_any_number_of_threads():
+    rng = np.random.default_rng(3)
+    problem = random_problem(rng, 200, 4, "duplex")
+    batch = [go_gym.Decision(placement=rng.integers(0, 4, 200)) for _ in range(13)]
+    single = [go_gym.simulate(problem, decision) for decision in batch]
+    for threads in (1, 2, 5):
+        results = go_gym.simulate_batch(problem, batch, threads=threads)
+        assert len(results) == 13
+        for found, expected in zip(results, single, strict=True):
+            assert_equal(found, expected)
+    assert len(go_gym.simulate_batch(problem, [])) == 0
+
+
+def test_batch_may_mix_fifo_and_priorities():
+    rng = np.random.default_rng(4)
+    problem = random_problem(rng, 100, 3, "egress")
+    placement = rng.integers(0, 3, 100)
+    batch = [
+        go_gym.Decision(placement=placement),
+        go_gym.Decision(placement=placement, priority=rng.integers(0, 5, 100)),
+    ]
+    for found, decision in zip(go_gym.simulate_batch(problem, batch), batch, strict=True):
+        assert_equal(found, go_gym.simulate(problem, decision))
