@@ -1,0 +1,86 @@
+"""m-TOPO and m-ETF: the memory-aware placers of Baechi (Jeon et al., SoCC 2020)."""
+
+import numpy as np
+
+from go_gym.agent import Budget
+from go_gym.problem import Decision, Problem
+
+from .groups import attached_groups, decided_groups, resident_bytes
+from .kernels import earliest_task_first
+from .listing import Schedule, link_figures
+
+
+def m_topo_placement(problem: Problem) -> np.ndarray:
+    """(n,) int64: devices filled one after the other, groups in topological order.
+
+    Each device takes up to total bytes / devices + the largest group's bytes (section 3.1), and
+    no more than its memory; a group that fits into no later device goes to the one with most
+    memory left.
+    """
+    groups = attached_groups(problem)
+    size = groups.sums(resident_bytes(problem))
+    d = problem.num_devices
+    share = int(size.sum()) // d + int(size.max())
+    capacity = problem.cluster.memory_bytes.tolist()
+    limit = [min(share, memory) for memory in capacity]
+    used = [0] * d
+    device_of = np.zeros(groups.count, dtype=np.int64)
+    current = 0
+    for group, needed in enumerate(size.tolist()):
+        while current < d - 1 and used[current] + needed > limit[current]:
+            current += 1
+        device = current
+        if used[device] + needed > capacity[device]:
+            device = max(range(d), key=lambda i: capacity[i] - used[i])
+        used[device] += needed
+        device_of[group] = device
+    return device_of[groups.of_op]
+
+
+def m_etf_schedule(problem: Problem) -> Schedule:
+    """The schedule of section 3.2: always the earliest schedulable (op, device) pair that fits.
+
+    The earliest task first of Hwang et al. (1989) under a memory limit: a group's parameters and
+    output tensors must fit; no contention.
+    """
+    graph = problem.graph
+    groups = decided_groups(problem)
+    device_of, start, finish = earliest_task_first(
+        groups.of_op,
+        groups.sums(resident_bytes(problem)),
+        problem.cluster.memory_bytes,
+        graph.is_free,
+        graph.op_tensor_ptr,
+        graph.tensor_use_ptr,
+        graph.use_consumer,
+        graph.op_use_ptr,
+        graph.op_uses,
+        graph.use_tensor,
+        graph.use_producer,
+        graph.tensor_bytes,
+        problem.durations,
+        problem.device_class,
+        problem.cluster.link_of,
+        *link_figures(problem),
+    )
+    return Schedule(np.maximum(device_of, 0)[groups.of_op], start, finish)
+
+
+class MTopo:
+    """m-TOPO (Baechi, SoCC 2020)."""
+
+    version = "1"
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """:func:`m_topo_placement`; no simulator call, the seed plays no part."""
+        return Decision(placement=m_topo_placement(problem))
+
+
+class MEtf:
+    """m-ETF (Baechi, SoCC 2020)."""
+
+    version = "1"
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """The placement of :func:`m_etf_schedule`; no simulator call, the seed plays no part."""
+        return Decision(placement=m_etf_schedule(problem).placement)

@@ -1,0 +1,419 @@
+"""List scheduling, jitted. All jitted code of the heuristics stands here.
+
+Numba's cache looks at the time stamp of a function's own file only. Times are int64 ns.
+
+A *timeline* is what a device or a port is still free for: a sorted list of gaps, the last one
+without end. Timeline i owns the stretch ``where[i, 0]`` to ``+ where[i, 2]`` (``where[i, 1]`` of
+them are used) of the arrays of gap starts and ends; a stretch that is full moves and doubles.
+"""
+
+import numpy as np
+from numba import njit
+
+NONE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
+FOREVER = np.int64(2**62)
+SORT_LIMIT = 64
+"""Inputs of an op up to which they are booked in order of their producers' finish."""
+
+
+@njit(cache=True, nogil=True)
+def list_schedule(
+    order,
+    group_of,
+    given,
+    is_free,
+    op_use_ptr,
+    op_uses,
+    use_tensor,
+    use_producer,
+    tensor_bytes,
+    durations,
+    device_class,
+    link_of,
+    slowness,
+    latency,
+    contention,
+    toll,
+):
+    """Place ops one by one, in ``order`` (n,), each where it finishes first.
+
+    An op goes into the earliest gap of its device that holds it after its inputs arrived
+    (insertion-based policy). Transfers are booked on the ports of the ``contention`` model in the
+    earliest gap. A group goes whole to where its first op is placed, or to its ``given`` (g,)
+    device (-1: open). Free ops without placed inputs wait for their first consumer and go along.
+    With a ``toll``, the device is chosen by finish + toll × port time taken by new transfers.
+
+    Returns the groups' devices (g,), and start and finish of every op (n,).
+    """
+    n, d, u = len(order), len(device_class), len(op_uses)
+    ports = d * d if contention == LINK else (2 * d if contention == DUPLEX else d)
+    lines = d + (ports if contention != NONE else 0)  # timelines: devices, then ports
+    where = np.full((lines, 3), -1, dtype=np.int64)
+    bookings = n + (2 * u if contention != NONE else 0)
+    gap_start = np.empty(8 * (bookings + d) + 8, dtype=np.int64)
+    gap_end = np.empty(len(gap_start), dtype=np.int64)
+    used = np.zeros(1, dtype=np.int64)
+    cursor = np.zeros(ports, dtype=np.int64)
+    stamp = np.zeros(ports, dtype=np.int64)
+    serial = np.int64(0)
+    # copies of tensors on other devices, a linked list a tensor
+    first_copy = np.full(len(tensor_bytes), -1, dtype=np.int64)
+    copies = np.empty((u, 4), dtype=np.int64)  # device, arrival, start, next
+    num_copies = 0
+    device_of = given.copy()
+    start = np.zeros(n, dtype=np.int64)
+    finish = np.zeros(n, dtype=np.int64)
+    inputs = np.empty(max(1, np.max(np.diff(op_use_ptr))), dtype=np.int64)
+    for op in order:
+        count = 0
+        for index in range(op_use_ptr[op], op_use_ptr[op + 1]):
+            use = op_uses[index]
+            if device_of[group_of[use_producer[use]]] >= 0:
+                inputs[count] = use
+                count += 1
+        mine = group_of[op]
+        if count == 0 and is_free[op] and device_of[mine] < 0:
+            continue
+        if count <= SORT_LIMIT:
+            for i in range(1, count):
+                use = inputs[i]
+                key = finish[use_producer[use]]
+                j = i
+                while j > 0 and finish[use_producer[inputs[j - 1]]] > key:
+                    inputs[j] = inputs[j - 1]
+                    j -= 1
+                inputs[j] = use
+        low, high = 0, d
+        if device_of[mine] >= 0:
+            low, high = device_of[mine], device_of[mine] + 1
+        best, best_cost = low, np.inf
+        for phase in range(2):
+            if phase == 1:
+                low, high = best, best + 1
+            elif high - low == 1:
+                continue
+            commit = phase == 1
+            for device in range(low, high):
+                serial += 1
+                ready = np.int64(0)
+                taken = np.int64(0)
+                for i in range(count):
+                    use = inputs[i]
+                    maker = use_producer[use]
+                    source = device_of[group_of[maker]]
+                    if source == device:
+                        ready = max(ready, finish[maker])
+                        continue
+                    tensor = use_tensor[use]
+                    arrival = np.int64(-1)
+                    copy = first_copy[tensor]
+                    while copy >= 0:
+                        if copies[copy, 0] == device:
+                            arrival = copies[copy, 1]
+                            break
+                        copy = copies[copy, 3]
+                    if arrival < 0:
+                        link = link_of[source, device]
+                        length = latency[link] + np.int64(
+                            np.rint(np.float64(tensor_bytes[tensor]) * slowness[link])
+                        )
+                        begin = finish[maker]
+                        if contention == EGRESS and first_copy[tensor] >= 0:
+                            sent = first_copy[tensor]  # one transfer serves all
+                            begin = copies[sent, 2]
+                            arrival = max(begin + length, copies[sent, 1])
+                        elif contention == NONE:
+                            arrival = begin + length
+                        else:
+                            # what this very op books, one after the other
+                            port = source
+                            if contention == LINK:
+                                port = source * d + device
+                            shared = d + device if contention == DUPLEX else port
+                            if not commit and stamp[shared] == serial:
+                                begin = max(begin, cursor[shared])
+                            begin = _fit(where, gap_start, gap_end, d + port, begin, length)
+                            while contention == DUPLEX:
+                                other = _fit(where, gap_start, gap_end, d + shared, begin, length)
+                                if other == begin:
+                                    break
+                                begin = _fit(where, gap_start, gap_end, d + port, other, length)
+                            arrival = begin + length
+                            taken += length
+                            cursor[shared] = arrival
+                            stamp[shared] = serial
+                            if commit:
+                                _book(where, gap_start, gap_end, used, d + port, begin, length)
+                                if contention == DUPLEX:
+                                    _book(
+                                        where, gap_start, gap_end, used, d + shared, begin, length
+                                    )
+                        if commit:
+                            copies[num_copies, 0] = device
+                            copies[num_copies, 1] = arrival
+                            copies[num_copies, 2] = begin
+                            copies[num_copies, 3] = first_copy[tensor]
+                            first_copy[tensor] = num_copies
+                            num_copies += 1
+                    ready = max(ready, arrival)
+                duration = durations[device_class[device], op]
+                begin = _fit(where, gap_start, gap_end, device, ready, duration)
+                if commit:
+                    start[op] = begin
+                    finish[op] = begin + duration
+                    _book(where, gap_start, gap_end, used, device, begin, duration)
+                else:
+                    cost = np.float64(begin + duration) + toll * np.float64(taken)
+                    if cost < best_cost:
+                        best, best_cost = device, cost
+        device_of[mine] = best
+        for index in range(op_use_ptr[op], op_use_ptr[op + 1]):
+            maker_group = group_of[use_producer[op_uses[index]]]
+            if device_of[maker_group] < 0:
+                device_of[maker_group] = best
+    return device_of, start, finish
+
+
+@njit(cache=True, nogil=True)
+def earliest_task_first(
+    group_of,
+    group_bytes,
+    capacity,
+    is_free,
+    op_tensor_ptr,
+    tensor_use_ptr,
+    use_consumer,
+    op_use_ptr,
+    op_uses,
+    use_tensor,
+    use_producer,
+    tensor_bytes,
+    durations,
+    device_class,
+    link_of,
+    slowness,
+    latency,
+):
+    """Always place the ready op that can start first, on the device where it can (m-ETF).
+
+    Ties: lowest op, then lowest device. A group goes whole where its first op is placed, if its
+    ``group_bytes`` (g,) fit into what is left of ``capacity`` (d,); if they fit nowhere, to the
+    device with most memory left. No contention, no insertion. Free ops without placed inputs go
+    along with their first consumer.
+
+    Two heaps a device, by (key, op): ops whose inputs are still on their way, by arrival (0), and
+    ops that wait for the device alone (1).
+
+    Returns the groups' devices (g,), -1 where no op costs anything, and start and finish (n,).
+    """
+    n, d = len(group_of), len(device_class)
+    device_of = np.full(len(group_bytes), -1, dtype=np.int64)
+    left = capacity.copy()
+    free_at = np.zeros(d, dtype=np.int64)
+    start = np.zeros(n, dtype=np.int64)
+    finish = np.zeros(n, dtype=np.int64)
+    missing = np.empty(n, dtype=np.int64)
+    entries = np.zeros(n, dtype=np.int64)  # of an op, in the heaps; -1 once it is placed
+    keys = np.empty((2, d, n), dtype=np.int64)
+    ops = np.empty((2, d, n), dtype=np.int64)
+    sizes = np.zeros((2, d), dtype=np.int64)
+    stack = np.empty(n, dtype=np.int64)  # ops whose inputs are all there or floating
+    height = 0
+    for op in range(n):
+        missing[op] = op_use_ptr[op + 1] - op_use_ptr[op]
+        if missing[op] == 0:
+            stack[height] = op
+            height += 1
+    while True:
+        while height > 0:
+            height -= 1
+            op = stack[height]
+            floating = is_free[op] and device_of[group_of[op]] < 0
+            for index in range(op_use_ptr[op], op_use_ptr[op + 1]):
+                floating &= device_of[group_of[use_producer[op_uses[index]]]] < 0
+            if not floating:
+                for device in range(d):
+                    _push(keys[0, device], ops[0, device], sizes[0], device, 0, op)
+                entries[op] = d
+                continue
+            entries[op] = -1
+            for use in range(
+                tensor_use_ptr[op_tensor_ptr[op]], tensor_use_ptr[op_tensor_ptr[op + 1]]
+            ):
+                missing[use_consumer[use]] -= 1
+                if missing[use_consumer[use]] == 0:
+                    stack[height] = use_consumer[use]
+                    height += 1
+        best, best_op, best_time = -1, -1, FOREVER
+        for device in range(d):
+            while sizes[0, device] > 0 and keys[0, device, 0] <= free_at[device]:
+                op = _pop(keys[0, device], ops[0, device], sizes[0], device)
+                _push(keys[1, device], ops[1, device], sizes[1], device, 0, op)
+            if sizes[1, device] > 0:
+                time, op = free_at[device], ops[1, device, 0]
+            elif sizes[0, device] > 0:
+                time, op = keys[0, device, 0], ops[0, device, 0]
+            else:
+                continue
+            if time < best_time or (time == best_time and op < best_op):
+                best, best_op, best_time = device, op, time
+        if best < 0:
+            break
+        heap = 1 if sizes[1, best] > 0 else 0
+        op, device = _pop(keys[heap, best], ops[heap, best], sizes[heap], best), best
+        if entries[op] < 0:
+            continue
+        entries[op] -= 1
+        mine = group_of[op]
+        if device_of[mine] >= 0 and device_of[mine] != device:
+            continue
+        ready = np.int64(0)
+        needed = group_bytes[mine] if device_of[mine] < 0 else np.int64(0)
+        for index in range(op_use_ptr[op], op_use_ptr[op + 1]):
+            use = op_uses[index]
+            source = device_of[group_of[use_producer[use]]]
+            if source < 0:
+                continue
+            arrival = finish[use_producer[use]]
+            if source != device:
+                link = link_of[source, device]
+                arrival += latency[link] + np.int64(
+                    np.rint(np.float64(tensor_bytes[use_tensor[use]]) * slowness[link])
+                )
+            ready = max(ready, arrival)
+        if max(ready, free_at[device]) > best_time:  # it was put in before its inputs were placed
+            _push(keys[0, device], ops[0, device], sizes[0], device, ready, op)
+            entries[op] += 1
+            continue
+        if device_of[mine] < 0 and needed > left[device]:
+            if entries[op] == 0:  # fits nowhere
+                device_of[mine] = np.argmax(left)
+                left[device_of[mine]] -= needed
+                _push(keys[0, device_of[mine]], ops[0, device_of[mine]], sizes[0],
+                      device_of[mine], 0, op)  # fmt: skip
+                entries[op] = 1
+            continue
+        device_of[mine] = device
+        left[device] -= needed
+        start[op] = max(ready, free_at[device])
+        finish[op] = start[op] + durations[device_class[device], op]
+        free_at[device] = finish[op]
+        entries[op] = -1
+        for index in range(op_use_ptr[op], op_use_ptr[op + 1]):
+            other = group_of[use_producer[op_uses[index]]]
+            if device_of[other] < 0:
+                device_of[other] = device
+                left[device] -= group_bytes[other]
+        for use in range(tensor_use_ptr[op_tensor_ptr[op]], tensor_use_ptr[op_tensor_ptr[op + 1]]):
+            missing[use_consumer[use]] -= 1
+            if missing[use_consumer[use]] == 0:
+                stack[height] = use_consumer[use]
+                height += 1
+    return device_of, start, finish
+
+
+@njit(cache=True, nogil=True)
+def _push(keys, ops, sizes, device, key, op):
+    i = sizes[device]
+    sizes[device] += 1
+    while i > 0:
+        parent = (i - 1) // 2
+        if keys[parent] < key or (keys[parent] == key and ops[parent] <= op):
+            break
+        keys[i], ops[i] = keys[parent], ops[parent]
+        i = parent
+    keys[i], ops[i] = key, op
+
+
+@njit(cache=True, nogil=True)
+def _pop(keys, ops, sizes, device):
+    """Remove the least entry; returns its op."""
+    top = ops[0]
+    sizes[device] -= 1
+    size = sizes[device]
+    key, op = keys[size], ops[size]
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= size:
+            break
+        right = child + 1
+        if right < size and (
+            keys[right] < keys[child] or (keys[right] == keys[child] and ops[right] < ops[child])
+        ):
+            child = right
+        if keys[child] > key or (keys[child] == key and ops[child] > op):
+            break
+        keys[i], ops[i] = keys[child], ops[child]
+        i = child
+    keys[i], ops[i] = key, op
+    return top
+
+
+@njit(cache=True, nogil=True)
+def _first_gap(where, gap_end, line, end):
+    """The first gap of a timeline that ends at ``end`` or later."""
+    low = where[line, 0]
+    high = low + where[line, 1] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if gap_end[middle] >= end:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@njit(cache=True, nogil=True)
+def _fit(where, gap_start, gap_end, line, earliest, length):
+    """The earliest time from ``earliest`` on at which the timeline is free for ``length``."""
+    if where[line, 0] < 0:
+        return earliest
+    gap = _first_gap(where, gap_end, line, earliest + length)
+    while max(gap_start[gap], earliest) + length > gap_end[gap]:
+        gap += 1
+    return max(gap_start[gap], earliest)
+
+
+@njit(cache=True, nogil=True)
+def _book(where, gap_start, gap_end, used, line, start, length):
+    """Take ``length`` from ``start`` on out of the gap that holds it."""
+    if length == 0:
+        return
+    if where[line, 0] < 0:
+        where[line, 0] = used[0]
+        where[line, 1] = 1
+        where[line, 2] = 4
+        gap_start[used[0]] = 0
+        gap_end[used[0]] = FOREVER
+        used[0] += 4
+    gap = _first_gap(where, gap_end, line, start + length)
+    before = start > gap_start[gap]
+    after = start + length < gap_end[gap]
+    if before and after:
+        base, count = where[line, 0], where[line, 1]
+        if count == where[line, 2]:
+            moved = used[0]
+            gap_start[moved : moved + count] = gap_start[base : base + count]
+            gap_end[moved : moved + count] = gap_end[base : base + count]
+            used[0] += 2 * count
+            gap += moved - base
+            where[line, 0] = moved
+            where[line, 2] = 2 * count
+            base = moved
+        for i in range(base + count, gap, -1):
+            gap_start[i] = gap_start[i - 1]
+            gap_end[i] = gap_end[i - 1]
+        where[line, 1] += 1
+        gap_end[gap] = start
+        gap_start[gap + 1] = start + length
+    elif before:
+        gap_end[gap] = start
+    elif after:
+        gap_start[gap] = start + length
+    else:
+        last = where[line, 0] + where[line, 1] - 1
+        for i in range(gap, last):
+            gap_start[i] = gap_start[i + 1]
+            gap_end[i] = gap_end[i + 1]
+        where[line, 1] -= 1

@@ -1,0 +1,147 @@
+"""What the list schedulers share: ranks, orders, and the call of the jitted loop."""
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+
+from go_gym.cluster.model import CONTENTION_MODELS
+from go_gym.graph.topology import upward_ranks
+from go_gym.problem import Problem
+
+from .groups import Groups, decided_groups
+from .kernels import list_schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """What a list scheduler planned: its own belief, not the simulator's word.
+
+    Attributes:
+        placement: (n,) int64 devices.
+        start, finish: (n,) int64 ns.
+    """
+
+    placement: np.ndarray
+    start: np.ndarray
+    finish: np.ndarray
+
+    @property
+    def makespan_ns(self) -> int:
+        return int(self.finish.max())
+
+
+def mean_durations(problem: Problem) -> np.ndarray:
+    """(n,) float64 ns: over the devices, as HEFT's ranks take them."""
+    weight = np.bincount(problem.device_class, minlength=len(problem.durations))
+    return weight @ problem.durations / problem.num_devices
+
+
+def mean_delays(problem: Problem) -> np.ndarray:
+    """(t,) float64 ns: what moving each tensor takes, over all ordered pairs of devices."""
+    cluster = problem.cluster
+    d = cluster.num_devices
+    if d == 1:
+        return np.zeros(problem.graph.num_tensors)
+    pairs = cluster.link_of[~np.eye(d, dtype=bool)]
+    weight = np.bincount(pairs, minlength=len(cluster.links)) / len(pairs)
+    latency = float(weight @ np.array([link.latency_ns for link in cluster.links]))
+    slowness = float(weight @ np.array([link.ns_per_byte for link in cluster.links]))
+    return latency + problem.graph.tensor_bytes * slowness
+
+
+def mean_upward_ranks(problem: Problem) -> np.ndarray:
+    """(n,) float64 ns: HEFT's upward rank (Topcuoglu et al. 2002, equation 4)."""
+    return upward_ranks(problem.graph, mean_durations(problem), mean_delays(problem))
+
+
+def mean_downward_ranks(problem: Problem) -> np.ndarray:
+    """(n,) float64 ns: HEFT's downward rank (equation 6), the longest path up to each op."""
+    graph = problem.graph
+    durations, delays = mean_durations(problem).tolist(), mean_delays(problem).tolist()
+    rank = [0.0] * graph.num_ops
+    producers = graph.use_producer[graph.op_uses].tolist()
+    tensors = graph.use_tensor[graph.op_uses].tolist()
+    pointers = graph.op_use_ptr.tolist()
+    for op in range(graph.num_ops):
+        for i in range(pointers[op], pointers[op + 1]):
+            length = rank[producers[i]] + durations[producers[i]] + delays[tensors[i]]
+            rank[op] = max(rank[op], length)
+    return np.array(rank)
+
+
+def by_rank(rank: np.ndarray) -> np.ndarray:
+    """(n,) int64: ops by falling upward rank, ties in topological order."""
+    return np.argsort(-rank, kind="stable")
+
+
+def by_ready_priority(problem: Problem, priority: np.ndarray) -> np.ndarray:
+    """(n,) int64: always the listable op of highest priority, then lowest number."""
+    graph = problem.graph
+    missing = np.diff(graph.op_use_ptr).tolist()
+    level = (-priority).tolist()
+    consumers = graph.use_consumer.tolist()
+    first = graph.tensor_use_ptr[graph.op_tensor_ptr].tolist()
+    ready = [(level[op], op) for op in range(graph.num_ops) if missing[op] == 0]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        op = heapq.heappop(ready)[1]
+        order.append(op)
+        for consumer in consumers[first[op] : first[op + 1]]:
+            missing[consumer] -= 1
+            if missing[consumer] == 0:
+                heapq.heappush(ready, (level[consumer], consumer))
+    return np.array(order, dtype=np.int64)
+
+
+def schedule_in_order(
+    problem: Problem,
+    order: np.ndarray,
+    *,
+    contention: str = "none",
+    toll: float = 0.0,
+    given: np.ndarray | None = None,
+    groups: Groups | None = None,
+) -> Schedule:
+    """Place ops in ``order`` (n,), each where it finishes first; see ``kernels.list_schedule``.
+
+    Args:
+        problem: graph and cluster.
+        order: a topological order.
+        contention: what a transfer is believed to occupy, one of ``CONTENTION_MODELS``.
+        toll: weight of the port time that a choice takes.
+        given: (groups,) int64 devices decided beforehand, -1 for open.
+        groups: what shares a device; default :func:`decided_groups`.
+    """
+    graph, cluster = problem.graph, problem.cluster
+    groups = groups or decided_groups(problem)
+    open_groups = np.full(groups.count, -1, dtype=np.int64) if given is None else given
+    device_of, start, finish = list_schedule(
+        order,
+        groups.of_op,
+        open_groups,
+        graph.is_free,
+        graph.op_use_ptr,
+        graph.op_uses,
+        graph.use_tensor,
+        graph.use_producer,
+        graph.tensor_bytes,
+        problem.durations,
+        problem.device_class,
+        cluster.link_of,
+        *link_figures(problem),
+        CONTENTION_MODELS.index(contention),
+        float(toll),
+    )
+    placement = np.maximum(device_of, 0)[groups.of_op]
+    return Schedule(placement, start, finish)
+
+
+def link_figures(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """(links,) float64 ns per byte, and (links,) int64 ns of latency."""
+    links = problem.cluster.links
+    return (
+        np.array([link.ns_per_byte for link in links]),
+        np.array([link.latency_ns for link in links], dtype=np.int64),
+    )
