@@ -1,0 +1,1 @@
+"""Front ends that make a ComputationGraph from a real program. They import torch when called."""

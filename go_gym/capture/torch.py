@@ -1,0 +1,231 @@
+"""PyTorch models as computation graphs."""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.fx import Node
+
+from go_gym.capture.costs import bytes_read, bytes_written, flops, storage_bytes, tensors_in
+from go_gym.capture.trace import TAG, Tag, Traced, trace_training_step
+from go_gym.errors import CaptureError
+from go_gym.graph.model import DTYPES, Alias, ComputationGraph
+
+
+def capture_training_step(
+    name: str,
+    build: Callable[[], torch.nn.Module],
+    inputs: Callable[[], Sequence[torch.Tensor]],
+    layer_of: Callable[[str], str | None] = lambda path: path or None,
+    metadata: Mapping[str, Any] | None = None,
+) -> ComputationGraph:
+    """Capture forward, loss, backward and Adam of a model as a ComputationGraph.
+
+    Nothing is computed and no tensor is allocated, so models of any size can be captured.
+
+    Args:
+        name: the graph's name.
+        build: makes the model; called on the inputs it gives a scalar loss.
+        inputs: makes the inputs (any device or dtype; their values do not matter).
+        layer_of: the layer tag of a module path (``"encoder.0"``), None for none.
+        metadata: facts to keep with the graph; counts of raw ops (with views and getitems) and of
+            contracted ops (those that cost something) are added.
+
+    Raises:
+        CaptureError: naming the op, for what cannot be traced.
+    """
+    try:
+        traced = trace_training_step(build, inputs, layer_of)
+    except Exception as error:
+        raise CaptureError(f"{name}: the training step cannot be traced: {error}") from error
+    columns = _Columns(traced)
+    for node in traced.module.graph.nodes:
+        if node.op == "placeholder":
+            columns.add_placeholder(node)
+        elif node.op == "call_function":
+            columns.add_call(node)
+        elif node.op != "output":
+            raise CaptureError(f"{name}: node {node.name!r} of kind {node.op} is not supported")
+    columns.spread_layers()
+    graph = columns.graph(name, {})
+    counts = {"raw_ops": graph.num_ops, "contracted_ops": int((~graph.is_free).sum())}
+    return columns.graph(name, {**(metadata or {}), **counts})
+
+
+@dataclass
+class _Columns:
+    """The graph under construction, a list a column."""
+
+    traced: Traced
+    names: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    dtypes: list[str] = field(default_factory=list)
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    phases: list[str] = field(default_factory=list)
+    layers: list[str | None] = field(default_factory=list)
+    flops: list[int] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    written: list[int] = field(default_factory=list)
+    parameter_bytes: list[int] = field(default_factory=list)
+    colocation: list[int] = field(default_factory=list)
+    tensors: list[tuple[int, int]] = field(default_factory=list)
+    aliases: list[int] = field(default_factory=list)
+    uses: list[tuple[int, int]] = field(default_factory=list)
+    outputs: dict[Node, list[int]] = field(default_factory=dict)  # tensor numbers
+    groups: dict[Node, int] = field(default_factory=dict)
+    next_group: int = 0
+
+    def add_placeholder(self, node: Node) -> None:
+        """Parameters and Adam's moments are resident; inputs are tensors made at the start."""
+        count = len(self.traced.parameters)
+        index = len(self.names)
+        value = node.meta["val"]
+        kind = ("parameter", "state", "state", "input")[min(index // max(count, 1), 3)]
+        group = index % count if kind != "input" else -1
+        label = self.traced.parameters[group] if kind != "input" else f"{index - 3 * count}"
+        moment = {0: "parameter", 1: "first_moment", 2: "second_moment"}.get(index // count, "input")
+        op = self._append(node, f"{moment}:{label}", kind, value, Tag("forward", None), group)
+        self.next_group = count
+        size = storage_bytes(value)
+        resident = kind != "input"
+        self.parameter_bytes[op] = size if resident else 0
+        self._output(op, node, size, Alias.PARAMETER if resident else Alias.OWN)
+
+    def add_call(self, node: Node) -> None:
+        tag: Tag = node.meta.get(TAG) or Tag("forward", None)
+        out = node.meta.get("val")
+        if node.target is operator.getitem:
+            self._add_getitem(node, tag)
+            return
+        group = tag.parameter if tag.phase == "optimizer" and tag.parameter is not None else -1
+        target = node.target
+        if not isinstance(target, torch._ops.OpOverload):
+            raise CaptureError(f"node {node.name!r} calls {target}, which is no ATen op")
+        op = self._append(node, node.name, str(target).removesuffix(".default"), out, tag, group)
+        inputs = self._inputs(node, op)
+        shared = self._view_of(node, out)
+        if shared is None:
+            args, kwargs = _values(node.args), _values(node.kwargs)
+            self.flops[op] = flops(target, args, kwargs, out)
+            self.read[op] = bytes_read(target, args, kwargs, out)
+            self.written[op] = bytes_written(out)
+        for value in tensors_in(out):
+            alias = Alias.OWN if shared is None else self.outputs[shared][0]
+            if alias >= 0 and alias not in inputs:
+                raise CaptureError(f"node {node.name!r} shares storage with no input of its own")
+            self._output(op, node, storage_bytes(value), alias)
+
+    def _add_getitem(self, node: Node, tag: Tag) -> None:
+        """Costs nothing, stays with its producer, shares the storage of the tensor it picks."""
+        producer, position = node.args
+        group = self._group_of(producer)
+        op = self._append(node, node.name, "getitem", node.meta["val"], tag, group)
+        picked = self.outputs[producer][position]
+        self.uses.append((picked, op))
+        self._output(op, node, self.tensors[picked][1], picked)
+
+    def _group_of(self, node: Node) -> int:
+        op = self.tensors[self.outputs[node][0]][0]
+        if self.colocation[op] < 0:
+            self.colocation[op] = self.next_group
+            self.next_group += 1
+        return self.colocation[op]
+
+    def _append(
+        self, node: Node, name: str, kind: str, out: Any, tag: Tag, group: int
+    ) -> int:
+        values = tensors_in(out)
+        dtype = str(values[0].dtype).removeprefix("torch.") if values else "other"
+        self.names.append(name)
+        self.types.append(kind)
+        self.dtypes.append(dtype if dtype in DTYPES else "other")
+        self.shapes.append(tuple(values[0].shape) if values else ())
+        self.phases.append(tag.phase)
+        self.layers.append(tag.layer)
+        for column in (self.flops, self.read, self.written, self.parameter_bytes):
+            column.append(0)
+        self.colocation.append(group)
+        return len(self.names) - 1
+
+    def _inputs(self, node: Node, op: int) -> set[int]:
+        found = {
+            tensor
+            for source in node.all_input_nodes
+            for tensor in self.outputs.get(source, [])[:1]
+        }
+        self.uses += [(tensor, op) for tensor in sorted(found)]
+        return found
+
+    def _output(self, op: int, node: Node, size: int, alias: int) -> None:
+        self.outputs.setdefault(node, []).append(len(self.tensors))
+        self.tensors.append((op, size))
+        self.aliases.append(alias)
+
+    def _view_of(self, node: Node, out: Any) -> Node | None:
+        """The input whose storage all outputs share: by the schema, and by the storage itself."""
+        schema = node.target._schema
+        declared = any(r.alias_info and not r.alias_info.is_write for r in schema.returns)
+        if not declared and node.target.overloadpacket.__name__ != "_unsafe_view":
+            return None
+        storages = {value.untyped_storage()._cdata for value in tensors_in(out)}
+        for source in node.all_input_nodes:
+            value = source.meta.get("val")
+            if isinstance(value, torch.Tensor):
+                same = storages == {value.untyped_storage()._cdata}
+                if same or node.target.overloadpacket.__name__ == "_unsafe_view":
+                    return source
+        return None
+
+    def spread_layers(self) -> None:
+        """Give each op without a layer that of an input, else of a consumer; parameters and
+        their updates that of the first op that reads the parameter."""
+        producer = [op for op, _ in self.tensors]
+        count = len(self.traced.parameters)
+        reader: dict[int, str] = {}
+        for tensor, op in self.uses:
+            layer = self.layers[op]
+            if layer is not None and self.phases[op] == "forward":
+                reader.setdefault(producer[tensor], layer)
+        for op, kind in enumerate(self.types):
+            if kind in ("parameter", "input") and op in reader:
+                self.layers[op] = reader[op]
+        for parameter in range(count):
+            for op in (count + parameter, 2 * count + parameter):
+                self.layers[op] = self.layers[parameter]
+        for op, group in enumerate(self.colocation):
+            if self.phases[op] == "optimizer" and 0 <= group < count:
+                self.layers[op] = self.layers[group]
+        for tensor, op in self.uses:
+            if self.layers[op] is None:
+                self.layers[op] = self.layers[producer[tensor]]
+        for tensor, op in reversed(self.uses):
+            if self.layers[producer[tensor]] is None:
+                self.layers[producer[tensor]] = self.layers[op]
+
+    def graph(self, name: str, metadata: Mapping[str, Any]) -> ComputationGraph:
+        return ComputationGraph.from_arrays(
+            name,
+            num_ops=len(self.names),
+            tensors=self.tensors,
+            uses=self.uses,
+            aliases=self.aliases,
+            op_names=self.names,
+            op_types=self.types,
+            layers=self.layers,
+            phases=self.phases,
+            dtypes=self.dtypes,
+            shapes=self.shapes,
+            flops=self.flops,
+            bytes_read=self.read,
+            bytes_written=self.written,
+            parameter_bytes=self.parameter_bytes,
+            colocation=self.colocation,
+            metadata=metadata,
+        )
+
+
+def _values(arguments: Any) -> Any:
+    """A node's arguments with every node replaced by its fake value."""
+    return torch.fx.node.map_arg(arguments, lambda node: node.meta.get("val"))
