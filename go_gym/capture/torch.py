@@ -111,7 +111,10 @@ class _Columns:
             self.flops[op] = flops(target, args, kwargs, out)
             self.read[op] = bytes_read(target, args, kwargs, out)
             self.written[op] = bytes_written(out)
-        for value in tensors_in(out):
+        for value in out if isinstance(out, list | tuple) else [out]:
+            if value is None:  # a result that was not asked for keeps its position
+                self.outputs.setdefault(node, []).append(-1)
+                continue
             alias = Alias.OWN if shared is None else self.outputs[shared][0]
             if alias >= 0 and alias not in inputs:
                 raise CaptureError(f"node {node.name!r} shares storage with no input of its own")
@@ -127,7 +130,7 @@ class _Columns:
         self._output(op, node, self.tensors[picked][1], picked)
 
     def _group_of(self, node: Node) -> int:
-        op = self.tensors[self.outputs[node][0]][0]
+        op = self.tensors[max(self.outputs[node])][0]
         if self.colocation[op] < 0:
             self.colocation[op] = self.next_group
             self.next_group += 1
