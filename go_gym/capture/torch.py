@@ -103,10 +103,12 @@ class _Columns:
         target = node.target
         if not isinstance(target, torch._ops.OpOverload):
             raise CaptureError(f"node {node.name!r} calls {target}, which is no ATen op")
+        shared, in_place = self._shares_with(node, out)
+        if in_place and shared is not None:
+            group = self._group_of(shared)
         op = self._append(node, node.name, str(target).removesuffix(".default"), out, tag, group)
         inputs = self._inputs(node, op)
-        shared = self._view_of(node, out)
-        if shared is None:
+        if shared is None or in_place:
             args, kwargs = _values(node.args), _values(node.kwargs)
             self.flops[op] = flops(target, args, kwargs, out)
             self.read[op] = bytes_read(target, args, kwargs, out)
@@ -166,20 +168,26 @@ class _Columns:
         self.tensors.append((op, size))
         self.aliases.append(alias)
 
-    def _view_of(self, node: Node, out: Any) -> Node | None:
-        """The input whose storage all outputs share: by the schema, and by the storage itself."""
-        schema = node.target._schema
-        declared = any(r.alias_info and not r.alias_info.is_write for r in schema.returns)
-        if not declared and node.target.overloadpacket.__name__ != "_unsafe_view":
-            return None
+    def _shares_with(self, node: Node, out: Any) -> tuple[Node | None, bool]:
+        """The input whose storage all outputs share, and whether the op writes to it.
+
+        By the schema and by the storage itself: ``_unsafe_view`` declares no sharing, and
+        ``reshape`` and ``contiguous`` share only sometimes.
+        """
+        aliases = [result.alias_info for result in node.target._schema.returns]
+        in_place = any(alias and alias.is_write for alias in aliases)
+        unsafe_view = node.target.overloadpacket.__name__ == "_unsafe_view"
+        if not any(aliases) and not unsafe_view:
+            return None, False
         storages = {value.untyped_storage()._cdata for value in tensors_in(out)}
         for source in node.all_input_nodes:
             value = source.meta.get("val")
-            if isinstance(value, torch.Tensor):
-                same = storages == {value.untyped_storage()._cdata}
-                if same or node.target.overloadpacket.__name__ == "_unsafe_view":
-                    return source
-        return None
+            same = isinstance(value, torch.Tensor) and (
+                unsafe_view or in_place or storages == {value.untyped_storage()._cdata}
+            )
+            if same:
+                return source, in_place
+        return None, in_place
 
     def spread_layers(self) -> None:
         """Give each op without a layer that of an input, else of a consumer; parameters and

@@ -1,0 +1,1 @@
+"""The models that the datasets are captured from, a file a family."""

@@ -1,0 +1,112 @@
+"""The catalogue of graphs that come with go_gym."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from go_gym.errors import DatasetError
+from go_gym.files import read_bytes, read_text, sha256
+from go_gym.graph import ComputationGraph
+from go_gym.graph.io import loads
+
+MANIFEST = "manifest.csv"
+SPLITS: Mapping[str, tuple[str, ...]] = {"all": (), "recurrent": ("rnnlm",), "vision": ("inception",)}
+"""Families of each split (none named: every family); generalisation means an unseen family."""
+
+
+@dataclass(frozen=True)
+class GraphInfo:
+    """One row of the manifest."""
+
+    name: str
+    family: str
+    file: str
+    sha256: str
+    content_hash: str
+    ops: int
+    contracted_ops: int
+    tensors: int
+    uses: int
+    flops: int
+    parameter_bytes: int
+
+
+def folder() -> Path:
+    """Where the graphs lie: inside an installed package, or beside a source checkout's."""
+    installed = Path(__file__).parent / "_datasets"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "datasets"
+
+
+def names() -> list[str]:
+    """Names of all graphs, in alphabetical order."""
+    return sorted(_manifest())
+
+
+def families() -> list[str]:
+    """Names of all families, in alphabetical order."""
+    return sorted({info.family for info in _manifest().values()})
+
+
+def split(name: str) -> list[str]:
+    """Names of the graphs in a split of ``SPLITS`` or of a family."""
+    wanted = SPLITS.get(name, (name,))
+    found = [n for n in names() if not wanted or _manifest()[n].family in wanted]
+    if not found:
+        raise DatasetError(
+            f"no split or family {name!r}: expected one of {', '.join([*SPLITS, *families()])}"
+        )
+    return found
+
+
+def info(name: str) -> GraphInfo:
+    """The manifest's row of a graph; raises DatasetError, naming those that there are."""
+    if name not in _manifest():
+        raise DatasetError(f"no graph {name!r}: expected one of {', '.join(names())}")
+    return _manifest()[name]
+
+
+@cache
+def load(name: str) -> ComputationGraph:
+    """A graph by name, its file checked against the manifest, kept after the first call.
+
+    Raises:
+        DatasetError: for an unknown name, or a file that is missing or altered.
+    """
+    row = info(name)
+    path = folder() / row.file
+    data = read_bytes(path)
+    if sha256(data) != row.sha256:
+        raise DatasetError(f"{path}: its SHA-256 is not the manifest's: the file was altered")
+    return loads(data, path)
+
+
+def load_file(path: Path) -> ComputationGraph:
+    """A graph from any graph file."""
+    return loads(read_bytes(path), path)
+
+
+@cache
+def _manifest() -> dict[str, GraphInfo]:
+    return read_manifest(folder())
+
+
+def read_manifest(where: Path) -> dict[str, GraphInfo]:
+    """The manifest of a datasets folder; raises DatasetError naming the line at fault."""
+    import csv  # a dozen rows: pandas would take longer to import than to read them
+
+    path = where / MANIFEST
+    rows: dict[str, GraphInfo] = {}
+    for number, row in enumerate(csv.DictReader(read_text(path).splitlines()), start=2):
+        try:
+            numbers = {
+                key: int(value) if GraphInfo.__annotations__[key] is int else value
+                for key, value in row.items()
+            }
+            entry = GraphInfo(**numbers)  # type: ignore[arg-type]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(f"{path}, line {number}: {error}") from None
+        if Path(entry.file).name != entry.file or entry.name in rows:
+            raise DatasetError(f"{path}, line {number}: file outside the folder, or a repeat")
+        rows[entry.name] = entry
+    return rows
