@@ -1,0 +1,47 @@
+# Two commands do all the set-up: `make demo` and `make test`. Each makes .venv where it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test test-slow lint bench datasets datasets-check leaderboards clean
+
+demo: .venv/.core
+	$(BIN)/go-gym demo
+
+test: .venv/.all
+	$(BIN)/python -m pytest -n 2
+
+test-slow: .venv/.all
+	$(BIN)/python -m pytest -n 2 -m slow
+
+lint: .venv/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.core
+	$(BIN)/python benchmarks/simulator.py
+
+datasets: .venv/.all
+	$(BIN)/go-gym build-datasets
+
+datasets-check: .venv/.all
+	$(BIN)/go-gym build-datasets --check
+
+leaderboards: .venv/.core
+	$(BIN)/go-gym leaderboard leaderboards --update
+	$(BIN)/go-gym verify leaderboards
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.core: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable .
+	touch $@
+
+.venv/.all: .venv/.core
+	$(INSTALL) --editable '.[capture,learn,lint,test]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info
