@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from go_gym.graph import Alias
 from go_gym.problem import Problem
 
 
@@ -61,6 +62,38 @@ def attached_groups(problem: Problem) -> Groups:
     return _numbered(problem, joined)
 
 
+def parameter_groups(problem: Problem) -> Groups:
+    """Like :func:`decided_groups`; an op that reads parameters joins the largest it reads.
+
+    So the steps of a recurrent layer stay together with its weights (our choice). Ops of a
+    co-location group stay with that group alone.
+    """
+    graph = problem.graph
+    leaders = _leaders(problem)
+    holds = _reads_parameter(problem)
+    root = leaders.tolist()
+    reads = np.flatnonzero(holds[graph.use_tensor] & (graph.tensor_bytes[graph.use_tensor] > 0))
+    reads = reads[(~graph.is_free & (graph.colocation < 0))[graph.use_consumer[reads]]]
+    order = np.lexsort((graph.tensor_bytes[graph.use_tensor[reads]], graph.use_consumer[reads]))
+    largest = dict(
+        zip(graph.use_consumer[reads[order]].tolist(), reads[order].tolist(), strict=True)
+    )
+    for op, use in largest.items():
+        root[_find(root, op)] = _find(root, int(leaders[graph.use_producer[use]]))
+    joined = np.array([_find(root, op) for op in leaders.tolist()], dtype=np.int64)
+    return _numbered(problem, joined)
+
+
+def _reads_parameter(problem: Problem) -> np.ndarray:
+    """(t,) bool: tensors that are parameters, or views of parameters."""
+    graph = problem.graph
+    alias = graph.tensor_alias.tolist()
+    result = [False] * len(alias)
+    for tensor, shared in enumerate(alias):
+        result[tensor] = shared == Alias.PARAMETER or (shared >= 0 and result[shared])
+    return np.array(result, dtype=bool)
+
+
 def group_edges(problem: Problem, groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bytes between groups, in either direction, each tensor once for each group that uses it.
 
@@ -90,7 +123,7 @@ def resident_bytes(problem: Problem) -> np.ndarray:
     """
     graph = problem.graph
     size = graph.parameter_bytes.copy()
-    own = graph.tensor_alias == -1
+    own = graph.tensor_alias == Alias.OWN
     np.add.at(size, graph.tensor_producer[own], graph.tensor_bytes[own])
     return size
 

@@ -39,8 +39,7 @@ def metis_placement(problem: Problem) -> np.ndarray:
         vertex_weights[:] = 1
     _, parts = pymetis.part_graph(
         d,
-        xadj=pointers.tolist(),
-        adjncy=others[order].tolist(),
+        pymetis.CSRAdjacency(pointers.tolist(), others[order].tolist()),
         vweights=vertex_weights.tolist(),
         eweights=_scaled(np.concatenate([size, size])[order], least=1).tolist(),
         tpwgts=share.tolist(),

@@ -1,0 +1,56 @@
+"""Lower bounds: never above what is reached, and tight where that is known."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import go_gym
+from go_gym.bounds import lower_bound_ns
+from tests.strategies import problems
+
+
+def bound(durations, devices, edges=(), **more) -> int:
+    graph = go_gym.ComputationGraph.from_costs(
+        durations, [(i, 0) for i in range(len(durations))], list(edges), **more
+    )
+    return lower_bound_ns(go_gym.Problem(graph, go_gym.Cluster.uniform(devices, 1e9)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(problems(), st.data())
+def test_no_simulated_step_is_shorter(problem, data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    place = rng.integers(0, problem.num_devices, problem.num_ops)[problem.colocation_leader]
+    priority = rng.integers(0, 9, problem.num_ops)
+    for decision in (go_gym.Decision(place), go_gym.Decision(place, priority=priority)):
+        assert lower_bound_ns(problem) <= go_gym.simulate(problem, decision).step_time_ns
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(max_ops=5, max_devices=3))
+def test_no_placement_of_all_is_better(problem):
+    every = itertools.product(range(problem.num_devices), repeat=problem.num_ops)
+    leader = problem.colocation_leader
+    decisions = [go_gym.Decision(np.array(choice)[leader]) for choice in every]
+    results = go_gym.simulate_batch(problem, decisions, threads=1)
+    assert lower_bound_ns(problem) <= results.step_time_ns.min()
+
+
+@pytest.mark.parametrize(
+    ("durations", "devices", "more", "expected"),
+    [
+        ([3, 4, 5], 2, {"edges": [(0, 1), (1, 2)]}, 12),  # a chain
+        ([4] * 6, 3, {}, 8),  # even work
+        ([5, 5, 5], 2, {}, 10),  # two of three share a device
+        ([2, 7, 7, 7, 2], 3, {"edges": [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)]}, 11),
+        ([2, 6, 6, 6, 6, 2], 2, {"edges": [(0, i) for i in (1, 2, 3, 4)]}, 14),
+        ([9, 1, 9], 3, {"colocation": [0, -1, 0]}, 18),  # a group shares a device
+        ([[2, 9], [9, 2]], 2, {}, 2),  # each device is good at one op
+        ([[1, 3]] * 4, 2, {}, 3),  # unequal devices: three and one
+    ],
+)
+def test_equal_to_the_optimum_of_simple_cases(durations, devices, more, expected):
+    assert bound(durations, devices, **more) == expected
