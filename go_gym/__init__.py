@@ -5,6 +5,7 @@
 """
 
 from go_gym.cluster import Cluster, Device, Link, load_cluster
+from go_gym.envs.registration import register_all
 from go_gym.graph import Alias, ComputationGraph
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult, Result, Trace, simulate, simulate_batch
@@ -26,3 +27,5 @@ __all__ = [
     "simulate",
     "simulate_batch",
 ]
+
+register_all()

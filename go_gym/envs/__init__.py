@@ -1,0 +1,1 @@
+"""The Gymnasium environments. Ids are registered by ``import go_gym``."""

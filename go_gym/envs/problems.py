@@ -1,0 +1,47 @@
+"""What ``graph=`` and ``cluster=`` of an environment stand for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from go_gym import datasets
+from go_gym.cluster import Cluster, load_cluster
+from go_gym.errors import DatasetError
+from go_gym.graph import ComputationGraph
+from go_gym.problem import Problem
+
+GraphLike = str | Path | ComputationGraph | Sequence["str | Path | ComputationGraph"]
+
+
+def resolve_graphs(graph: GraphLike) -> list[ComputationGraph]:
+    """The graphs that ``graph`` names: one, or those of a split, a family or a list."""
+    if isinstance(graph, ComputationGraph):
+        return [graph]
+    if isinstance(graph, Path) or (isinstance(graph, str) and graph.endswith(".npz")):
+        return [ComputationGraph.load(graph)]
+    if isinstance(graph, str):
+        if graph in datasets.names():
+            return [datasets.load(graph)]
+        try:
+            return [datasets.load(name) for name in datasets.split(graph)]
+        except DatasetError:
+            raise DatasetError(
+                f"no graph {graph!r}: expected a path ending in .npz, one of "
+                f"{', '.join(datasets.names())}, or a split: "
+                f"{', '.join([*datasets.SPLITS, *datasets.families()])}"
+            ) from None
+    if isinstance(graph, Sequence) and len(graph) > 0:
+        return [found for one in graph for found in resolve_graphs(one)]
+    raise DatasetError(f"graph: {graph!r} is no name, path, ComputationGraph or list of these")
+
+
+def resolve_problems(graph: GraphLike, cluster: str | Path | Cluster) -> list[Problem]:
+    """A problem for each graph, on one cluster."""
+    loaded = load_cluster(cluster)
+    return [Problem(found, loaded) for found in resolve_graphs(graph)]
+
+
+def draw(problems: list[Problem], generator: np.random.Generator) -> int:
+    """Number of the problem of the next episode."""
+    return 0 if len(problems) == 1 else int(generator.integers(len(problems)))
