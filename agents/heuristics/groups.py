@@ -62,36 +62,20 @@ def attached_groups(problem: Problem) -> Groups:
     return _numbered(problem, joined)
 
 
-def parameter_groups(problem: Problem) -> Groups:
-    """Like :func:`decided_groups`; an op that reads parameters joins the largest it reads.
+def coarse_groups(problem: Problem, grain: np.ndarray) -> Groups:
+    """Like :func:`decided_groups`, but no tensor of a use marked in ``grain`` (u,) bool is cut.
 
-    So the steps of a recurrent layer stay together with its weights (our choice). Ops of a
-    co-location group stay with that group alone.
+    Producers and consumers of marked uses are united: edge zeroing (Sarkar 1989), all at once.
     """
     graph = problem.graph
     leaders = _leaders(problem)
-    holds = _reads_parameter(problem)
-    root = leaders.tolist()
-    reads = np.flatnonzero(holds[graph.use_tensor] & (graph.tensor_bytes[graph.use_tensor] > 0))
-    reads = reads[(~graph.is_free & (graph.colocation < 0))[graph.use_consumer[reads]]]
-    order = np.lexsort((graph.tensor_bytes[graph.use_tensor[reads]], graph.use_consumer[reads]))
-    largest = dict(
-        zip(graph.use_consumer[reads[order]].tolist(), reads[order].tolist(), strict=True)
-    )
-    for op, use in largest.items():
-        root[_find(root, op)] = _find(root, int(leaders[graph.use_producer[use]]))
+    root = np.arange(graph.num_ops).tolist()
+    makers, users = leaders[graph.use_producer[grain]], leaders[graph.use_consumer[grain]]
+    for maker, user in zip(makers.tolist(), users.tolist(), strict=True):
+        high, low = _find(root, maker), _find(root, user)
+        root[max(high, low)] = min(high, low)
     joined = np.array([_find(root, op) for op in leaders.tolist()], dtype=np.int64)
     return _numbered(problem, joined)
-
-
-def _reads_parameter(problem: Problem) -> np.ndarray:
-    """(t,) bool: tensors that are parameters, or views of parameters."""
-    graph = problem.graph
-    alias = graph.tensor_alias.tolist()
-    result = [False] * len(alias)
-    for tensor, shared in enumerate(alias):
-        result[tensor] = shared == Alias.PARAMETER or (shared >= 0 and result[shared])
-    return np.array(result, dtype=bool)
 
 
 def group_edges(problem: Problem, groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -152,6 +136,7 @@ def _leaders(problem: Problem) -> np.ndarray:
 
 def _find(root: list[int], op: int) -> int:
     while root[op] != op:
+        root[op] = root[root[op]]
         op = root[op]
     return op
 

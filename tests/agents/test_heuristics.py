@@ -1,5 +1,7 @@
 """Every heuristic, found as users find it, on random problems."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from go_agents.heuristics.baechi import m_topo_placement
@@ -86,3 +88,15 @@ def test_metis_cuts_between_two_clusters_of_ops():
     placement = metis_placement(problem)
     assert len(set(placement[:20])) == len(set(placement[20:])) == 1
     assert placement[0] != placement[39]
+
+
+def test_contention_pays_on_a_recurrent_graph():
+    """Believing transfers free of each other costs dearly where weights are large (PCIe)."""
+    path = Path(__file__).parents[2] / "datasets" / "rnnlm-2.npz"
+    graph = go_gym.ComputationGraph.load(path)
+    problem = go_gym.Problem(graph, go_gym.load_cluster("p100x2"))
+    steps = {
+        name: go_gym.simulate(problem, load_agent(name).solve(problem, Budget(problem, 0), 0))
+        for name in ("heft", "heft-contention")
+    }
+    assert 3 * steps["heft-contention"].step_time_ns < steps["heft"].step_time_ns

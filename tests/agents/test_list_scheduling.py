@@ -1,5 +1,7 @@
 """The jitted list schedulers against plain ones and against the simulator."""
 
+import itertools
+
 import numpy as np
 import pytest
 from go_agents.heuristics.baechi import m_etf_schedule
@@ -61,7 +63,7 @@ def test_plans_keep_precedence_and_devices(contention, seed):
             assert start[op] >= finish[producer] + moves(tensor, where[producer], where[op])
     for device in range(problem.num_devices):
         spans = sorted((start[op], finish[op]) for op in range(len(where)) if where[op] == device)
-        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
 @pytest.mark.parametrize(
