@@ -100,3 +100,15 @@ def test_contention_pays_on_a_recurrent_graph():
         for name in ("heft", "heft-contention")
     }
     assert 3 * steps["heft-contention"].step_time_ns < steps["heft"].step_time_ns
+
+
+@settings(max_examples=30, deadline=None)
+@given(problem=problems())
+def test_contention_heft_takes_the_best_plan_that_its_budget_shows(problem):
+    budget = Budget(problem, 100)
+    decision = load_agent("heft-contention").solve(problem, budget, 0)
+    result = go_gym.simulate(problem, decision)
+    assert budget.used > 0
+    assert result.valid == (budget.best is not None)
+    if result.valid:
+        assert result.step_time_ns == budget.best_step_time_ns
