@@ -1,0 +1,1 @@
+"""Leaderboards: their rows, verification and tables."""

@@ -1,0 +1,1 @@
+"""Running agents over problems; their results; going on after a stop."""

@@ -1,0 +1,194 @@
+"""Run agents over problems: one row and one decision file each, none lost when stopped."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from go_gym.agent import Agent, Budget, load_agent
+from go_gym.decisions import dump_decision
+from go_gym.errors import AgentError, GoGymError
+from go_gym.files import atomic_write, sha256
+from go_gym.leaderboard.facts import Facts, facts, measures, prioritised
+from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
+from go_gym.problem import Decision, Problem
+from go_gym.simulator import VERSION, simulate
+
+OWN = "own"
+"""Priorities column of rows whose agent decided the priorities itself."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: every agent on every problem, seed and priority rule."""
+
+    agents: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    seeds: tuple[int, ...] = (0,)
+    priorities: tuple[str, ...] = ("fifo",)
+    budget: int = 0
+    command: str = ""
+
+    def jobs(self) -> "Iterator[Job]":
+        """The jobs, problem by problem."""
+        for problem, agent, seed in product(self.problems, self.agents, self.seeds):
+            yield Job(problem, agent, seed)
+
+    def __len__(self) -> int:
+        return len(self.problems) * len(self.agents) * len(self.seeds)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One agent on one problem with one seed."""
+
+    problem: Problem
+    agent: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job whose agent raised."""
+
+    job: Job
+    error: str
+
+
+def run(
+    plan: Plan, folder: Path, progress: Callable[[Job], None] = lambda job: None
+) -> tuple[list[Row], list[Failure]]:
+    """Run ``plan`` into ``folder``; rows that are there already are not run again.
+
+    Each finished job is written before the next begins, so that a stop loses none.
+
+    Args:
+        plan: what to run.
+        folder: gets ``results.csv`` and ``decisions/``.
+        progress: called after each job.
+
+    Returns:
+        All rows of the folder, and the jobs whose agent raised.
+    """
+    path = folder / RESULTS
+    rows = {row.key: row for row in read_rows(path)} if path.exists() else {}
+    agents: dict[str, Agent] = {name: load_agent(name) for name in plan.agents}
+    known: dict[tuple[int, str], Facts] = {}
+    failures = []
+    for job in plan.jobs():
+        agent = agents[job.agent]
+        if not _is_done(rows, plan, job, agent):
+            try:
+                decision, used, seconds = solve(agent, job, plan.budget)
+            except Exception as error:  # a stranger's code: named, and the others go on
+                failures.append(Failure(job, f"{type(error).__name__}: {error}"))
+            else:
+                for rule in plan.priorities if decision.priority is None else (OWN,):
+                    fact_key = (id(job.problem), "fifo" if rule == OWN else rule)
+                    if fact_key not in known:
+                        known[fact_key] = facts(job.problem, fact_key[1])
+                    final = (
+                        decision
+                        if rule == OWN
+                        else prioritised(job.problem, decision.placement, rule)
+                    )
+                    row = record(
+                        folder, plan, job, agent, final, rule, known[fact_key], used, seconds
+                    )
+                    rows[row.key] = row
+                write_rows(path, rows.values())
+        progress(job)
+    return list(rows.values()), failures
+
+
+def solve(agent: Agent, job: Job, simulations: int) -> tuple[Decision, int, float]:
+    """What an agent decides within its budget: the better of its answer and the best it tried.
+
+    Returns:
+        The decision, the simulator calls used, and the seconds taken.
+
+    Raises:
+        AgentError: if the agent gives something else than a Decision.
+    """
+    budget = Budget(job.problem, simulations)
+    start = time.perf_counter()
+    decision = agent.solve(job.problem, budget, job.seed)
+    seconds = time.perf_counter() - start
+    if not isinstance(decision, Decision):
+        raise AgentError(f"agent {job.agent!r} gave {type(decision).__name__}, no Decision")
+    result = simulate(job.problem, decision)
+    if budget.best is not None and budget.best_step_time_ns is not None:
+        better = budget.best_step_time_ns < result.step_time_ns
+        if better or not result.valid:
+            decision = budget.best
+    return decision, budget.used, seconds
+
+
+def _is_done(rows: dict[tuple[str, ...], Row], plan: Plan, job: Job, agent: Agent) -> bool:
+    graph, cluster = job.problem.graph, job.problem.cluster
+    for rules in (plan.priorities, (OWN,)):
+        found = [
+            rows.get((job.problem.task, graph.name, cluster.name, job.agent, rule, str(job.seed)))
+            for rule in rules
+        ]
+        if all(
+            row is not None
+            and row.graph_hash == graph.content_hash
+            and row.cluster_hash == cluster.content_hash
+            and row.agent_version == agent.version
+            and row.budget == plan.budget
+            and row.simulator_version == VERSION
+            for row in found
+        ):
+            return True
+    return False
+
+
+def record(
+    folder: Path,
+    plan: Plan,
+    job: Job,
+    agent: Agent,
+    decision: Decision,
+    rule: str,
+    known: Facts,
+    used: int,
+    seconds: float,
+) -> Row:
+    """Simulate a final decision, write its file, and give its row."""
+    problem = job.problem
+    result = simulate(problem, decision)
+    data = dump_decision(problem, decision)
+    name = f"{problem.graph.name}/{problem.cluster.name}/{job.agent}-{rule}-{job.seed}.npz"
+    relative = f"decisions/{problem.task}/{name}"
+    atomic_write(folder / relative, data)
+    return Row(
+        task=problem.task,
+        graph=problem.graph.name,
+        graph_hash=problem.graph.content_hash,
+        cluster=problem.cluster.name,
+        cluster_hash=problem.cluster.content_hash,
+        backend="simulator",
+        agent=job.agent,
+        agent_version=agent.version,
+        track=getattr(agent, "track", "tuned"),
+        priorities=rule,
+        seed=job.seed,
+        budget=plan.budget,
+        budget_used=used,
+        wall_seconds=round(seconds, 3),
+        **measures(result, known),
+        decision=relative,
+        decision_hash=sha256(data),
+        simulator_version=VERSION,
+        command=plan.command,
+    )
+
+
+def check_names(problems: Sequence[Problem]) -> None:
+    """Raise GoGymError unless every graph and cluster has a name fit for a file."""
+    for problem in problems:
+        for name in (problem.graph.name, problem.cluster.name):
+            if not name or not all(c.isalnum() or c in "-_.+" for c in name) or name[0] == ".":
+                raise GoGymError(f"{name!r}: a name of letters, digits, '-', '_', '.' is needed")
