@@ -5,8 +5,8 @@ import numpy as np
 from go_gym.agent import Budget
 from go_gym.problem import Decision, Problem
 
+from .etf_kernel import earliest_task_first
 from .groups import attached_groups, decided_groups, resident_bytes
-from .kernels import earliest_task_first
 from .listing import Schedule, link_figures
 
 

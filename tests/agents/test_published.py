@@ -28,5 +28,5 @@ def test_makespan_is_the_published_one(schedule, makespan):
 
 
 def test_heft_places_as_published():
-    """Figure 3 (a) of the paper: tasks 1 3 5 7 on P3, 2 8 ... as in its Gantt chart."""
+    """The Gantt chart of the paper: tasks 1, 3, 5, 7 on P3, 2 and 8 on P1, the rest on P2."""
     assert heft_schedule(topcuoglu()).placement.tolist() == [2, 0, 2, 1, 2, 1, 2, 0, 1, 1]
