@@ -12,6 +12,7 @@ from go_gym.errors import AgentError, GoGymError
 from go_gym.files import atomic_write, sha256
 from go_gym.leaderboard.facts import Facts, facts, measures, prioritised
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
+from go_gym.priorities import PRIORITIES
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import VERSION, simulate
 
@@ -192,3 +193,10 @@ def check_names(problems: Sequence[Problem]) -> None:
         for name in (problem.graph.name, problem.cluster.name):
             if not name or not all(c.isalnum() or c in "-_.+" for c in name) or name[0] == ".":
                 raise GoGymError(f"{name!r}: a name of letters, digits, '-', '_', '.' is needed")
+
+
+def check_priorities(names: Sequence[str]) -> None:
+    """Raise GoGymError unless each is a known priority rule."""
+    for name in names:
+        if name not in PRIORITIES:
+            raise GoGymError(f"priorities {name!r}: expected one of {', '.join(PRIORITIES)}")
