@@ -8,6 +8,7 @@ addresses, common physical pages, and whoever writes gets a page of their own.
 
 import mmap
 import tempfile
+import weakref
 from collections.abc import Mapping
 
 import numpy as np
@@ -31,6 +32,7 @@ class SharedArrays:
         self._file = None
         if size >= COPY_BELOW:
             self._file = tempfile.TemporaryFile()
+            weakref.finalize(self, self._file.close)
             for array in self._arrays.values():
                 data = array.tobytes()
                 padding = -(-max(len(data), 1) // _ALIGNMENT) * _ALIGNMENT - len(data)

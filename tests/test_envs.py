@@ -1,0 +1,199 @@
+"""GO-Placement-v0: checkers, rewards by hand, errors, determinism."""
+
+import copy
+import doctest
+import math
+import pickle
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import go_gym
+from go_gym.envs import placement
+from go_gym.envs.registration import IDS
+from go_gym.envs.rewards import REWARDS
+from go_gym.errors import DatasetError, DecisionError, GoGymError
+
+CHAIN = go_gym.ComputationGraph.from_costs(
+    [5, 5, 5, 5], [(0, 9), (1, 1), (2, 3)], [(0, 1), (1, 2), (2, 3)], name="chain"
+)
+OTHER = go_gym.ComputationGraph.from_costs([3, 4], [(0, 9)], [(0, 1)], name="other")
+PAIR = go_gym.Cluster.uniform(devices=2, bandwidth=1e9, memory=12, name="pair")
+
+
+def make(name="GO-Placement-v0", **options):
+    return gym.make(name, **{"graph": CHAIN, "cluster": PAIR, **options})
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+@pytest.mark.parametrize("name", IDS)
+def test_gymnasium_checker(name, reward):
+    env = gym.make(
+        name, graph="inception-b32", cluster="p100x4", reward=reward, render_mode="rgb_array"
+    )
+    check_env(env.unwrapped)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_stable_baselines3_checker(name):
+    sb3 = pytest.importorskip("stable_baselines3.common.env_checker")
+    sb3.check_env(make(name, graph="rnnlm-2", cluster="p100x2").unwrapped)
+
+
+def test_docstring_examples():
+    assert doctest.testmod(placement).attempted > 0
+    assert doctest.testmod(placement).failed == 0
+
+
+def test_rewards_by_hand():
+    """The expert cuts nothing here: no layers, so it splits 2 + 2 and pays 1 B: 21 ns."""
+    split, whole, alternating = [0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 1]
+    rewards = {}
+    for name in REWARDS:
+        env = make(reward=name, rounds=3)
+        env.reset(seed=0)
+        rewards[name] = [env.step(action)[1] for action in (split, whole, alternating)]
+    assert rewards["go"] == pytest.approx([-1, -math.sqrt(20 / 21), -math.sqrt(33 / 21)])
+    assert rewards["speedup"] == pytest.approx([1, 21 / 20, 21 / 33])
+    assert rewards["improvement"] == pytest.approx([0, 1 / 21, -13 / 21])
+
+
+def test_out_of_memory_is_a_normal_step():
+    small = go_gym.Cluster.uniform(devices=2, bandwidth=1e9, memory=8)
+    env = make(cluster=small)
+    env.reset()
+    _, reward, terminated, truncated, info = env.step([0, 0, 1, 1])
+    assert (reward, terminated, truncated) == (-10, True, False)
+    assert not info["valid"] and "out of memory" in info["reason"]
+
+
+def test_rounds_and_best_so_far():
+    env = make(rounds=2)
+    observation, info = env.reset()
+    assert (observation["placement"] == -1).all() and observation["round"] == 0
+    observation, _, terminated, _, info = env.step([1, 1, 1, 1])
+    assert not terminated and observation["placement"].tolist() == [1, 1, 1, 1]
+    *_, terminated, _, info = env.step([0, 1, 0, 1])
+    assert terminated and info["best_step_time_ns"] == 20 and info["step_time_ns"] == 33
+    with pytest.raises(GoGymError, match="reset"):
+        env.unwrapped.step([0] * 4)
+
+
+@pytest.mark.parametrize(
+    "action", [[0, 0], [0, 0, 0, 2], [0, -1, 0, 0], [0.5] * 4, [math.nan] * 4, "abcd", [[0] * 4]]
+)
+def test_bad_actions(action):
+    env = make().unwrapped
+    env.reset()
+    with pytest.raises(DecisionError):
+        env.step(action)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reward": "best"}, "reward"),
+        ({"backend": "hardware"}, "not built yet"),
+        ({"backend": "abacus"}, "backend"),
+        ({"rounds": 0}, "rounds"),
+        ({"graph": "nobody"}, "no graph 'nobody'"),
+        ({"graph": []}, "graph"),
+        ({"cluster": "nowhere"}, "no cluster 'nowhere'"),
+        ({"render_mode": "smell"}, "render_mode"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(GoGymError, match=message):
+        placement.PlacementEnv(**{"graph": CHAIN, "cluster": PAIR, **options})
+
+
+def test_several_graphs_are_padded_and_masked():
+    env = make(graph=[CHAIN, OTHER])
+    names = set()
+    for seed in range(12):
+        observation, info = env.reset(seed=seed)
+        names.add(info["graph"])
+        size = 4 if info["graph"] == "chain" else 2
+        assert observation["op_mask"].tolist() == [1] * size + [0] * (4 - size)
+        assert observation["edge_mask"].sum() == size - 1
+    assert names == {"chain", "other"}
+    env.reset(options={"graph": 1})
+    assert env.step([0, 0, 1, 1])[4]["step_time_ns"] == 7
+
+
+def test_splits_and_families():
+    env = gym.make("GO-Placement-v0", graph="recurrent", cluster="p100x8")
+    assert {p.graph.metadata["family"] for p in env.unwrapped.problems} == {"rnnlm"}
+    with pytest.raises(DatasetError, match="split"):
+        gym.make("GO-Placement-v0", graph="forests")
+
+
+def test_same_seed_same_trajectory():
+    def trajectory():
+        env = make(graph=[CHAIN, OTHER], rounds=2)
+        out = []
+        for episode in range(5):
+            env.action_space.seed(episode)
+            out.append(env.reset(seed=episode if episode == 0 else None)[1])
+            for _ in range(2):
+                out.append(env.step(env.action_space.sample())[1:])
+        return repr(out)
+
+    assert trajectory() == trajectory()
+
+
+def test_fork_and_parent_stay_equal():
+    env = make(graph=[CHAIN, OTHER], rounds=3).unwrapped
+    env.reset(seed=5)
+    env.step([0, 1, 0, 1])
+    fork = pickle.loads(pickle.dumps(make(graph=[CHAIN, OTHER], rounds=3).unwrapped))
+    fork.set_state(copy.deepcopy(env.get_state()))
+    for _ in range(6):
+        action = env.action_space.sample()
+        if env._round == 3:
+            assert repr(env.reset()[1]) == repr(fork.reset()[1])
+        a, b = env.step(action), fork.step(action)
+        assert repr(a[1:]) == repr(b[1:])
+        for key in a[0]:
+            np.testing.assert_array_equal(a[0][key], b[0][key])
+
+
+def test_large_observations_are_mapped_and_independent():
+    """Above a megabyte each observation maps the static part copy-on-write."""
+    env = gym.make("GO-Placement-v0", graph="rnnlm-8", cluster="p100x8").unwrapped
+    first, _ = env.reset()
+    second, _ = env.reset()
+    assert not np.shares_memory(first["ops"], second["ops"])
+    np.testing.assert_array_equal(first["ops"], second["ops"])
+    first["ops"][:] = -1
+    assert env.observation_space.contains(second)
+    assert env.observation_space.contains(env.reset()[0])
+
+
+def test_async_vector_environment():
+    with warnings.catch_warnings():
+        # a test runner has threads, which Python warns of when gymnasium forks
+        warnings.simplefilter("ignore", DeprecationWarning)
+        envs = gym.make_vec(
+            "go_gym:GO-Placement-v0",
+            num_envs=2,
+            vectorization_mode="async",
+            graph=CHAIN,
+            cluster=PAIR,
+            vector_kwargs={"context": "spawn"},
+        )
+        envs.reset(seed=1)
+        _, rewards, terminated, _, _ = envs.step(np.array([[0, 0, 0, 0], [0, 1, 0, 1]]))
+        envs.close()
+    assert rewards == pytest.approx([-math.sqrt(20 / 21), -math.sqrt(33 / 21)])
+    assert terminated.all()
+
+
+def test_ansi():
+    env = make(render_mode="ansi")
+    env.reset()
+    env.step([0, 0, 0, 0])
+    assert "step time 0.000 ms, valid" in env.render()
