@@ -239,7 +239,7 @@ def _run(
     ]
     for (_, graph, cluster, rule), table in groups(ran).items():
         print_table(f"{graph} on {cluster}, {rule} priorities", HEADINGS, table)
-    console.print(f"{len(rows)} rows in {out / RESULTS}", highlight=False)
+    console.print(f"{len(rows)} rows in {out / RESULTS}", highlight=False, soft_wrap=True)
     for failure in failures:
         job = failure.job
         where = f"agent {job.agent!r} on {job.problem.graph.name}, {job.problem.cluster.name}"
@@ -268,7 +268,7 @@ def _verify(folder: Path) -> bool:
     for issue in report.issues:
         errors.print(f"[red]✗[/red] {issue}", highlight=False, soft_wrap=True)
     if report.ok:
-        console.print(f"[green]✓[/green] {folder}: {report.rows} rows verified", highlight=False)
+        console.print(f"[green]✓[/green] {folder}: {report.rows} rows verified", highlight=False, soft_wrap=True)
     return report.ok
 
 

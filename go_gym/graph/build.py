@@ -1,5 +1,7 @@
 """Construction: from a caller's columns, in any order, to a checked graph in topological order."""
 
+import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -195,6 +197,8 @@ def assemble(
 
 
 def _check_length(label: str, values: Any, expected: int, what: str) -> None:
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        raise GraphError(f"{label}: shape {values.shape}, expected ({what},)")
     if len(values) != expected:
         raise GraphError(f"{label}: {len(values)} entries for {expected} {what}")
 
@@ -256,8 +260,13 @@ def _shapes(shapes: Sequence[Sequence[int]] | None, n: int) -> np.ndarray:
         return table
     _check_length("shapes", shapes, n, "ops")
     for op, shape in enumerate(shapes):
-        sides = [int(side) for side in shape]
+        try:
+            sides = [operator.index(side) for side in shape]
+        except TypeError:
+            raise GraphError(f"shapes[{op}]: {shape!r} is not whole numbers") from None
         if len(sides) > SHAPE_DIMS:
-            sides = [*sides[: SHAPE_DIMS - 1], int(np.prod(sides[SHAPE_DIMS - 1 :]))]
+            sides = [*sides[: SHAPE_DIMS - 1], math.prod(sides[SHAPE_DIMS - 1 :])]
+        if any(not -1 <= side <= MAX_BYTES for side in sides):
+            raise GraphError(f"shapes[{op}]: {tuple(sides)} has a side outside 0 … 2^53")
         table[op, : len(sides)] = sides
     return table

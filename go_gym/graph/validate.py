@@ -144,20 +144,16 @@ def _check_shapes(graph: ComputationGraph) -> None:
 
 def _check_names(graph: ComputationGraph) -> None:
     n = graph.num_ops
+    _check_text("name", graph.name)
     if len(graph.op_names) != n:
         raise GraphError(f"{len(graph.op_names)} op names for {n} ops")
+    for label in ("op_names", "op_types", "layers", "duration_kinds"):
+        for text in getattr(graph, label):
+            _check_text(label, text)
     if len(set(graph.op_names)) != n:
         seen: set[str] = set()
         repeated = next(x for x in graph.op_names if x in seen or seen.add(x))  # type: ignore[func-returns-value]
         raise GraphError(f"two ops are named {repeated!r}")
-    for label in ("op_names", "op_types", "layers", "duration_kinds"):
-        for text in getattr(graph, label):
-            if not isinstance(text, str) or not text or len(text) > MAX_NAME_LENGTH:
-                raise GraphError(
-                    f"{label}: {str(text)[:40]!r} is not a text of 1 to {MAX_NAME_LENGTH} letters"
-                )
-            if "\n" in text:
-                raise GraphError(f"{label}: {text[:40]!r} holds a line break")
     for label in ("op_types", "layers", "duration_kinds"):
         table = getattr(graph, label)
         if len(set(table)) != len(table):
@@ -171,6 +167,20 @@ def _check_names(graph: ComputationGraph) -> None:
         )
     if ANY_DEVICE in graph.duration_kinds and len(graph.duration_kinds) != 1:
         raise GraphError(f"duration_kinds: {ANY_DEVICE!r} holds for all, so it must stand alone")
+
+
+def _check_text(label: str, text: Any) -> None:
+    if not isinstance(text, str) or not text or len(text) > MAX_NAME_LENGTH:
+        raise GraphError(
+            f"{label}: {str(text)[:40]!r} is not a text of 1 to {MAX_NAME_LENGTH} letters"
+        )
+    if "\n" in text:
+        raise GraphError(f"{label}: {text[:40]!r} holds a line break")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise GraphError(f"{label}: {text[:40]!r} is not text: a lone surrogate") from None
 
 
 def _reject(what: str, bad: np.ndarray, message: str) -> None:
