@@ -107,7 +107,9 @@ def load_agent(name: str) -> Agent:
     try:
         agent = entries[name].load()()
     except Exception as error:  # a stranger's code: whatever it raises is reported with its name
-        raise AgentError(f"agent {name!r} ({entries[name].value}) cannot be loaded: {error!r}") from error
+        raise AgentError(
+            f"agent {name!r} ({entries[name].value}) cannot be loaded: {error!r}"
+        ) from error
     if not isinstance(agent, Agent):
         raise AgentError(f"agent {name!r} lacks `solve` or `version`")
     return agent

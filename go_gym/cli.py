@@ -33,7 +33,9 @@ app = typer.Typer(
 Graphs = Annotated[
     list[str] | None, typer.Option("--graph", "-g", help="Name, .npz path, split or family.")
 ]
-Clusters = Annotated[list[str] | None, typer.Option("--cluster", "-c", help="Preset or .toml path.")]
+Clusters = Annotated[
+    list[str] | None, typer.Option("--cluster", "-c", help="Preset or .toml path.")
+]
 
 
 @contextmanager
@@ -102,7 +104,9 @@ def graphs() -> None:
 
 @app.command()
 def clusters(
-    name: Annotated[str | None, typer.Argument(help="Show one as TOML; all in short if absent.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show one as TOML; all in short if absent.")
+    ] = None,
 ) -> None:
     """List the preset clusters, or show one as TOML (a start for your own).
 
@@ -268,7 +272,11 @@ def _verify(folder: Path) -> bool:
     for issue in report.issues:
         errors.print(f"[red]✗[/red] {issue}", highlight=False, soft_wrap=True)
     if report.ok:
-        console.print(f"[green]✓[/green] {folder}: {report.rows} rows verified", highlight=False, soft_wrap=True)
+        console.print(
+            f"[green]✓[/green] {folder}: {report.rows} rows verified",
+            highlight=False,
+            soft_wrap=True,
+        )
     return report.ok
 
 
@@ -276,7 +284,9 @@ def _verify(folder: Path) -> bool:
 def leaderboard(
     folder: Annotated[Path, typer.Argument(help="Folder with results.csv.")],
     markdown: Annotated[bool, typer.Option(help="Print Markdown.")] = False,
-    update: Annotated[bool, typer.Option(help="Write the tables into the folder's README.")] = False,
+    update: Annotated[
+        bool, typer.Option(help="Write the tables into the folder's README.")
+    ] = False,
 ) -> None:
     """Print the ranked tables of a leaderboard.
 
@@ -300,7 +310,9 @@ def leaderboard(
 def trace(
     graph: Annotated[str, typer.Option("--graph", "-g", help="Name or .npz path.")],
     cluster: Annotated[str, typer.Option("--cluster", "-c", help="Preset or .toml path.")],
-    agent: Annotated[str | None, typer.Option("--agent", "-a", help="Have this agent decide.")] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", "-a", help="Have this agent decide.")
+    ] = None,
     decision: Annotated[
         Path | None, typer.Option("--decision", "-d", help="Or take a decision file.")
     ] = None,
@@ -333,7 +345,9 @@ def trace(
             if chosen.priority is None:
                 chosen = prioritised(problem, chosen.placement, priorities)
             label = f"{agent}-{priorities}"
-        _write_pictures(problem, chosen, out / f"{problem.graph.name}-{problem.cluster.name}-{label}")
+        _write_pictures(
+            problem, chosen, out / f"{problem.graph.name}-{problem.cluster.name}-{label}"
+        )
 
 
 def _write_pictures(problem, decision, stem: Path) -> None:
@@ -382,7 +396,11 @@ def demo(
     from go_gym.leaderboard.schema import RESULTS, read_rows
     from go_gym.leaderboard.verify import write_coverage
 
-    names, presets, rules = ["rnnlm-2", "inception-b32"], ["p100x2", "p100x4"], ["fifo", "critical-path"]
+    names, presets, rules = (
+        ["rnnlm-2", "inception-b32"],
+        ["p100x2", "p100x4"],
+        ["fifo", "critical-path"],
+    )
     with one_line_errors():
         chosen = [
             name

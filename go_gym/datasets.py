@@ -11,7 +11,11 @@ from go_gym.graph import ComputationGraph
 from go_gym.graph.io import loads
 
 MANIFEST = "manifest.csv"
-SPLITS: Mapping[str, tuple[str, ...]] = {"all": (), "recurrent": ("rnnlm",), "vision": ("inception",)}
+SPLITS: Mapping[str, tuple[str, ...]] = {
+    "all": (),
+    "recurrent": ("rnnlm",),
+    "vision": ("inception",),
+}
 """Families of each split (none named: every family); generalisation means an unseen family."""
 
 

@@ -1,4 +1,4 @@
-"""The errors that go_gym raises. Each message says what was wrong, where, and what would be right."""
+"""The errors that go_gym raises. Each message says what was wrong, where, what would be right."""
 
 
 class GoGymError(ValueError):

@@ -20,7 +20,9 @@ def single_device(problem: Problem) -> np.ndarray:
     work = np.array([int(problem.durations_on(d).sum()) for d in range(problem.num_devices)])
     capacity = problem.cluster.memory_bytes
     fits = capacity >= problem.graph.parameter_bytes.sum()
-    best = np.where(fits, work, np.iinfo(np.int64).max).argmin() if fits.any() else capacity.argmax()
+    best = (
+        np.where(fits, work, np.iinfo(np.int64).max).argmin() if fits.any() else capacity.argmax()
+    )
     return np.full(problem.num_ops, best, dtype=np.int64)
 
 
@@ -108,7 +110,9 @@ def _recurrent_stages(layers: tuple[str, ...], devices: int) -> np.ndarray:
         return np.minimum(np.arange(len(layers)) * devices // len(layers), devices - 1)
     stage = np.zeros(len(layers), dtype=np.int64)
     used = min(devices, count)
-    for position, tag in enumerate(sorted(numbered, key=lambda i: int(layers[i].rsplit(".", 1)[1]))):
+    for position, tag in enumerate(
+        sorted(numbered, key=lambda i: int(layers[i].rsplit(".", 1)[1]))
+    ):
         stage[tag] = position * used // count
     for tag in range(len(layers)):
         if tag not in numbered and tag > numbered[0]:

@@ -136,10 +136,12 @@ def test_corruptions(kind, finished, tmp_path):  # noqa: F811
 @pytest.mark.parametrize("load", [go_gym.ComputationGraph.load, load_decision])
 def test_zip_bomb(load, tmp_path):
     path = tmp_path / "bomb.npz"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("placement.npy", "w", force_zip64=True) as member:
-            for _ in range(33):
-                member.write(bytes(2**26))
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("placement.npy", "w", force_zip64=True) as member,
+    ):
+        for _ in range(33):
+            member.write(bytes(2**26))
     assert path.stat().st_size < 5_000_000
     with pytest.raises(FileFormatError, match="decompressed"):
         load(path)

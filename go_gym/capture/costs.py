@@ -13,10 +13,7 @@ import torch
 from torch.utils.flop_counter import flop_registry
 
 MOVES = frozenset(
-    "arange cat clone constant_pad_nd copy embedding empty expand_copy fill full full_like gather "
-    "index index_put index_select new_empty new_full new_zeros ones ones_like scalar_tensor "
-    "scatter select_backward select_scatter slice_backward slice_scatter stack zeros zeros_like "
-    "_to_copy".split()
+    ["arange", "cat", "clone", "constant_pad_nd", "copy", "embedding", "empty", "expand_copy", "fill", "full", "full_like", "gather", "index", "index_put", "index_select", "new_empty", "new_full", "new_zeros", "ones", "ones_like", "scalar_tensor", "scatter", "select_backward", "select_scatter", "slice_backward", "slice_scatter", "stack", "zeros", "zeros_like", "_to_copy"]
 )
 PER_ELEMENT = {
     "_softmax": 5,
@@ -29,7 +26,7 @@ PER_ELEMENT = {
     "native_layer_norm": 8,
     "native_layer_norm_backward": 11,
 }
-READS_WHAT_IT_WRITES = frozenset("embedding gather index index_select".split())
+READS_WHAT_IT_WRITES = frozenset(["embedding", "gather", "index", "index_select"])
 """Look-ups: they read as many bytes of the table as they write, and their indices."""
 
 

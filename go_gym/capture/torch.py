@@ -85,7 +85,9 @@ class _Columns:
         kind = ("parameter", "state", "state", "input")[min(index // max(count, 1), 3)]
         group = index % count if kind != "input" else -1
         label = self.traced.parameters[group] if kind != "input" else f"{index - 3 * count}"
-        moment = {0: "parameter", 1: "first_moment", 2: "second_moment"}.get(index // count, "input")
+        moment = {0: "parameter", 1: "first_moment", 2: "second_moment"}.get(
+            index // count, "input"
+        )
         op = self._append(node, f"{moment}:{label}", kind, value, Tag("forward", None), group)
         self.next_group = count
         size = storage_bytes(value)
@@ -138,9 +140,7 @@ class _Columns:
             self.next_group += 1
         return self.colocation[op]
 
-    def _append(
-        self, node: Node, name: str, kind: str, out: Any, tag: Tag, group: int
-    ) -> int:
+    def _append(self, node: Node, name: str, kind: str, out: Any, tag: Tag, group: int) -> int:
         values = tensors_in(out)
         dtype = str(values[0].dtype).removeprefix("torch.") if values else "other"
         self.names.append(name)
@@ -156,9 +156,7 @@ class _Columns:
 
     def _inputs(self, node: Node, op: int) -> set[int]:
         found = {
-            tensor
-            for source in node.all_input_nodes
-            for tensor in self.outputs.get(source, [])[:1]
+            tensor for source in node.all_input_nodes for tensor in self.outputs.get(source, [])[:1]
         }
         self.uses += [(tensor, op) for tensor in sorted(found)]
         return found

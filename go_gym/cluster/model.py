@@ -275,7 +275,8 @@ def _positive(value: Any, label: str, unit: str) -> None:
 def _whole(value: Any, label: str, high: int) -> None:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     _require(
-        whole and 0 <= value <= high, f"{label}: {value!r}, expected a whole number from 0 to {high}"
+        whole and 0 <= value <= high,
+        f"{label}: {value!r}, expected a whole number from 0 to {high}",
     )
 
 

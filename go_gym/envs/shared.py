@@ -31,7 +31,7 @@ class SharedArrays:
         self._size = size
         self._file = None
         if size >= COPY_BELOW:
-            self._file = tempfile.TemporaryFile()
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed with this object)
             weakref.finalize(self, self._file.close)
             for array in self._arrays.values():
                 data = array.tobytes()

@@ -129,5 +129,3 @@ def save_gantt(path: str | Path, problem: Problem, decision: Decision, result: R
     buffer = io.BytesIO()
     gantt(problem, decision, result).savefig(buffer, format="png")
     atomic_write(path, buffer.getvalue())
-
-

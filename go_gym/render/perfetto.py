@@ -66,7 +66,9 @@ def memory_counters(problem: Problem, decision: Decision, result: Result) -> lis
     assert trace is not None
     placement = np.asarray(decision.placement)
     held_until: dict[tuple[int, int], int] = {}
-    for tensor, consumer in zip(graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True):
+    for tensor, consumer in zip(
+        graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True
+    ):
         key = (tensor, int(placement[consumer]))
         held_until[key] = max(held_until.get(key, 0), int(trace.op_finish[consumer]))
     begins: dict[tuple[int, int], int] = {}

@@ -187,7 +187,10 @@ def run_many(tables, work, contention, placements, priorities, step, busy, peak,
             devices[here].base += 1
             if op.parameters > 0:
                 _allocate(devices, capacity, now_figures, here, op.parameters, now)
-            if placements[U(row), U(op.leader)] != placements[U(row), U(i)] and now_figures[STRAY] < 0:
+            if (
+                placements[U(row), U(op.leader)] != placements[U(row), U(i)]
+                and now_figures[STRAY] < 0
+            ):
                 now_figures[STRAY] = i
         begin = np.int64(0)
         for i in range(d):
@@ -401,9 +404,7 @@ def _allocate(devices, capacity, figures, here, size, now):
 
 
 @_jit
-def _release(
-    op_state, tensors, uses, use_state, holders, devices, here, use, tensor, producer
-):
+def _release(op_state, tensors, uses, use_state, holders, devices, here, use, tensor, producer):
     """One fewer needs a tensor on device ``here``; the last one frees it, and what it views."""
     while op_state[producer].device == here:
         left = holders[tensor] - np.int32(1)

@@ -120,9 +120,7 @@ def _run(
     busy, peak = np.empty((count, devices), np.int64), np.empty((count, devices), np.int64)
     figures = np.empty((count, 4), dtype=np.int64)
     contention = contention_code(problem)
-    run_many(
-        _tables(problem), work, contention, placements, priorities, step, busy, peak, figures
-    )
+    run_many(_tables(problem), work, contention, placements, priorities, step, busy, peak, figures)
     violations = tuple(_violation(problem, *row) for row in figures[:, 1:].tolist())
     valid = np.array([violation is None for violation in violations])
     return BatchResult(step, valid, violations, busy, peak, figures[:, 0])

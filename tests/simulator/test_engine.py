@@ -48,9 +48,7 @@ def test_equals_reference_on_wide_clusters(contention, data):
 def random_problem(rng: np.random.Generator, n: int, devices: int, contention: str):
     back = np.minimum(rng.geometric(0.05, (n, 3)), np.arange(n)[:, None])
     uses = [
-        (int(op - step), op)
-        for op in range(1, n)
-        for step in {int(s) for s in back[op] if s > 0}
+        (int(op - step), op) for op in range(1, n) for step in {int(s) for s in back[op] if s > 0}
     ]
     graph = go_gym.ComputationGraph.from_costs(
         rng.integers(0, 50, n), np.stack([np.arange(n), rng.integers(0, 60, n)], axis=1), uses

@@ -13,9 +13,7 @@ def run(simulate, durations, tensors, uses, placement, contention, devices=4, **
     graph = go_gym.ComputationGraph.from_costs(durations, tensors, uses)
     problem = go_gym.Problem(
         graph,
-        go_gym.Cluster.uniform(
-            devices=devices, bandwidth=1e9, contention=contention, **cluster
-        ),
+        go_gym.Cluster.uniform(devices=devices, bandwidth=1e9, contention=contention, **cluster),
     )
     result = simulate(problem, go_gym.Decision(placement=placement), trace=True)
     return result.trace.op_start.tolist(), result.step_time_ns
