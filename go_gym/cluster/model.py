@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +18,8 @@ transfer serving all consumers; the source's outgoing and the destination's inco
 
 MAX_DEVICES = 4096
 UNLIMITED_MEMORY = 2**62
+MIN_RATE, MAX_RATE = 1e-6, 1e24
+"""Range of bytes/s and FLOP/s (our choice): no quotient of them leaves the range of floats."""
 DEFAULT_DTYPE = "float32"
 
 
@@ -232,6 +233,17 @@ class Cluster:
     @cached_property
     def content_hash(self) -> str:
         """Hex SHA-256 of all that a simulator sees; not of the name, version or sources."""
+        off_diagonal = self.link_of.copy()
+        np.fill_diagonal(off_diagonal, off_diagonal[0, 1] if self.num_devices > 1 else 0)
+        used = np.zeros(len(self.links), dtype=bool)
+        used[off_diagonal] = True
+        figures = [(float(link.bandwidth), int(link.latency_ns)) for link in self.links]
+        # Links by figures, not by number: how a file lists them is not seen by a simulator.
+        table = sorted({figures[i] for i in np.flatnonzero(used)})
+        number = {link: i for i, link in enumerate(table)}
+        renumber = np.array([number.get(link, 0) for link in figures], dtype="<u2")
+        off_diagonal = renumber[off_diagonal]
+        np.fill_diagonal(off_diagonal, 0)
         facts: dict[str, Any] = {
             "contention": self.contention,
             "devices": [
@@ -239,19 +251,17 @@ class Cluster:
                 + [float(d.memory_bandwidth), int(d.memory_bytes), int(d.launch_overhead_ns)]
                 for d in self.devices
             ],
-            "links": [[float(link.bandwidth), int(link.latency_ns)] for link in self.links],
+            "links": table,
         }
         digest = hashlib.sha256(json.dumps(facts).encode())
-        off_diagonal = self.link_of.copy()
-        np.fill_diagonal(off_diagonal, 0)
-        digest.update(off_diagonal.astype("<u2").tobytes())
+        digest.update(off_diagonal.tobytes())
         return digest.hexdigest()
 
 
 def seconds_to_ns(seconds: float, label: str) -> int:
     """``seconds`` to the nearest whole ns; raises ClusterError for negative or absurd values."""
-    valid = isinstance(seconds, int | float | np.number) and math.isfinite(seconds)
-    _require(valid and 0 <= seconds <= 1000, f"{label}: {seconds!r}, expected 0 to 1000 seconds")
+    valid = _is_number(seconds) and 0 <= seconds <= 1000
+    _require(valid, f"{label}: {seconds!r}, expected 0 to 1000 seconds")
     return round(float(seconds) * 1e9)
 
 
@@ -265,11 +275,12 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _positive(value: Any, label: str, unit: str) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    _require(
-        number and math.isfinite(value) and 0 < value <= 1e24,
-        f"{label}: {value!r}, expected a positive number of {unit}",
-    )
+    number = _is_number(value) and MIN_RATE <= value <= MAX_RATE
+    _require(number, f"{label}: {value!r}, expected {MIN_RATE:g} to {MAX_RATE:g} {unit}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _whole(value: Any, label: str, high: int) -> None:
