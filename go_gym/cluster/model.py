@@ -247,8 +247,14 @@ class Cluster:
         facts: dict[str, Any] = {
             "contention": self.contention,
             "devices": [
-                [d.name, d.kind, sorted(map(list, _floats(d.peak_flops).items()))]
-                + [float(d.memory_bandwidth), int(d.memory_bytes), int(d.launch_overhead_ns)]
+                [
+                    d.name,
+                    d.kind,
+                    sorted(map(list, _floats(d.peak_flops).items())),
+                    float(d.memory_bandwidth),
+                    int(d.memory_bytes),
+                    int(d.launch_overhead_ns),
+                ]
                 for d in self.devices
             ],
             "links": table,
