@@ -81,7 +81,8 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+            plain = np.asarray(array, order="C")  # unlike ascontiguousarray, keeps a scalar one
+            np.lib.format.write_array(member, plain, allow_pickle=False)
             info = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, member.getvalue())
@@ -143,7 +144,9 @@ def _parse_npy(raw: bytes, where: str) -> np.ndarray:
         raise FileFormatError(f"{where}: dtype {dtype} is not a plain number type")
     count = math.prod(shape)
     body = raw[stream.tell() :]
-    if any(side < 0 for side in shape) or count * dtype.itemsize != len(body):
+    if any(type(side) is not int or side < 0 for side in shape) or count * dtype.itemsize != len(
+        body
+    ):
         raise FileFormatError(
             f"{where}: shape {shape} of {dtype} does not fit the {len(body)} bytes present"
         )

@@ -99,7 +99,10 @@ class Decision:
 
     Attributes:
         placement: (n,) device numbers.
-        priority: (n,) whole numbers, the highest ready op runs first; None for FIFO.
+        priority: (n,) whole numbers above -2⁶³, the highest ready op runs first; None for FIFO.
+
+    Raises:
+        DecisionError: for a column that is not one of whole numbers.
     """
 
     placement: np.ndarray | Sequence[int]
@@ -108,7 +111,13 @@ class Decision:
     def __post_init__(self) -> None:
         object.__setattr__(self, "placement", _whole_column("placement", self.placement))
         if self.priority is not None:
-            object.__setattr__(self, "priority", _whole_column("priority", self.priority))
+            priority = _whole_column("priority", self.priority)
+            if (
+                priority.min() == np.iinfo(np.int64).min
+            ):  # its negative, which orders a heap, is none
+                place = int(priority.argmin())
+                raise DecisionError(f"priority[{place}]: {priority[place]}, expected above -2^63")
+            object.__setattr__(self, "priority", priority)
 
 
 def check_decision(problem: Problem, decision: Decision) -> None:
