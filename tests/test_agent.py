@@ -1,39 +1,167 @@
-"""The budget, and finding agents."""
+"""The budget that every agent goes through, and how agents are found and refused."""
+
+from importlib.metadata import EntryPoint
 
 import pytest
 
 import go_gym
-from go_gym.agent import Budget, Improvement, agent_entry_points, load_agent
-from go_gym.errors import AgentError, BudgetError
+from go_gym import agent as agents
+from go_gym.agent import Agent, Budget, Improvement, agent_entry_points, load_agent
+from go_gym.errors import AgentError, BudgetError, DecisionError
+from go_gym.simulator import simulate
 
-PROBLEM = go_gym.Problem(
-    go_gym.ComputationGraph.from_costs([5, 5], [(0, 9)], [(0, 1)]),
-    go_gym.Cluster.uniform(devices=2, bandwidth=1e9, memory=20),
+
+@pytest.fixture
+def problem():
+    """Three independent ops; device memory for two of them."""
+    graph = go_gym.ComputationGraph.from_costs([3, 4, 5], [], [], parameter_bytes=[1, 1, 1])
+    return go_gym.Problem(graph, go_gym.Cluster.uniform(devices=3, bandwidth=1e9, memory=2))
+
+
+ALL_ON_ONE, TWO, SPREAD = [0, 0, 0], [0, 0, 1], [0, 1, 2]  # out of memory, 7 ns, 5 ns
+
+
+def decide(placement):
+    return go_gym.Decision(placement)
+
+
+def test_calls_are_counted_and_the_best_valid_decision_is_kept(problem):
+    budget = Budget(problem, 5)
+    assert (budget.used, budget.remaining, budget.best, budget.curve) == (0, 5, None, [])
+    assert not budget.evaluate(decide(ALL_ON_ONE)).valid
+    assert budget.best is None and budget.best_step_time_ns is None
+    two, spread = decide(TWO), decide(SPREAD)
+    assert budget.evaluate(two).step_time_ns == 7
+    assert budget.best is two
+    budget.evaluate(spread)
+    budget.evaluate(two)
+    assert budget.best is spread and budget.best_step_time_ns == 5
+    assert budget.curve == [Improvement(2, 7), Improvement(3, 5)]
+    assert (budget.used, budget.remaining) == (4, 1)
+
+
+def test_an_equal_step_time_is_no_improvement(problem):
+    budget = Budget(problem, 2)
+    first = decide(SPREAD)
+    budget.evaluate(first)
+    budget.evaluate(decide([2, 1, 0]))
+    assert budget.best is first and budget.curve == [Improvement(1, 5)]
+
+
+def test_a_batch_counts_each_decision(problem):
+    budget = Budget(problem, 4)
+    budget.evaluate(decide(ALL_ON_ONE))
+    batch = [decide(TWO), decide(ALL_ON_ONE), decide(SPREAD)]
+    results = budget.evaluate_batch(batch)
+    assert results.step_time_ns.tolist() == [simulate(problem, each).step_time_ns for each in batch]
+    assert budget.curve == [Improvement(2, 7), Improvement(4, 5)]
+    assert budget.best is batch[2]
+    assert budget.remaining == 0
+
+
+def test_no_call_beyond_the_budget(problem):
+    budget = Budget(problem, 2)
+    with pytest.raises(BudgetError, match="3 simulator calls asked for, 2 of 2 left"):
+        budget.evaluate_batch([decide(TWO)] * 3)
+    assert budget.used == 0 and budget.best is None, "a refused batch costs and tells nothing"
+    budget.evaluate_batch([decide(TWO)] * 2)
+    with pytest.raises(BudgetError, match="1 simulator calls asked for, 0 of 2 left"):
+        budget.evaluate(decide(SPREAD))
+    assert budget.best_step_time_ns == 7
+    with pytest.raises(BudgetError, match="0 of 0 left"):
+        Budget(problem, 0).evaluate(decide(TWO))
+    with pytest.raises(BudgetError, match="simulations: -1"):
+        Budget(problem, -1)
+
+
+def test_an_empty_batch_costs_nothing(problem):
+    budget = Budget(problem, 0)
+    assert len(budget.evaluate_batch([])) == 0
+    assert budget.used == 0
+
+
+def test_a_malformed_decision_is_refused(problem):
+    budget = Budget(problem, 2)
+    with pytest.raises(DecisionError, match="2 entries for 3 ops"):
+        budget.evaluate(decide([0, 1]))
+    with pytest.raises(DecisionError, match="decision 0"):
+        budget.evaluate_batch([decide([0, 9, 0])])
+    assert budget.best is None and budget.curve == []
+
+
+# -- finding agents
+
+
+class Good:
+    version = "1"
+
+    def solve(self, problem, budget, seed):
+        return go_gym.Decision([0] * problem.num_ops)
+
+
+class WithoutVersion:
+    def solve(self, problem, budget, seed):
+        raise NotImplementedError
+
+
+class WithoutSolve:
+    version = "1"
+
+
+class Broken:
+    def __init__(self):
+        raise RuntimeError("no licence")
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Entry points as if packages with these agents were installed, in no order."""
+    values = {
+        "zebra": f"{__name__}:Good",
+        "bare": f"{__name__}:WithoutVersion",
+        "mute": f"{__name__}:WithoutSolve",
+        "broken": f"{__name__}:Broken",
+        "gone": "no_such_package_at_all:Agent",
+        "lost": f"{__name__}:NoSuchClass",
+    }
+    entries = [EntryPoint(name, value, agents.ENTRY_POINT_GROUP) for name, value in values.items()]
+
+    def entry_points(group):
+        return entries if group == "go_gym.agents" else []
+
+    monkeypatch.setattr(agents, "entry_points", entry_points)
+
+
+@pytest.mark.usefixtures("installed")
+def test_agents_are_listed_by_name_without_being_imported():
+    assert list(agent_entry_points()) == ["bare", "broken", "gone", "lost", "mute", "zebra"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_agent_is_loaded_by_name(problem):
+    agent = load_agent("zebra")
+    assert isinstance(agent, Agent)
+    assert agent.solve(problem, Budget(problem, 0), 0).placement.tolist() == [0, 0, 0]
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nobody", "no agent 'nobody': installed are bare, broken, gone, lost, mute, zebra"),
+        ("bare", "agent 'bare' lacks `solve` or `version`"),
+        ("mute", "agent 'mute' lacks `solve` or `version`"),
+        ("broken", "agent 'broken' .*cannot be loaded: .*no licence"),
+        ("gone", "agent 'gone' .*no_such_package_at_all"),
+        ("lost", "agent 'lost' .*NoSuchClass"),
+    ],
 )
-WHOLE, SPLIT = go_gym.Decision(placement=[0, 0]), go_gym.Decision(placement=[0, 1])
+def test_an_agent_that_cannot_be_had(name, message):
+    with pytest.raises(AgentError, match=message):
+        load_agent(name)
 
 
-def test_calls_are_counted_and_the_best_is_kept():
-    budget = Budget(PROBLEM, 4)
-    assert budget.evaluate(SPLIT).step_time_ns == 19
-    assert budget.evaluate_batch([SPLIT, WHOLE]).step_time_ns.tolist() == [19, 10]
-    assert (budget.used, budget.remaining) == (3, 1)
-    assert budget.best is WHOLE and budget.best_step_time_ns == 10
-    assert budget.curve == [Improvement(1, 19), Improvement(3, 10)]
-    with pytest.raises(BudgetError, match="2 simulator calls"):
-        budget.evaluate_batch([SPLIT, SPLIT])
-    assert budget.used == 3
-
-
-def test_invalid_decisions_are_counted_but_never_best():
-    tight = go_gym.Cluster.uniform(devices=2, bandwidth=1e9, memory=8)
-    budget = Budget(go_gym.Problem(PROBLEM.graph, tight), 1)
-    assert not budget.evaluate(WHOLE).valid
-    assert budget.used == 1 and budget.best is None and budget.curve == []
-
-
-def test_agents_are_found_by_entry_point():
-    assert {"metis", "heft", "human-expert"} <= set(agent_entry_points())
-    assert load_agent("metis").version
-    with pytest.raises(AgentError, match="installed are"):
-        load_agent("nobody")
+def test_no_agents_installed(monkeypatch):
+    monkeypatch.setattr(agents, "entry_points", lambda group: [])
+    with pytest.raises(AgentError, match="installed are none"):
+        load_agent("x")
