@@ -1,4 +1,4 @@
-/* The loop of go_gym/simulator/engine.py in plain C11: the yardstick of benchmarks/simulator.py.
+/* The loop of go_gym/simulator/engine.py in plain C11: the yardstick of benchmarks/against_c.py.
  *
  * Same tables (go_gym/simulator/tables.py), same algorithm, same memory accounting; no traces.
  * Compiled with -O3 -march=native. Each contention model and queue discipline is a copy of the

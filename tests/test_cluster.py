@@ -6,7 +6,7 @@ import pytest
 import go_gym
 from go_gym.cluster import Cluster, Device, Link, load_cluster, preset_names
 from go_gym.cluster.cost import roofline_ns
-from go_gym.cluster.toml import catalogue, format_cluster, parse_cluster
+from go_gym.cluster.toml import format_cluster, parse_cluster
 from go_gym.errors import ClusterError, DecisionError, GoGymError, ProblemError
 from go_gym.problem import Decision, Problem
 
@@ -56,7 +56,17 @@ def test_presets(name):
 
 
 def test_the_ordered_presets_are_there():
-    wanted = "p100x2 p100x4 p100x8 v100x8 a100x8 h100x8 cpu+gpu giph placeto".split()
+    wanted = [
+        "p100x2",
+        "p100x4",
+        "p100x8",
+        "v100x8",
+        "a100x8",
+        "h100x8",
+        "cpu+gpu",
+        "giph",
+        "placeto",
+    ]
     assert set(wanted) <= set(preset_names())
 
 

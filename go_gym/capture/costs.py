@@ -13,7 +13,38 @@ import torch
 from torch.utils.flop_counter import flop_registry
 
 MOVES = frozenset(
-    ["arange", "cat", "clone", "constant_pad_nd", "copy", "embedding", "empty", "expand_copy", "fill", "full", "full_like", "gather", "index", "index_put", "index_select", "new_empty", "new_full", "new_zeros", "ones", "ones_like", "scalar_tensor", "scatter", "select_backward", "select_scatter", "slice_backward", "slice_scatter", "stack", "zeros", "zeros_like", "_to_copy"]
+    [
+        "arange",
+        "cat",
+        "clone",
+        "constant_pad_nd",
+        "copy",
+        "embedding",
+        "empty",
+        "expand_copy",
+        "fill",
+        "full",
+        "full_like",
+        "gather",
+        "index",
+        "index_put",
+        "index_select",
+        "new_empty",
+        "new_full",
+        "new_zeros",
+        "ones",
+        "ones_like",
+        "scalar_tensor",
+        "scatter",
+        "select_backward",
+        "select_scatter",
+        "slice_backward",
+        "slice_scatter",
+        "stack",
+        "zeros",
+        "zeros_like",
+        "_to_copy",
+    ]
 )
 PER_ELEMENT = {
     "_softmax": 5,

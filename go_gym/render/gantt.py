@@ -1,12 +1,14 @@
 """Gantt charts: what every device computes and sends, over the time of one step."""
 
 import io
+import textwrap
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -23,88 +25,135 @@ COLOURS = {
     "transfer": "#228833",
 }
 """Paul Tol's bright scheme: distinct to colour-blind readers as well."""
+NAMES = (*PHASES, "transfer")
 MAX_BARS = 4000
 """Above this many bars a row is drawn as shares of time in bins instead."""
 BINS = 1500
+EDGED = 400
+"""Up to this many bars in all, each bar has an edge, and its op's name where there is room."""
+NAME_WIDTH = 0.0085
+"""Room that a letter of an op's name takes, as a share of the chart's width."""
 
 
 def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
-    """The chart of a result that was simulated with ``trace=True``."""
+    """The chart of a result that was simulated with ``trace=True``.
+
+    A row a device: above what it computes, coloured by phase, below what it sends. Rows of more
+    than ``MAX_BARS`` bars show in each of ``BINS`` stretches the mean colour, white for idle.
+    Raises GoGymError if the result has no trace.
+    """
     if result.trace is None:
         raise GoGymError("a Gantt chart needs simulate(…, trace=True)")
-    devices = problem.cluster.num_devices
-    figure = Figure(figsize=(12, 1.6 + 0.62 * devices), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    end = max(result.step_time_ns, 1) / 1e6
-    placement = np.asarray(decision.placement)
-    phase = problem.graph.phase
-    trace = result.trace
-    for device in range(devices):
-        mine = np.flatnonzero((placement == device) & (trace.op_finish > trace.op_start))
-        for code, name in enumerate(PHASES):
-            ops = mine[phase[mine] == code]
-            spans = trace.op_start[ops] / 1e6, trace.op_finish[ops] / 1e6
-            _draw(axes, *spans, device - 0.36, 0.46, COLOURS[name], end)
-        sent = trace.transfer_source == device
-        spans = trace.transfer_start[sent] / 1e6, trace.transfer_finish[sent] / 1e6
-        _draw(axes, *spans, device + 0.14, 0.2, COLOURS["transfer"], end)
-    axes.set_xlim(0, end)
-    axes.set_ylim(devices - 0.45, -0.55)
     busy = result.busy_ns / max(result.step_time_ns, 1)
-    labels = [
-        f"{device.name}\n{share:.0%} busy"
-        for device, share in zip(problem.cluster.devices, busy, strict=True)
-    ]
-    axes.set_yticks(range(devices), labels)
+    figure, axes = _frame(problem, [f"\n{share:.0%} busy" for share in busy])
+    end = max(result.step_time_ns, 1) / 1e6
+    axes.set_xlim(0, end)
     axes.set_xlabel("time (ms)")
     axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    placement = np.asarray(decision.placement)
+    trace = result.trace
+    timed = trace.op_finish > trace.op_start
+    edged = int(timed.sum()) + len(trace.transfer_start) <= EDGED
+    for device in range(problem.num_devices):
+        ops = np.flatnonzero((placement == device) & timed)
+        colours = problem.graph.phase[ops]
+        spans = trace.op_start[ops] / 1e6, trace.op_finish[ops] / 1e6
+        _draw(axes, *spans, colours, device - 0.36, 0.46, end, edged)
+        if edged:
+            _write_names(axes, [problem.graph.op_names[op] for op in ops], *spans, device, end)
+        sent = np.flatnonzero(trace.transfer_source == device)
+        spans = trace.transfer_start[sent] / 1e6, trace.transfer_finish[sent] / 1e6
+        colours = np.full(len(sent), NAMES.index("transfer"))
+        _draw(axes, *spans, colours, device + 0.14, 0.2, end, edged)
     verdict = "" if result.valid else f" — invalid: {result.reason}"
-    axes.set_title(
-        f"{problem.graph.name} ({problem.num_ops:,} ops) on {problem.cluster.name}: "
-        f"{result.step_time_ns / 1e6:,.3f} ms{verdict}",
-        loc="left",
-    )
-    names = ["forward", "backward", "optimizer", "outgoing transfers"]
-    handles = [
-        Patch(color=colour, label=name)
-        for colour, name in zip(COLOURS.values(), names, strict=True)
-    ]
+    title = f"{_heading(problem)}: {result.step_time_ns / 1e6:,.3f} ms{verdict}"
+    axes.set_title("\n".join(textwrap.wrap(title, 130)), loc="left")
+    shown = [name for code, name in enumerate(PHASES) if (problem.graph.phase[timed] == code).any()]
+    labels = {name: name for name in shown} | {"transfer": "outgoing transfers"}
+    handles = [Patch(color=COLOURS[name], label=label) for name, label in labels.items()]
     figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False)
     return figure
 
 
-def _draw(axes, start, finish, bottom: float, height: float, colour: str, end: float) -> None:
+def empty_gantt(problem: Problem) -> Figure:
+    """The chart before any decision: the devices, and nothing on them; as large as the others."""
+    figure, axes = _frame(problem, [""] * problem.num_devices)
+    axes.set_xticks([])
+    axes.set_title(f"{_heading(problem)}: no decision yet", loc="left")
+    return figure
+
+
+def _heading(problem: Problem) -> str:
+    return f"{problem.graph.name} ({problem.num_ops:,} ops) on {problem.cluster.name}"
+
+
+def _frame(problem: Problem, notes: list[str]) -> tuple[Figure, Axes]:
+    devices = problem.num_devices
+    figure = Figure(figsize=(12, 1.6 + 0.62 * devices), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_ylim(devices - 0.45, -0.55)
+    names = [device.name for device in problem.cluster.devices]
+    axes.set_yticks(range(devices), [a + b for a, b in zip(names, notes, strict=True)])
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _draw(
+    axes: Axes,
+    start: np.ndarray,
+    finish: np.ndarray,
+    colours: np.ndarray,
+    bottom: float,
+    height: float,
+    end: float,
+    edged: bool,
+) -> None:
+    """Bars from ``start`` to ``finish`` ms; ``colours`` index NAMES."""
     if len(start) == 0:
         return
+    palette = np.array([to_rgb(COLOURS[name]) for name in NAMES])
     if len(start) <= MAX_BARS:
-        top = bottom + height
-        corners = [
-            [(a, bottom), (a, top), (b, top), (b, bottom)]
-            for a, b in zip(start.tolist(), finish.tolist(), strict=True)
-        ]
-        axes.add_collection(PolyCollection(corners, facecolors=colour, linewidths=0))
+        low, high = np.full(len(start), bottom), np.full(len(start), bottom + height)
+        x = np.stack([start, start, finish, finish], axis=1)
+        corners = np.stack([x, np.stack([low, high, high, low], axis=1)], axis=2)
+        bars = PolyCollection(corners, facecolors=palette[colours])
+        bars.set(linewidths=0.6 if edged else 0, edgecolors="white" if edged else "none")
+        axes.add_collection(bars, autolim=False)
         return
-    share = busy_share(start, finish, end)
+    picture = np.ones((BINS, 3))
+    for code in np.unique(colours):
+        mine = colours == code
+        share = busy_share(start[mine], finish[mine], end)
+        picture += share[:, None] * (palette[code] - 1.0)
+    limits = axes.get_xlim(), axes.get_ylim()
     axes.imshow(
-        share[None],
+        np.clip(picture, 0, 1)[None],
         extent=(0, end, bottom + height, bottom),
         aspect="auto",
-        cmap=_fading(colour),
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
+        interpolation="antialiased",
     )
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
+def _write_names(
+    axes: Axes, names: list[str], start: np.ndarray, finish: np.ndarray, device: int, end: float
+) -> None:
+    for name, left, right in zip(names, start.tolist(), finish.tolist(), strict=True):
+        if len(name) * NAME_WIDTH * end < right - left:
+            middle = (left + right) / 2
+            axes.text(middle, device - 0.13, name, ha="center", va="center", size=7, color="white")
 
 
 def busy_share(start: np.ndarray, finish: np.ndarray, end: float, bins: int = BINS) -> np.ndarray:
-    """(bins,) share of each stretch of [0, end] that the spans cover; spans do not overlap."""
-    edges = np.linspace(0, end, bins + 1)
+    """(bins,) share of each stretch of [0, end] that the spans cover, overlaps counted once."""
     order = np.argsort(start)
-    start, finish = start[order], finish[order]
+    start, reach = start[order], np.maximum.accumulate(finish[order])
+    first = np.concatenate([[True], start[1:] > reach[:-1]])  # begins a covered stretch
+    start, finish = start[first], reach[np.append(np.flatnonzero(first)[1:] - 1, len(reach) - 1)]
+    edges = np.linspace(0, end, bins + 1)
     done = np.concatenate([[0.0], np.cumsum(finish - start)])
     index = np.searchsorted(start, edges, side="right")
     last = np.maximum(index - 1, 0)
@@ -112,16 +161,19 @@ def busy_share(start: np.ndarray, finish: np.ndarray, end: float, bins: int = BI
     return np.clip(np.diff(done[index] - over) / (end / bins), 0, 1)
 
 
-def _fading(colour: str) -> ListedColormap:
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return ListedColormap([(red, green, blue, step / 255) for step in range(256)])
-
-
 def gantt_pixels(problem: Problem, decision: Decision, result: Result) -> np.ndarray:
     """(height, width, 3) uint8 picture of the chart."""
-    figure = gantt(problem, decision, result)
+    return _pixels(gantt(problem, decision, result))
+
+
+def empty_pixels(problem: Problem) -> np.ndarray:
+    """(height, width, 3) uint8 picture of :func:`empty_gantt`."""
+    return _pixels(empty_gantt(problem))
+
+
+def _pixels(figure: Figure) -> np.ndarray:
     figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
 
 
 def save_gantt(path: str | Path, problem: Problem, decision: Decision, result: Result) -> None:

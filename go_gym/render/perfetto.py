@@ -1,5 +1,10 @@
-"""Traces in Chrome's event format, to look at in ui.perfetto.dev or chrome://tracing."""
+"""Traces in Chrome's event format, to look at in ui.perfetto.dev or chrome://tracing.
 
+The format: "Trace Event Format", Google, https://chromium.googlesource.com/catapult. Spans of one
+track must not overlap, and ids are whole numbers.
+"""
+
+import heapq
 import json
 from pathlib import Path
 from typing import Any
@@ -12,14 +17,17 @@ from go_gym.graph.model import PHASES, Alias
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result
 
-COMPUTE, SEND, RECEIVE = 0, 1, 2  # thread numbers of a device's tracks
+COMPUTE, SEND, RECEIVE = 0, 1, 2
+"""Thread numbers of a device's tracks. Where its transfers overlap (contention models other than
+``duplex``), the second track of each kind is SEND + 2, RECEIVE + 2, and so on."""
 
 
 def chrome_trace(problem: Problem, decision: Decision, result: Result) -> dict[str, Any]:
     """The trace of a result that was simulated with ``trace=True``; times in µs.
 
     A process a device; tracks for its ops, the transfers that it sends and those that it
-    receives, and a counter of the bytes of copies received and of its own outputs being made.
+    receives (several where transfers overlap), and a counter of the bytes that it holds. Zero-cost
+    ops are left out. Raises GoGymError if the result has no trace.
     """
     if result.trace is None:
         raise GoGymError("a trace needs simulate(…, trace=True)")
@@ -28,77 +36,118 @@ def chrome_trace(problem: Problem, decision: Decision, result: Result) -> dict[s
     events: list[dict[str, Any]] = []
     for number, device in enumerate(cluster.devices):
         events.append(_name("process_name", number, 0, f"{number} {device.name}"))
-        for thread, label in ((COMPUTE, "compute"), (SEND, "send"), (RECEIVE, "receive")):
-            events.append(_name("thread_name", number, thread, label))
+        events += _track(number, COMPUTE, "compute", 0)
+    flops, kinds, layers = graph.flops.tolist(), graph.op_type.tolist(), graph.layer.tolist()
+    phases = graph.phase.tolist()
     starts, finishes = trace.op_start.tolist(), trace.op_finish.tolist()
     for op, (start, finish) in enumerate(zip(starts, finishes, strict=True)):
         if finish > start:
-            layer = graph.layer[op]
             details = {
                 "op": op,
-                "type": graph.op_types[graph.op_type[op]],
-                "layer": graph.layers[layer] if layer >= 0 else "",
-                "flops": int(graph.flops[op]),
+                "type": graph.op_types[kinds[op]],
+                "layer": graph.layers[layers[op]] if layers[op] >= 0 else "",
+                "flops": flops[op],
             }
-            category = PHASES[graph.phase[op]]
+            category = PHASES[phases[op]]
             events.append(
                 _span(graph.op_names[op], category, placement[op], COMPUTE, start, finish, details)
             )
-    for tensor, source, destination, start, finish in _transfers(result):
-        producer = graph.op_names[graph.tensor_producer[tensor]]
-        details = {"tensor": tensor, "bytes": int(graph.tensor_bytes[tensor])}
-        for process, thread, label in (
-            (source, SEND, f"{producer} → {destination}"),
-            (destination, RECEIVE, f"{producer} ← {source}"),
-        ):
-            events.append(_span(label, "transfer", process, thread, start, finish, details))
+    events += _transfer_spans(problem, result)
     events += memory_counters(problem, decision, result)
     return {"displayTimeUnit": "ms", "traceEvents": events}
 
 
-def memory_counters(problem: Problem, decision: Decision, result: Result) -> list[dict[str, Any]]:
-    """Counter events of the bytes that each device holds, parameters included.
+def _transfer_spans(problem: Problem, result: Result) -> list[dict[str, Any]]:
+    """Each transfer on a track of its source and on one of its destination."""
+    graph = problem.graph
+    moves = _transfers(result)
+    producers, sizes = graph.tensor_producer.tolist(), graph.tensor_bytes.tolist()
+    events: list[dict[str, Any]] = []
+    for kind, label, arrow, owner in ((SEND, "send", "→", 1), (RECEIVE, "receive", "←", 2)):
+        tracks: set[tuple[int, int]] = set()
+        lanes = _lanes([(move[owner], move[3], move[4]) for move in moves])
+        for move, lane in zip(moves, lanes, strict=True):
+            tensor, _, _, start, finish = move
+            name = f"{graph.op_names[producers[tensor]]} {arrow} {move[3 - owner]}"
+            details = {"tensor": tensor, "bytes": sizes[tensor]}
+            thread = kind + 2 * lane
+            tracks.add((move[owner], lane))
+            events.append(_span(name, "transfer", move[owner], thread, start, finish, details))
+        for device, lane in sorted(tracks):
+            title = label if lane == 0 else f"{label} {lane + 1}"
+            order = 1 + lane if kind == SEND else 1_000_000 + lane  # all sends, then all receives
+            events += _track(device, kind + 2 * lane, title, order)
+    return events
 
-    An output counts from its op's start to the finish of its last consumer or transfer there, a
-    copy from its transfer's start to the finish of its last consumer there; views count nothing.
+
+def _lanes(spans: list[tuple[int, int, int]]) -> list[int]:
+    """For (device, start, finish) in order of start: the lowest lane of the device that is free."""
+    busy: dict[int, list[tuple[int, int]]] = {}  # heap of (finish, lane)
+    free: dict[int, list[int]] = {}  # heap of lanes
+    count: dict[int, int] = {}
+    result = []
+    for device, start, finish in spans:
+        running, idle = busy.setdefault(device, []), free.setdefault(device, [])
+        while running and running[0][0] <= start:
+            heapq.heappush(idle, heapq.heappop(running)[1])
+        if idle:
+            lane = heapq.heappop(idle)
+        else:
+            lane = count.get(device, 0)
+            count[device] = lane + 1
+        heapq.heappush(running, (finish, lane))
+        result.append(lane)
+    return result
+
+
+def memory_counters(problem: Problem, decision: Decision, result: Result) -> list[dict[str, Any]]:
+    """Counter events: the bytes that each device holds after each moment, parameters included.
+
+    Their maximum is the result's peak memory, except for what ops or transfers that take no time
+    hold only within a moment. An output counts from its op's start to the finish of its last
+    consumer or transfer there, a copy from its transfer's start to the finish of its last consumer
+    there; views count nothing.
     """
     graph, trace = problem.graph, result.trace
     assert trace is not None
-    placement = np.asarray(decision.placement)
+    placement = np.asarray(decision.placement).tolist()
+    producer, sizes = graph.tensor_producer.tolist(), graph.tensor_bytes.tolist()
+    op_start, op_finish = trace.op_start.tolist(), trace.op_finish.tolist()
     held_until: dict[tuple[int, int], int] = {}
     for tensor, consumer in zip(
         graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True
     ):
-        key = (tensor, int(placement[consumer]))
-        held_until[key] = max(held_until.get(key, 0), int(trace.op_finish[consumer]))
+        key = (tensor, placement[consumer])
+        held_until[key] = max(held_until.get(key, 0), op_finish[consumer])
     begins: dict[tuple[int, int], int] = {}
-    producer = graph.tensor_producer
     for tensor in range(graph.num_tensors):
-        home = (tensor, int(placement[producer[tensor]]))
-        begins[home] = int(trace.op_start[producer[tensor]])
-        held_until.setdefault(home, int(trace.op_finish[producer[tensor]]))
+        home = (tensor, placement[producer[tensor]])
+        begins[home] = op_start[producer[tensor]]
+        held_until.setdefault(home, op_finish[producer[tensor]])
     for tensor, source, destination, start, finish in _transfers(result):
         begins[tensor, destination] = start
         held_until[tensor, source] = max(held_until[tensor, source], finish)
     alias = graph.tensor_alias.tolist()
     for tensor in range(graph.num_tensors - 1, -1, -1):  # a view keeps what it views
-        home = int(placement[producer[tensor]])
+        home = placement[producer[tensor]]
         if alias[tensor] >= 0:
             base = (alias[tensor], home)
             held_until[base] = max(held_until[base], held_until[tensor, home])
-    changes: list[tuple[int, int, int]] = []  # (time, device, bytes)
+    changes: dict[tuple[int, int], int] = {}  # (time, device) → bytes
     for (tensor, device), start in begins.items():
         local = device == placement[producer[tensor]]
-        size = 0 if local and alias[tensor] != Alias.OWN else int(graph.tensor_bytes[tensor])
+        size = 0 if local and alias[tensor] != Alias.OWN else sizes[tensor]
         if size:
-            changes += [(start, device, size), (held_until[tensor, device], device, -size)]
+            for time, change in ((start, size), (held_until[tensor, device], -size)):
+                changes[time, device] = changes.get((time, device), 0) + change
     held = [0] * problem.num_devices
     for op in np.flatnonzero(graph.parameter_bytes).tolist():
-        held[int(placement[op])] += int(graph.parameter_bytes[op])
+        held[placement[op]] += int(graph.parameter_bytes[op])
     events = [_counter(device, 0, size) for device, size in enumerate(held)]
-    for time, device, size in sorted(changes):
-        held[device] += size
-        events.append(_counter(device, time, held[device]))
+    for (time, device), change in sorted(changes.items()):
+        if change:
+            held[device] += change
+            events.append(_counter(device, time, held[device]))
     return events
 
 
@@ -124,6 +173,11 @@ def _transfers(result: Result) -> list[tuple[int, int, int, int, int]]:
 
 def _name(kind: str, process: int, thread: int, text: str) -> dict[str, Any]:
     return {"ph": "M", "name": kind, "pid": process, "tid": thread, "args": {"name": text}}
+
+
+def _track(process: int, thread: int, title: str, order: int) -> list[dict[str, Any]]:
+    place = {"ph": "M", "name": "thread_sort_index", "pid": process, "tid": thread}
+    return [_name("thread_name", process, thread, title), {**place, "args": {"sort_index": order}}]
 
 
 def _span(

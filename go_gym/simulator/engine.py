@@ -74,8 +74,8 @@ EVENT = np.dtype([("time", np.int64), ("code", np.int64)])
 
 # Without Numba's reference counting, which takes four fifths of the time where helpers are handed
 # ten arrays each; jitted code here allocates nothing, and Numba refuses to compile it if it did.
-_jit = njit(_nrt=False)
-_jit_entry = njit(cache=True, nogil=True, _nrt=False)
+_jit = njit(_nrt=False)  # type: ignore[call-overload]
+_jit_entry = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
 
 
 class Work(NamedTuple):

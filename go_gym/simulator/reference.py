@@ -50,12 +50,12 @@ class Simulation:
         self.place = [int(device) for device in decision.placement]
         levels = decision.priority
         self.priority = [0] * graph.num_ops if levels is None else [int(x) for x in levels]
-        self.inputs = [[] for _ in range(graph.num_ops)]
-        self.consumers = [[] for _ in range(graph.num_tensors)]
+        self.inputs: list[list[int]] = [[] for _ in range(graph.num_ops)]
+        self.consumers: list[list[int]] = [[] for _ in range(graph.num_tensors)]
         for tensor, op in zip(graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True):
             self.inputs[op].append(tensor)
             self.consumers[tensor].append(op)
-        self.outputs = [[] for _ in range(graph.num_ops)]
+        self.outputs: list[list[int]] = [[] for _ in range(graph.num_ops)]
         for tensor, op in enumerate(graph.tensor_producer.tolist()):
             self.outputs[op].append(tensor)
         self.producer = graph.tensor_producer.tolist()
@@ -63,7 +63,9 @@ class Simulation:
         self.size = graph.tensor_bytes.tolist()
 
         self.now = 0
-        self.ends: list[tuple[int, int, object]] = []  # heap of (time, serial, op or Transfer)
+        self.ends: list[
+            tuple[int, int, int | Transfer]
+        ] = []  # heap of (time, serial, op or Transfer)
         self.serial = 0
         self.missing = [len(tensors) for tensors in self.inputs]
         self.ready: list[list] = [[] for _ in cluster.devices]  # heaps, see make_ready
@@ -237,7 +239,7 @@ class Simulation:
         self.transfers.append(transfer)
         self.push(transfer.finish, transfer)
 
-    def push(self, time: int, what: object) -> None:
+    def push(self, time: int, what: int | Transfer) -> None:
         self.serial += 1
         heapq.heappush(self.ends, (time, self.serial, what))
 
