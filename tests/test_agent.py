@@ -165,3 +165,8 @@ def test_no_agents_installed(monkeypatch):
     monkeypatch.setattr(agents, "entry_points", lambda group: [])
     with pytest.raises(AgentError, match="installed are none"):
         load_agent("x")
+
+
+def test_the_agents_that_come_with_go_gym_are_found():
+    assert {"metis", "heft", "human-expert"} <= set(agent_entry_points())
+    assert isinstance(load_agent("metis"), Agent)

@@ -201,3 +201,23 @@ def test_from_matrix():
     assert cluster.link(0, 1) == Link(2e9, 3) and cluster.link(1, 0) == Link(2e9, 4)
     with pytest.raises(ClusterError, match="expected"):
         Cluster.from_matrix("m", devices, np.ones((3, 3)), np.zeros((2, 2)))
+
+
+def test_hash_goes_by_the_link_of_each_pair_not_by_how_links_are_numbered():
+    devices = Cluster.uniform(devices=2, bandwidth=1).devices
+    forth, back, unused = Link(1, 0), Link(2, 5), Link(3, 0)
+    links_of = np.array([[0, 0], [1, 0]])
+    one = Cluster("one", devices, (forth, back), links_of, "none")
+    same = Cluster("same", devices, (back, unused, forth), np.array([[1, 2], [0, 1]]), "none")
+    assert same.content_hash == one.content_hash
+    assert parse_cluster(format_cluster(same)).content_hash == one.content_hash
+    swapped = Cluster("swapped", devices, (back, forth), links_of, "none")
+    assert swapped.content_hash != one.content_hash
+
+
+@pytest.mark.parametrize("bandwidth", [10**400, 1e-300, float("nan"), float("inf"), True])
+def test_absurd_rates_are_refused(bandwidth):
+    with pytest.raises(ClusterError, match="bandwidth"):
+        Cluster.uniform(devices=2, bandwidth=bandwidth)
+    with pytest.raises(ClusterError, match="latency"):
+        Cluster.uniform(devices=2, bandwidth=1e9, latency=10**400)

@@ -170,3 +170,26 @@ def test_the_caller_s_numbering_does_not_change_the_result(order):
     result = go_gym.simulate(problem, go_gym.Decision(placement=chosen))
     assert result.step_time_ns == 53  # 3, move 10, 5, move 10, 7, move 10, 2, then 6
     assert result.bytes_moved == 40
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"names": ["a\ud800", "b", "c", "d"]}, "op_names: .*lone surrogate"),
+        ({"names": ["a", ["b"], "c", "d"]}, "op_names"),
+        ({"name": "\ud800"}, "name: .*lone surrogate"),
+        ({"parameter_bytes": 1}, r"parameter_bytes: shape \(\)"),
+        ({"parameter_bytes": np.ones((4, 2))}, r"parameter_bytes: shape \(4, 2\)"),
+        ({"colocation": np.ones((4, 2))}, r"colocation: shape \(4, 2\)"),
+        ({"aliases": np.zeros((3, 2))}, r"aliases: shape \(3, 2\)"),
+    ],
+)
+def test_columns_and_texts_of_another_form_are_refused_by_name(options, message):
+    with pytest.raises(GraphError, match=message):
+        diamond(**options)
+
+
+@pytest.mark.parametrize("shape", [(2**70,), ("a",), (1.5,), (-3,), (2**40,) * 9])
+def test_output_shapes_are_whole_numbers_in_range(shape):
+    with pytest.raises(GraphError, match=r"shapes\[0\]"):
+        ComputationGraph.from_arrays("bad", num_ops=1, tensors=[], uses=[], shapes=[shape])
