@@ -1,16 +1,35 @@
 """Gantt charts and Chrome traces, checked against the results they show."""
 
 import json
+from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import go_gym
 from go_gym import datasets
 from go_gym.errors import GoGymError
 from go_gym.placements import human_expert
-from go_gym.render.gantt import busy_share, gantt_pixels, save_gantt
-from go_gym.render.perfetto import COMPUTE, RECEIVE, SEND, chrome_trace, save_chrome_trace
+from go_gym.render.gantt import (
+    MAX_BARS,
+    busy_share,
+    empty_pixels,
+    gantt,
+    gantt_pixels,
+    save_gantt,
+)
+from go_gym.render.perfetto import (
+    COMPUTE,
+    RECEIVE,
+    SEND,
+    chrome_trace,
+    memory_counters,
+    save_chrome_trace,
+)
+from tests.strategies import decisions, problems
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +62,9 @@ def test_files(case, tmp_path):
 def test_pixels(case):
     pixels = gantt_pixels(*case)
     assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 4  # the four colours are there
+    for colour in ([0x44, 0x77, 0xAA], [0xEE, 0x66, 0x77], [0xCC, 0xBB, 0x44]):
+        assert (pixels == colour).all(axis=2).sum() > 1000
+    assert empty_pixels(case[0]).shape == pixels.shape
 
 
 def test_busy_share_is_the_covered_part():
@@ -56,3 +77,95 @@ def test_without_a_trace(case):
     for draw in (gantt_pixels, chrome_trace):
         with pytest.raises(GoGymError, match="trace=True"):
             draw(problem, decision, go_gym.simulate(problem, decision))
+
+
+def solved(data):
+    problem = data.draw(problems())
+    decision = data.draw(decisions(problem))
+    return problem, decision, go_gym.simulate(problem, decision, trace=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_spans_of_a_track_never_overlap(data):
+    """Under every contention model: Perfetto misdraws spans that do."""
+    tracks, titled = defaultdict(list), set()
+    for event in chrome_trace(*solved(data))["traceEvents"]:
+        track = event["pid"], event.get("tid")
+        if event["ph"] == "X":
+            tracks[track].append((event["ts"], event["ts"] + event["dur"]))
+        elif event["name"] == "thread_name":
+            titled.add(track)
+    assert tracks.keys() <= titled
+    for spans in tracks.values():
+        spans.sort()
+        assert all(b[0] >= a[1] - 1e-9 for a, b in pairwise(spans))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_memory_counters_peak_where_the_simulator_does(data):
+    problem, decision, result = solved(data)
+    peak = np.zeros(problem.num_devices, dtype=np.int64)
+    for event in memory_counters(problem, decision, result):
+        assert event["args"]["bytes"] >= 0
+        peak[event["pid"]] = max(peak[event["pid"]], event["args"]["bytes"])
+    trace = result.trace
+    assert (peak <= result.peak_memory).all()
+    if (trace.op_finish > trace.op_start).all() and (
+        trace.transfer_finish > trace.transfer_start
+    ).all():
+        np.testing.assert_array_equal(peak, result.peak_memory)
+
+
+def bar_lengths(figure, low, high):
+    """Summed lengths in ns of the bars whose upper edge lies between two heights."""
+    total = 0.0
+    for bars in figure.axes[0].collections:
+        for path in bars.get_paths():
+            (left, top), (right, _) = path.vertices.min(axis=0), path.vertices.max(axis=0)
+            total += (right - left) * 1e6 if low < top < high else 0.0
+    return total
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_bars_add_up_to_the_busy_times(data):
+    problem, decision, result = solved(data)
+    figure = gantt(problem, decision, result)
+    for device, busy in enumerate(result.busy_ns):
+        assert bar_lengths(figure, device - 0.4, device) == pytest.approx(busy, abs=1e-3)
+        sent = result.trace.transfer_source == device
+        moving = (result.trace.transfer_finish - result.trace.transfer_start)[sent].sum()
+        assert bar_lengths(figure, device, device + 0.4) == pytest.approx(moving, abs=1e-3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=20))
+def test_busy_share_counts_overlaps_once(pairs):
+    start = np.array([min(pair) for pair in pairs])
+    finish = np.array([max(pair) for pair in pairs])
+    covered = np.zeros(40)
+    for left, right in zip(start, finish, strict=True):
+        covered[left:right] = 1
+    expected = covered.reshape(8, 5).mean(axis=1)
+    np.testing.assert_allclose(busy_share(start * 1.0, finish * 1.0, 40.0, bins=8), expected)
+
+
+def test_large_graphs_are_drawn_in_bins():
+    n = 2 * MAX_BARS + 2
+    chain = go_gym.ComputationGraph.from_costs(np.full(n, 1000), [(0, 1)], [(0, 1)])
+    problem = go_gym.Problem(chain, go_gym.Cluster.uniform(devices=2, bandwidth=1e9))
+    decision = go_gym.Decision(placement=np.arange(n) % 2)
+    figure = gantt(problem, decision, go_gym.simulate(problem, decision, trace=True))
+    assert len(figure.axes[0].images) == 2
+
+
+def test_long_reasons_are_wrapped():
+    graph = go_gym.ComputationGraph.from_costs(
+        [5, 5], [], [], colocation=[0, 0], names=["a" * 90, "b" * 90]
+    )
+    problem = go_gym.Problem(graph, go_gym.Cluster.uniform(devices=2, bandwidth=1e9))
+    decision = go_gym.Decision(placement=[0, 1])
+    figure = gantt(problem, decision, go_gym.simulate(problem, decision, trace=True))
+    assert max(map(len, figure.axes[0].get_title(loc="left").splitlines())) <= 130

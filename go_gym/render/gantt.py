@@ -5,8 +5,8 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ MAX_BARS = 4000
 """Above this many bars a row is drawn as shares of time in bins instead."""
 BINS = 1500
 EDGED = 400
-"""Up to this many bars in all, each bar has an edge, and its op's name where there is room."""
+"""Up to this many bars in all, each op has an edge, and its name where there is room."""
 NAME_WIDTH = 0.0085
 """Room that a letter of an op's name takes, as a share of the chart's width."""
 
@@ -64,7 +64,7 @@ def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
         sent = np.flatnonzero(trace.transfer_source == device)
         spans = trace.transfer_start[sent] / 1e6, trace.transfer_finish[sent] / 1e6
         colours = np.full(len(sent), NAMES.index("transfer"))
-        _draw(axes, *spans, colours, device + 0.14, 0.2, end, edged)
+        _draw(axes, *spans, colours, device + 0.14, 0.2, end, False)
     verdict = "" if result.valid else f" — invalid: {result.reason}"
     title = f"{_heading(problem)}: {result.step_time_ns / 1e6:,.3f} ms{verdict}"
     axes.set_title("\n".join(textwrap.wrap(title, 130)), loc="left")
@@ -119,7 +119,7 @@ def _draw(
         low, high = np.full(len(start), bottom), np.full(len(start), bottom + height)
         x = np.stack([start, start, finish, finish], axis=1)
         corners = np.stack([x, np.stack([low, high, high, low], axis=1)], axis=2)
-        bars = PolyCollection(corners, facecolors=palette[colours])
+        bars = PolyCollection(list(corners), facecolors=palette[colours])
         bars.set(linewidths=0.6 if edged else 0, edgecolors="white" if edged else "none")
         axes.add_collection(bars, autolim=False)
         return
@@ -134,6 +134,7 @@ def _draw(
         extent=(0, end, bottom + height, bottom),
         aspect="auto",
         interpolation="antialiased",
+        zorder=1,
     )
     axes.set(xlim=limits[0], ylim=limits[1])
 
