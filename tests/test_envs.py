@@ -12,6 +12,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import go_gym
+from go_gym.cluster import preset_names
 from go_gym.envs import placement
 from go_gym.envs.registration import IDS
 from go_gym.envs.rewards import REWARDS
@@ -197,3 +198,91 @@ def test_ansi():
     env.reset()
     env.step([0, 0, 0, 0])
     assert "step time 0.000 ms, valid" in env.render()
+
+
+def test_a_picture_before_and_after_the_decision():
+    env = make(render_mode="rgb_array")
+    env.reset()
+    before = env.render()
+    env.step([0, 0, 1, 1])
+    after = env.render()
+    assert before.shape == after.shape and before.dtype == after.dtype == np.uint8
+    assert (before != after).any()
+
+
+@pytest.mark.parametrize("devices", [1, 3])
+def test_checkers_on_tiny_and_mixed_problems(devices):
+    sb3 = pytest.importorskip("stable_baselines3.common.env_checker")
+    single = go_gym.ComputationGraph.from_costs([5], [], [], name="single")
+    for graph in (single, [CHAIN, single]):
+        cluster = go_gym.Cluster.uniform(devices=devices, bandwidth=1e9)
+        env = make(graph=graph, cluster=cluster, rounds=2).unwrapped
+        check_env(env, skip_render_check=True)
+        sb3.check_env(env)
+
+
+def test_every_preset_gives_observations_of_the_space():
+    for name in preset_names():
+        env = make(graph=[CHAIN, OTHER], cluster=name).unwrapped
+        for seed in range(3):
+            assert env.observation_space.contains(env.reset(seed=seed)[0])
+            assert env.observation_space.contains(env.step(env.action_space.sample())[0])
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        None,
+        {},
+        [[0, 1], [1]],
+        [2**70] * 4,
+        [True] * 4,
+        np.zeros(4, np.uint64),
+        np.zeros(4, complex),
+    ],
+    ids=repr,
+)
+def test_strange_actions_leave_the_episode_as_it_was(action):
+    env = make().unwrapped
+    env.reset()
+    with pytest.raises(DecisionError):
+        env.step(action)
+    assert env.step([0, 0, 0, 0])[4]["step_time_ns"] == 20
+
+
+def test_observations_and_actions_are_the_callers_own():
+    env = make(rounds=3).unwrapped
+    env.reset()
+    action = np.array([0, 0, 1, 1])
+    first = env.step(action)[0]
+    action[:] = 0
+    first["placement"][:] = 0
+    assert env.get_state()["placement"].tolist() == [0, 0, 1, 1]
+
+
+def test_states_of_other_environments_are_refused():
+    env = make(rounds=2).unwrapped
+    env.reset(seed=3)
+    before = repr(env.get_state())
+    good = env.get_state()
+    for wrong in ({}, None, good | {"chosen": 9}, good | {"round": 3}, good | {"placement": [0]}):
+        with pytest.raises(GoGymError, match="state"):
+            env.set_state(wrong)
+    assert repr(env.get_state()) == before
+
+
+def test_pickle_and_copy_after_use():
+    env = make(rounds=3).unwrapped
+    env.reset(seed=1)
+    env.step([0, 1, 0, 1])
+    for copied in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
+        assert copied.step([0, 0, 1, 1])[1] == -1
+
+
+def test_known_optimum_of_a_chain():
+    """A chain never gains from a cut: of all 16 placements the two uncut ones take 20 ns."""
+    env = make(reward="speedup", rounds=16).unwrapped
+    env.reset()
+    times = {a: env.step(list(a))[4]["step_time_ns"] for a in np.ndindex(2, 2, 2, 2)}
+    assert {a for a, t in times.items() if t == min(times.values())} == {(0,) * 4, (1,) * 4}
+    assert min(times.values()) == 20

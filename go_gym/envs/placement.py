@@ -113,7 +113,7 @@ class PlacementEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self.render_mode = render_mode
         self.sizes = Sizes.of(self.problems, rounds)
         self.action_space = spaces.MultiDiscrete([self.sizes.devices] * self.sizes.ops)
-        self.observation_space = space(self.sizes)
+        self.observation_space = space(self.sizes)  # type: ignore[assignment]  # a Dict of Any
         self._static: dict[int, SharedArrays] = {}
         self._baseline: dict[int, int] = {}
         self._none = np.full(self.sizes.ops, -1, dtype=np.int32)
@@ -231,7 +231,21 @@ class PlacementEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state that :meth:`get_state` gave, here or in an equal environment."""
+        """Go on from a state that :meth:`get_state` gave, here or in an equal environment.
+
+        Raises GoGymError, and changes nothing, for one of an environment with other arguments.
+        """
+        missing = sorted(self.get_state().keys() - dict(state or {}).keys())
+        if missing:
+            raise GoGymError(f"state: lacks {', '.join(missing)}; expected what get_state() gives")
+        shape = np.shape(state["placement"])
+        if shape != (self.sizes.ops,) or not 0 <= state["chosen"] < len(self.problems):
+            raise GoGymError(
+                f"state: graph {state['chosen']} of {len(self.problems)}, {shape} ops for "
+                f"({self.sizes.ops},): of an environment with other graphs"
+            )
+        if not 0 <= state["round"] <= self.rounds:
+            raise GoGymError(f"state: round {state['round']}, expected 0 to {self.rounds}")
         self._chosen, self._round = state["chosen"], state["round"]
         self._placement = state["placement"].copy()
         self._best, self._previous = state["best"], state["previous"]
@@ -241,17 +255,18 @@ class PlacementEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self._result = None if decision is None else simulate(self.problem, decision)
 
     def render(self) -> Any:
-        """``ansi``: a few lines; ``rgb_array``: the Gantt chart of the last decision."""
+        """``ansi``: a few lines of text; ``rgb_array``: the last decision's Gantt chart, uint8
+        (height, width, 3), empty before the first."""
         if self.render_mode == "ansi":
             return self._text()
         if self.render_mode == "rgb_array":
-            from go_gym.render.gantt import gantt_pixels
+            from go_gym.render.gantt import empty_pixels, gantt_pixels
 
-            placement = self._placement[: self.problem.num_ops]
-            decision = Decision(placement=np.maximum(placement, 0))
-            return gantt_pixels(
-                self.problem, decision, simulate(self.problem, decision, trace=True)
-            )
+            if self._result is None:
+                return empty_pixels(self.problem)
+            decision = Decision(placement=self._placement[: self.problem.num_ops])
+            result = simulate(self.problem, decision, trace=True)
+            return gantt_pixels(self.problem, decision, result)
         return None
 
     def _text(self) -> str:
