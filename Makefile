@@ -20,7 +20,7 @@ lint: .venv/.all
 	$(BIN)/mypy
 
 bench: .venv/.core
-	$(BIN)/python benchmarks/simulator.py
+	$(BIN)/python benchmarks/against_c.py
 
 datasets: .venv/.all
 	$(BIN)/go-gym build-datasets
