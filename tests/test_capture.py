@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from go_gym import datasets  # noqa: E402
+from go_gym.capture import costs  # noqa: E402
 from go_gym.capture.torch import capture_training_step  # noqa: E402
 from go_gym.errors import CaptureError  # noqa: E402
 from go_gym.graph import Alias  # noqa: E402
@@ -152,3 +153,123 @@ def test_what_cannot_be_traced_is_named():
 
     with pytest.raises(CaptureError, match="branching"):
         capture_training_step("branching", Branching, lambda: [torch.ones(3)])
+
+
+class Normed(torch.nn.Module):
+    """Batch normalisation with running statistics, and a constant of the program's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 4)
+        self.norm = torch.nn.BatchNorm1d(4)
+
+    def forward(self, x):
+        return (self.norm(self.layer(x)) * torch.tensor([1.0, 2.0, 3.0, 4.0])).sum()
+
+
+def test_buffers_and_constants_are_resident():
+    graph = capture_training_step("normed", Normed, lambda: [torch.zeros(3, 4)])
+    buffers = types_of(graph) == "buffer"
+    names = {name for name, is_buffer in zip(graph.op_names, buffers, strict=True) if is_buffer}
+    running = {"norm.running_mean", "norm.running_var", "norm.num_batches_tracked"}
+    assert {f"buffer:{name}" for name in running} < names and len(names) == 4
+    assert graph.parameter_bytes[buffers].sum() == 16 + 16 + 8 + 16
+    assert (graph.tensor_alias[buffers[graph.tensor_producer]] == Alias.PARAMETER).all()
+    assert graph.is_free[buffers].all()
+
+
+def test_in_place_ops_share_storage_and_device_with_their_target():
+    graph = datasets.load("inception-b32")
+    kinds = types_of(graph)
+    for kind in ("aten.bernoulli_.float", "aten.div_.Scalar"):  # dropout's mask
+        (op,) = np.flatnonzero(kinds == kind)
+        (tensor,) = np.flatnonzero(graph.tensor_producer == op)
+        target = graph.tensor_producer[graph.tensor_alias[tensor]]
+        assert graph.colocation[op] == graph.colocation[target] >= 0
+        assert not graph.is_free[op]
+
+
+def test_getitems_stay_with_their_producer():
+    graph = datasets.load("inception-b32")
+    picks = types_of(graph)[graph.use_consumer] == "getitem"
+    groups = graph.colocation[graph.use_consumer[picks]]
+    assert (groups == graph.colocation[graph.use_producer[picks]]).all() and (groups >= 0).all()
+
+
+def test_no_phase_feeds_an_earlier_one():
+    for name in NAMES:
+        graph = datasets.load(name)
+        assert (graph.phase[graph.use_producer] <= graph.phase[graph.use_consumer]).all()
+
+
+def test_a_parameter_without_gradient_is_named():
+    class Unused(Normed):
+        def forward(self, x):
+            return self.layer(x).sum()
+
+    with pytest.raises(CaptureError, match=r"parameter 'norm\.weight' does not reach the loss"):
+        capture_training_step("unused", Unused, lambda: [torch.zeros(3, 4)])
+
+
+def test_a_loss_that_is_no_scalar_is_refused():
+    with pytest.raises(CaptureError, match="scalar"):
+        capture_training_step("v", lambda: torch.nn.Linear(4, 4), lambda: [torch.zeros(3, 4)])
+
+
+def test_tracing_leaves_torch_as_it_was():
+    from torch.fx.experimental.proxy_tensor import PythonKeyTracer
+
+    before = PythonKeyTracer.create_node
+    small()
+    with pytest.raises(CaptureError):
+        capture_training_step("v", lambda: torch.nn.Linear(4, 4), lambda: [torch.zeros(3, 4)])
+    assert PythonKeyTracer.create_node is before
+
+
+def test_importing_the_package_imports_no_torch():
+    code = "import sys, go_gym.capture, go_gym.zoo.build; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def cost_of(op, *args):
+    with FakeTensorMode():
+        fake = [torch.empty(a, dtype=d) if isinstance(a, tuple) else a for a, d in args]
+        out = op(*fake)
+    return costs.flops(op, fake, {}, out), costs.bytes_read(op, fake, {}, out)
+
+
+FLOAT, INT = torch.float32, torch.int64
+ATEN = torch.ops.aten
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "flops", "read"),
+    [
+        (ATEN.mm.default, [((2, 3), FLOAT), ((3, 5), FLOAT)], 2 * 2 * 3 * 5, 4 * (6 + 15)),
+        (ATEN.mul.Tensor, [((2, 3), FLOAT), ((3,), FLOAT)], 6, 4 * (6 + 3)),
+        (ATEN.sum.default, [((7, 3), FLOAT)], 21, 84),
+        (ATEN._softmax.default, [((2, 3), FLOAT), (1, None), (False, None)], 5 * 6, 24),
+        (ATEN.avg_pool2d.default, [((1, 1, 4, 4), FLOAT), ([2, 2], None)], 4 * 4, 64),
+        # look-ups read what they touch: 3 rows of 5 floats, and 3 indices
+        (ATEN.embedding.default, [((1000, 5), FLOAT), ((3,), INT)], 0, 3 * 5 * 4 + 3 * 8),
+        (ATEN.index_select.default, [((9, 5), FLOAT), (0, None), ((2,), INT)], 0, 40 + 16),
+    ],
+    ids=lambda value: str(value) if isinstance(value, torch._ops.OpOverload) else "",
+)
+def test_costs_by_hand(op, args, flops, read):
+    assert cost_of(op, *args) == (flops, read)
+
+
+def test_a_tensor_given_twice_is_read_once():
+    with FakeTensorMode():
+        part = torch.empty(2, 3)
+        out = ATEN.cat.default([part, part])
+    assert costs.flops(ATEN.cat.default, ([part, part],), {}, out) == 0
+    assert costs.bytes_read(ATEN.cat.default, ([part, part],), {}, out) == 24
+    assert costs.bytes_written(out) == 48
+
+
+def test_an_expanded_tensor_takes_its_storage_only():
+    with FakeTensorMode():
+        assert costs.storage_bytes(torch.empty(1).expand(1000)) == 4
+        assert costs.storage_bytes(torch.empty(1000)[:10]) == 40

@@ -46,6 +46,8 @@ def capture_training_step(
             columns.add_placeholder(node)
         elif node.op == "call_function":
             columns.add_call(node)
+        elif node.op == "get_attr":
+            columns.add_constant(node)
         elif node.op != "output":
             raise CaptureError(f"{name}: node {node.name!r} of kind {node.op} is not supported")
     columns.spread_layers()
@@ -78,22 +80,35 @@ class _Columns:
     next_group: int = 0
 
     def add_placeholder(self, node: Node) -> None:
-        """Parameters and Adam's moments are resident; inputs are tensors made at the start."""
-        count = len(self.traced.parameters)
-        index = len(self.names)
-        value = node.meta["val"]
-        kind = ("parameter", "state", "state", "input")[min(index // max(count, 1), 3)]
-        group = index % count if kind != "input" else -1
-        label = self.traced.parameters[group] if kind != "input" else f"{index - 3 * count}"
-        moment = {0: "parameter", 1: "first_moment", 2: "second_moment"}.get(
-            index // count, "input"
-        )
-        op = self._append(node, f"{moment}:{label}", kind, value, Tag("forward", None), group)
+        """Parameters, Adam's moments and buffers are resident; inputs are made at the start."""
+        parameters, index = self.traced.parameters, len(self.names)
+        count = len(parameters)
         self.next_group = count
-        size = storage_bytes(value)
-        resident = kind != "input"
-        self.parameter_bytes[op] = size if resident else 0
-        self._output(op, node, size, Alias.PARAMETER if resident else Alias.OWN)
+        if index < 3 * count:
+            moment, group = divmod(index, count)
+            role = ("parameter", "first_moment", "second_moment")[moment]
+            kind = "parameter" if moment == 0 else "state"
+            self._add_resident(node, f"{role}:{parameters[group]}", kind, group)
+            return
+        number = index - 3 * count
+        if number >= self.traced.num_inputs:
+            name = self.traced.buffers[number - self.traced.num_inputs]
+            self._add_resident(node, f"buffer:{name}", "buffer", -1)
+            return
+        value = node.meta["val"]
+        op = self._append(node, f"input:{number}", "input", value, Tag("forward", None), -1)
+        self._output(op, node, storage_bytes(value), Alias.OWN)
+
+    def add_constant(self, node: Node) -> None:
+        """A tensor that the program itself holds: resident, as a buffer is."""
+        node.meta.setdefault("val", getattr(self.traced.module, str(node.target)))
+        self._add_resident(node, f"constant:{node.name}", "buffer", -1)
+
+    def _add_resident(self, node: Node, name: str, kind: str, group: int) -> None:
+        value = node.meta["val"]
+        op = self._append(node, name, kind, value, Tag("forward", None), group)
+        self.parameter_bytes[op] = storage_bytes(value)
+        self._output(op, node, self.parameter_bytes[op], Alias.PARAMETER)
 
     def add_call(self, node: Node) -> None:
         tag: Tag = node.meta.get(TAG) or Tag("forward", None)
@@ -198,7 +213,7 @@ class _Columns:
             if layer is not None and self.phases[op] == "forward":
                 reader.setdefault(producer[tensor], layer)
         for op, kind in enumerate(self.types):
-            if kind in ("parameter", "input") and op in reader:
+            if kind in ("parameter", "buffer", "input") and op in reader:
                 self.layers[op] = reader[op]
         for parameter in range(count):
             for op in (count + parameter, 2 * count + parameter):

@@ -15,6 +15,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import PythonKeyTracer, make_fx
 
+from go_gym.errors import CaptureError
+
 LEARNING_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 """Adam's defaults (Kingma and Ba 2015)."""
 
@@ -55,12 +57,13 @@ class Recorder:
 class Traced:
     """A recorded training step.
 
-    Placeholders stand in this order: parameters, first moments, second moments, inputs.
+    Placeholders stand in this order: parameters, first moments, second moments, inputs, buffers.
     """
 
     module: GraphModule
     parameters: tuple[str, ...]  # names
     num_inputs: int
+    buffers: tuple[str, ...] = ()  # names
 
 
 def trace_training_step(
@@ -78,6 +81,7 @@ def trace_training_step(
     with FakeTensorMode():
         model = build()
         batch = list(inputs())
+        buffers = dict(model.named_buffers())
         named = dict(model.named_parameters())
         names, values = tuple(named), [value.detach() for value in named.values()]
         first = [torch.empty_like(value) for value in values]
@@ -85,27 +89,33 @@ def trace_training_step(
         recorder = Recorder(layer_of)
         hooks = _follow_modules(model, recorder)
 
-        def step(parameters, first, second, batch):
+        def step(parameters, first, second, batch, constants):
             leaves = [value.detach().requires_grad_() for value in parameters]
+            tensors = dict(zip(names, leaves, strict=True))
+            tensors.update(zip(buffers, constants, strict=True))
             recorder.phase = "forward"
-            loss = torch.func.functional_call(
-                model, dict(zip(names, leaves, strict=True)), tuple(batch)
-            )
+            loss = torch.func.functional_call(model, tensors, tuple(batch))
             recorder.phase = "backward"
-            gradients = torch.autograd.grad(loss, leaves)
+            gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
             recorder.phase = "optimizer"
             updated = []
             for number, gradient in enumerate(gradients):
+                if gradient is None:
+                    raise CaptureError(
+                        f"parameter {names[number]!r} does not reach the loss: leave it out"
+                    )
                 recorder.parameter = number
                 updated += adam(parameters[number], first[number], second[number], gradient)
             return [loss.detach(), *updated]
 
         with _tagged_nodes(recorder):
-            module = make_fx(step, tracing_mode="fake")(values, first, second, batch)
+            module = make_fx(step, tracing_mode="fake")(
+                values, first, second, batch, list(buffers.values())
+            )
         for hook in hooks:
             hook.remove()
     module.graph.eliminate_dead_code()
-    return Traced(module, names, len(batch))
+    return Traced(module, names, len(batch), tuple(buffers))
 
 
 def adam(
