@@ -25,9 +25,9 @@ class Settings:
 class LSTMCell(nn.Module):
     """One step of an LSTM: a single product for the four gates, as TensorFlow's BasicLSTMCell."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, inputs: int | None = None) -> None:
         super().__init__()
-        self.gates = nn.Linear(2 * size, 4 * size)
+        self.gates = nn.Linear((inputs or size) + size, 4 * size)
 
     def forward(
         self, x: torch.Tensor, hidden: torch.Tensor, cell: torch.Tensor
