@@ -80,6 +80,8 @@ def storage_bytes(tensor: torch.Tensor) -> int:
 def flops(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
     """FLOPs of a call of ATen overload ``target`` with fake tensors."""
     packet = target.overloadpacket
+    if packet is torch.ops.aten.convolution_backward:
+        return convolution_backward_flops(*args)
     if packet in flop_registry:
         return int(flop_registry[packet](*args, **kwargs, out_val=out))
     name = packet.__name__
@@ -90,6 +92,16 @@ def flops(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) 
     if "pool" in name:
         return pool_window(name, args) * max((tensor.numel() for tensor in outputs), default=0)
     return PER_ELEMENT.get(name, 1) * elements
+
+
+def convolution_backward_flops(grad: torch.Tensor, x: torch.Tensor, *rest: Any) -> int:
+    """Each gradient asked for, of the input and of the weight, costs what the forward pass does.
+
+    (torch 2.13's own formula multiplies a grouped convolution's by the number of groups.)
+    """
+    weight, mask, transposed = rest[0], rest[-1], rest[5]
+    products = (x if transposed else grad).numel() * weight.numel() // weight.shape[0]
+    return 2 * products * (int(mask[0]) + int(mask[1]))
 
 
 def pool_window(name: str, args: tuple[Any, ...]) -> int:

@@ -204,14 +204,18 @@ class _Columns:
 
     def spread_layers(self) -> None:
         """Give each op without a layer that of an input, else of a consumer; parameters and
-        their updates that of the first op that reads the parameter."""
+        their updates that of the first op with a layer that reads the parameter or a view of it."""
         producer = [op for op, _ in self.tensors]
         count = len(self.traced.parameters)
         reader: dict[int, str] = {}
+        viewed: dict[int, int] = {}  # an op without a layer → what it reads first
         for tensor, op in self.uses:
-            layer = self.layers[op]
-            if layer is not None and self.phases[op] == "forward":
-                reader.setdefault(producer[tensor], layer)
+            layer, source = self.layers[op], viewed.get(producer[tensor], producer[tensor])
+            if self.phases[op] == "forward":
+                if layer is None:
+                    viewed.setdefault(op, source)
+                else:
+                    reader.setdefault(source, layer)
         for op, kind in enumerate(self.types):
             if kind in ("parameter", "buffer", "input") and op in reader:
                 self.layers[op] = reader[op]

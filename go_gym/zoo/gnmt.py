@@ -100,6 +100,21 @@ class Attention(nn.Module):
         return torch.bmm(weights.transpose(1, 2), memory).squeeze(1)
 
 
+class DecoderLayer(nn.Module):
+    """One LSTM layer of the decoder, a step at a time; it reads the context as well."""
+
+    def __init__(self, hidden: int, residual: bool) -> None:
+        super().__init__()
+        self.cell = LSTMCell(hidden, 2 * hidden)
+        self.residual = residual
+
+    def forward(
+        self, x: torch.Tensor, context: torch.Tensor, state: State
+    ) -> tuple[torch.Tensor, State]:
+        state = self.cell(torch.cat([x, context], dim=1), *state)
+        return state[0] + x if self.residual else state[0], state
+
+
 class GNMT(nn.Module):
     """Encoder, attention, decoder, softmax over word pieces; gives the mean loss."""
 
@@ -111,7 +126,9 @@ class GNMT(nn.Module):
         self.target = nn.Embedding(settings.vocabulary, hidden)
         self.encoder = Encoder(settings)
         self.attention = Attention(hidden)
-        self.decoder = nn.ModuleList(LSTMCell(hidden, 2 * hidden) for _ in range(settings.layers))
+        self.decoder = nn.ModuleList(
+            DecoderLayer(hidden, residual=layer >= 2) for layer in range(settings.layers)
+        )
         self.softmax = nn.Linear(hidden, settings.vocabulary)
 
     def forward(
@@ -128,11 +145,10 @@ class GNMT(nn.Module):
         loss = 0.0
         for step in range(settings.steps):
             x = self.target(target[:, step])
-            for layer, cell in enumerate(self.decoder):
-                state[layer] = cell(torch.cat([x, context], dim=1), *state[layer])
-                if layer == 0:
-                    context = self.attention(state[0][0], keys, memory)
-                x = state[layer][0] + x if layer >= 2 else state[layer][0]
+            for number, layer in enumerate(self.decoder):
+                x, state[number] = layer(x, context, state[number])
+                if number == 0:
+                    context = self.attention(x, keys, memory)
             loss = loss + functional.cross_entropy(self.softmax(x), expected[:, step])
         return loss / settings.steps
 

@@ -88,6 +88,21 @@ class Layer(nn.Module):
         return self.last_norm(x + self.narrow(functional.relu(self.wide(x))))
 
 
+class Sinusoids(nn.Module):
+    """The encoding of distances span − 1 down to 0."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, span: int) -> torch.Tensor:
+        """(span, width) float32."""
+        distance = torch.arange(span - 1, -1, -1, dtype=torch.float32)
+        even = torch.arange(0, self.width, 2, dtype=torch.float32)
+        angle = distance[:, None] / 10_000 ** (even / self.width)
+        return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
 class TransformerXL(nn.Module):
     """Embedding, layers, softmax, over several segments; gives the mean loss."""
 
@@ -95,15 +110,9 @@ class TransformerXL(nn.Module):
         super().__init__()
         self.settings = settings
         self.embedding = nn.Embedding(settings.vocabulary, settings.width)
+        self.sinusoids = Sinusoids(settings.width)
         self.layers = nn.ModuleList(Layer(settings) for _ in range(settings.layers))
         self.softmax = nn.Linear(settings.width, settings.vocabulary)
-
-    def sinusoids(self, span: int) -> torch.Tensor:
-        """(span, width): the encoding of distance span − 1 down to 0."""
-        distance = torch.arange(span - 1, -1, -1, dtype=torch.float32)
-        even = torch.arange(0, self.settings.width, 2, dtype=torch.float32)
-        angle = distance[:, None] / 10_000 ** (even / self.settings.width)
-        return torch.cat([angle.sin(), angle.cos()], dim=1)
 
     def forward(self, words: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``words`` and ``targets``: (batch, segments × tokens) int64."""
@@ -138,4 +147,4 @@ def layer_of(path: str) -> str | None:
     parts = path.split(".")
     if parts[0] == "layers":
         return ".".join(parts[:2])
-    return parts[0] or "softmax"
+    return {"sinusoids": "embedding", "": "softmax"}.get(parts[0], parts[0])

@@ -39,31 +39,26 @@ class Causal(nn.Module):
 
 
 class Layer(nn.Module):
-    """Figure 4: tanh times sigmoid, then a residual and a skip output."""
+    """Figure 4: tanh times sigmoid, a residual output, and a skip output added to the others'.
 
-    def __init__(self, settings: Settings, dilation: int) -> None:
+    The last layer has no residual output, since nobody would read it.
+    """
+
+    def __init__(self, settings: Settings, dilation: int, last: bool) -> None:
         super().__init__()
-        self.filter = Causal(settings.channels, settings.channels, dilation)
-        self.gate = Causal(settings.channels, settings.channels, dilation)
-        self.residual = nn.Conv1d(settings.channels, settings.channels, 1)
-        self.skip = nn.Conv1d(settings.channels, settings.skip, 1)
+        channels = settings.channels
+        self.filter = Causal(channels, channels, dilation)
+        self.gate = Causal(channels, channels, dilation)
+        self.residual = None if last else nn.Conv1d(channels, channels, 1)
+        self.skip = nn.Conv1d(channels, settings.skip, 1)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, x: torch.Tensor, skips: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         gated = torch.tanh(self.filter(x)) * torch.sigmoid(self.gate(x))
-        return x + self.residual(gated), self.skip(gated)
-
-
-class LastLayer(nn.Module):
-    """A layer whose residual output nobody would read: skip only."""
-
-    def __init__(self, settings: Settings, dilation: int) -> None:
-        super().__init__()
-        self.filter = Causal(settings.channels, settings.channels, dilation)
-        self.gate = Causal(settings.channels, settings.channels, dilation)
-        self.skip = nn.Conv1d(settings.channels, settings.skip, 1)
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return x, self.skip(torch.tanh(self.filter(x)) * torch.sigmoid(self.gate(x)))
+        skip = self.skip(gated)
+        skips = skip if skips is None else skips + skip
+        return x if self.residual is None else x + self.residual(gated), skips
 
 
 class WaveNet(nn.Module):
@@ -75,7 +70,7 @@ class WaveNet(nn.Module):
         depth = settings.layers // settings.stacks
         self.first = Causal(settings.classes, settings.channels, 1)
         self.layers = nn.ModuleList(
-            (Layer if number + 1 < settings.layers else LastLayer)(settings, 2 ** (number % depth))
+            Layer(settings, 2 ** (number % depth), last=number + 1 == settings.layers)
             for number in range(settings.layers)
         )
         self.last = nn.Sequential(
@@ -88,11 +83,10 @@ class WaveNet(nn.Module):
     def forward(self, samples: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``samples`` (batch, classes, samples) one-hot; ``targets`` (batch, samples) int64."""
         x = self.first(samples)
-        total = None
+        skips = None
         for layer in self.layers:
-            x, skip = layer(x)
-            total = skip if total is None else total + skip
-        return functional.cross_entropy(self.last(total), targets)
+            x, skips = layer(x, skips)
+        return functional.cross_entropy(self.last(skips), targets)
 
 
 def build(settings: Settings) -> WaveNet:
@@ -110,7 +104,7 @@ def inputs(settings: Settings) -> list[torch.Tensor]:
 
 
 def layer_of(path: str) -> str | None:
-    """``first``, ``layers.0``, …, ``last``; sums of skips and the loss belong to the last."""
+    """``first``, ``layers.0``, …, ``last``; the loss belongs to the last."""
     parts = path.split(".")
     if parts[0] == "layers":
         return ".".join(parts[:2])
