@@ -13,8 +13,8 @@ from go_gym.graph.io import loads
 MANIFEST = "manifest.csv"
 SPLITS: Mapping[str, tuple[str, ...]] = {
     "all": (),
-    "recurrent": ("rnnlm",),
-    "vision": ("inception",),
+    "recurrent": ("gnmt", "rnnlm"),
+    "vision": ("amoebanet", "inception"),
 }
 """Families of each split (none named: every family); generalisation means an unseen family."""
 

@@ -10,7 +10,15 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from go_gym import datasets  # noqa: E402
 from go_gym.errors import DatasetError  # noqa: E402
-from go_gym.zoo import build, inception, rnnlm  # noqa: E402
+from go_gym.zoo import (  # noqa: E402
+    amoebanet,
+    build,
+    gnmt,
+    inception,
+    rnnlm,
+    transformer_xl,
+    wavenet,
+)
 from go_gym.zoo.catalogue import ENTRIES  # noqa: E402
 
 TINY = rnnlm.Settings(layers=2, hidden=8, vocabulary=11, steps=3, batch=2)
@@ -141,3 +149,99 @@ def test_building_writes_what_changed_and_checking_writes_nothing(tmp_path, monk
     assert sorted(files) == ["README.md", "manifest.csv", "rnnlm-2.npz"]
     assert build.build_datasets(["rnnlm-2"], tmp_path) == []
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def products_of_convolutions(graph, kind):
+    chosen = types_of(graph) == kind
+    return int(graph.flops[chosen].sum()) // 2
+
+
+def test_amoebanet_is_as_large_as_published():
+    """Real et al. 2019, table 2: N = 4, F = 50 has 5.1 M weights and 555 M products an image."""
+    graph = datasets.load("amoebanet")
+    weights = int(graph.parameter_bytes.sum()) / 12
+    assert weights == pytest.approx(5.1e6, rel=0.03)
+    forward = products_of_convolutions(graph, "aten.convolution")
+    assert forward / 128 == pytest.approx(555e6, rel=0.04)
+    backward = products_of_convolutions(graph, "aten.convolution_backward")
+    assert backward == pytest.approx(2 * forward, rel=0.02)  # the images need no gradient
+
+
+@pytest.mark.parametrize("layers", [2, 4, 8])
+def test_gnmt_s_parameters_by_formula(layers):
+    h, words = 1024, 32_000
+    cell = 4 * h + 4 * h * h  # biases and recurrent weights
+    encoder = 2 * (cell + 4 * h * h) + (cell + 8 * h * h) + (layers - 2) * (cell + 4 * h * h)
+    decoder = layers * (cell + 8 * h * h)
+    attention = 2 * h * h + h
+    ends = 2 * words * h + words * h + words
+    graph = datasets.load(f"gnmt-{layers}")
+    assert int(graph.parameter_bytes.sum()) == 12 * (encoder + decoder + attention + ends)
+
+
+def test_gnmt_has_as_many_ops_as_in_the_literature():
+    """HDP (ICLR 2018): 28,044, 46,600 and 83,712 TensorFlow ops."""
+    for layers, ops in ((2, 28_044), (4, 46_600), (8, 83_712)):
+        assert datasets.info(f"gnmt-{layers}").ops == pytest.approx(ops, rel=0.1)
+    assert datasets.info("gnmt-8").ops >= 80_000
+
+
+def test_wavenet_sees_what_its_dilations_reach():
+    """Nine layers of width 2 in each of two stacks: 1 + 2 · 511 samples, and one more."""
+    torch.manual_seed(0)
+    settings = wavenet.Settings(2, 18, channels=4, skip=4, classes=3, samples=1100, batch=1)
+    model = wavenet.build(settings)
+    sound = torch.randn(1, 3, 1100, requires_grad=True)
+    skips, x = None, model.first(sound)
+    for layer in model.layers:
+        x, skips = layer(x, skips)
+    (gradient,) = torch.autograd.grad(model.last(skips)[0, :, -1].sum(), sound)
+    seen = gradient.abs().sum(dim=(0, 1)).nonzero()[:, 0]
+    assert seen[-1] == 1099 and 1099 - seen[0] == 1 + 2 * 511
+
+
+def test_transformer_xl_attends_by_distance():
+    """The shift puts the score of distance (query − key) where that key is."""
+    rows, memory = 3, 2
+    span = rows + memory
+    by_distance = torch.arange(span - 1, -1, -1.0).expand(1, 1, rows, span).contiguous()
+    shifted = transformer_xl.shifted(by_distance)[0, 0]
+    for query in range(rows):
+        for key in range(query + memory + 1):
+            assert shifted[query, key] == query + memory - key
+
+
+def test_transformer_xl_looks_at_no_later_word():
+    torch.manual_seed(0)
+    settings = transformer_xl.Settings(
+        2, width=8, heads=2, inner=16, vocabulary=11, tokens=4, segments=2, batch=1
+    )
+    layer = transformer_xl.build(settings).layers[0]
+    x, memory = torch.randn(1, 4, 8, requires_grad=True), torch.randn(1, 4, 8)
+    out = layer(x, memory, transformer_xl.Sinusoids(8)(8))
+    (gradient,) = torch.autograd.grad(out[0, 1].sum(), x)
+    assert (gradient[0, :2] != 0).any() and (gradient[0, 2:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "classes"),
+    [
+        (gnmt, gnmt.Settings(3, hidden=8, vocabulary=11, steps=3, batch=2), 11),
+        (wavenet, wavenet.Settings(2, 4, 8, 8, 16, 40, 2), 16),
+        (amoebanet, amoebanet.Settings(2, 1, 4, 64, 7), 7),
+        (transformer_xl, transformer_xl.Settings(2, 8, 2, 16, 11, 4, 2, 2), 11),
+    ],
+)
+def test_an_untrained_model_guesses(module, settings, classes):
+    torch.manual_seed(0)
+    with torch.no_grad():
+        loss = module.build(settings)(*module.inputs(settings))
+    assert float(loss) == pytest.approx(np.log(classes), rel=0.5)
+
+
+def test_layers_stand_in_the_order_of_the_model():
+    """Experts cut along them."""
+    for name in datasets.names():
+        layers = datasets.load(name).layers
+        assert layers[0] in ("embedding", "stem", "stem_a", "first")
+        assert layers[-1] in ("softmax", "classifier", "last")
