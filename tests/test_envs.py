@@ -127,7 +127,7 @@ def test_several_graphs_are_padded_and_masked():
 
 def test_splits_and_families():
     env = gym.make("GO-Placement-v0", graph="recurrent", cluster="p100x8")
-    assert {p.graph.metadata["family"] for p in env.unwrapped.problems} == {"rnnlm"}
+    assert {p.graph.metadata["family"] for p in env.unwrapped.problems} == {"gnmt", "rnnlm"}
     with pytest.raises(DatasetError, match="split"):
         gym.make("GO-Placement-v0", graph="forests")
 
