@@ -40,7 +40,7 @@ leaderboards: .venv/.core
 	touch $@
 
 .venv/.all: .venv/.core
-	$(INSTALL) --editable '.[capture,learn,lint,test]'
+	$(INSTALL) --editable '.[capture,learn,lint,record,test]'
 	touch $@
 
 clean:

@@ -1,0 +1,13 @@
+"""The go-gym command. Each module adds its commands to ``app``, in the order of the help."""
+
+from go_gym.cli import (  # isort: skip
+    catalogue,
+    run,
+    board,
+    trace,
+    build,
+    demo,
+)
+from go_gym.cli.shared import app
+
+__all__ = ["app", "board", "build", "catalogue", "demo", "run", "trace"]

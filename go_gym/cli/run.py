@@ -1,0 +1,108 @@
+"""go-gym run: agents over problems."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from go_gym.cli.shared import (
+    Clusters,
+    Graphs,
+    app,
+    bar,
+    console,
+    errors,
+    one_line_errors,
+    print_table,
+)
+
+
+@app.command()
+def run(
+    agent: Annotated[
+        list[str] | None, typer.Option("--agent", "-a", help="Repeat for several; default all.")
+    ] = None,
+    graph: Graphs = None,
+    cluster: Clusters = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Repeat for several; default 0.")] = None,
+    priorities: Annotated[
+        list[str] | None, typer.Option(help="fifo or critical-path; repeat for both.")
+    ] = None,
+    budget: Annotated[int, typer.Option(min=0, help="Simulator calls allowed.")] = 4000,
+    out: Annotated[Path, typer.Option(help="Folder of results.csv and decisions/.")] = Path(
+        "runs/latest"
+    ),
+) -> None:
+    """Run agents; write a row and a decision file for each; go on where a stop left off.
+
+    Example: go-gym run -a metis -a heft -g rnnlm-2 -c p100x2 --out runs/mine
+    """
+    from go_gym.agent import agent_entry_points
+
+    with one_line_errors():
+        failed = run_agents(
+            agents=agent or list(agent_entry_points()),
+            graphs=graph or ["rnnlm-2"],
+            clusters=cluster or ["p100x2"],
+            seeds=seed or [0],
+            priorities=priorities or ["fifo"],
+            budget=budget,
+            out=out,
+        )
+    if failed:
+        raise typer.Exit(1)
+
+
+def run_agents(
+    agents: list[str],
+    graphs: list[str],
+    clusters: list[str],
+    seeds: list[int],
+    priorities: list[str],
+    budget: int,
+    out: Path,
+) -> bool:
+    """Run, print the tables of what ran, and say whether any agent failed."""
+    from go_gym.envs.problems import resolve_problems
+    from go_gym.leaderboard.schema import RESULTS
+    from go_gym.leaderboard.tables import HEADINGS, groups
+    from go_gym.runs.runner import Plan, check_names, check_priorities
+    from go_gym.runs.runner import run as run_plan
+
+    problems = [problem for name in clusters for problem in resolve_problems(graphs, name)]
+    check_names(problems)
+    check_priorities(priorities)
+    options = [
+        *(("--agent", name) for name in agents),
+        *(("--graph", name) for name in graphs),
+        *(("--cluster", name) for name in clusters),
+        *(("--seed", str(seed)) for seed in seeds),
+        *(("--priorities", rule) for rule in priorities),
+        ("--budget", str(budget)),
+    ]
+    command = shlex.join(["go-gym", "run", *(part for option in options for part in option)])
+    plan = Plan(
+        tuple(agents), tuple(problems), tuple(seeds), tuple(priorities), budget, command[:2048]
+    )
+    with bar(len(plan)) as progress:
+
+        def advance(job) -> None:
+            where = f"{job.agent} on {job.problem.graph.name}, {job.problem.cluster.name}"
+            progress.update(progress.task_ids[0], advance=1, description=where[:42])
+
+        rows, failures = run_plan(plan, out, advance)
+    ran = [
+        row
+        for row in rows
+        if row.agent in agents
+        and any((row.graph, row.cluster) == (p.graph.name, p.cluster.name) for p in problems)
+    ]
+    for (_, graph, cluster, rule), table in groups(ran).items():
+        print_table(f"{graph} on {cluster}, {rule} priorities", HEADINGS, table)
+    console.print(f"{len(rows)} rows in {out / RESULTS}", highlight=False, soft_wrap=True)
+    for failure in failures:
+        job = failure.job
+        where = f"agent {job.agent!r} on {job.problem.graph.name}, {job.problem.cluster.name}"
+        errors.print(f"[red]go-gym:[/red] {where}: {failure.error}", highlight=False)
+    return bool(failures)

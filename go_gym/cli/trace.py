@@ -1,0 +1,66 @@
+"""go-gym trace: pictures of a decision."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from go_gym.cli.shared import app, console, one_line_errors
+from go_gym.errors import GoGymError
+
+
+@app.command()
+def trace(
+    graph: Annotated[str, typer.Option("--graph", "-g", help="Name or .npz path.")],
+    cluster: Annotated[str, typer.Option("--cluster", "-c", help="Preset or .toml path.")],
+    agent: Annotated[
+        str | None, typer.Option("--agent", "-a", help="Have this agent decide.")
+    ] = None,
+    decision: Annotated[
+        Path | None, typer.Option("--decision", "-d", help="Or take a decision file.")
+    ] = None,
+    priorities: Annotated[str, typer.Option(help="With --agent: fifo or critical-path.")] = "fifo",
+    budget: Annotated[int, typer.Option(min=0, help="With --agent: simulator calls.")] = 4000,
+    out: Annotated[Path, typer.Option(help="Folder of the two files.")] = Path("runs/trace"),
+) -> None:
+    """Write the Gantt chart (PNG) and the Perfetto trace (JSON) of a decision.
+
+    Example: go-gym trace -g rnnlm-2 -c p100x2 -a human-expert
+    """
+    from go_gym.agent import load_agent
+    from go_gym.decisions import load_decision
+    from go_gym.envs.problems import resolve_problems
+    from go_gym.leaderboard.facts import prioritised
+    from go_gym.runs.runner import Job, solve
+
+    with one_line_errors():
+        if (agent is None) == (decision is None):
+            raise GoGymError("trace: give either --agent or --decision")
+        problem = resolve_problems(graph, cluster)[0]
+        if decision is not None:
+            chosen, header = load_decision(decision)
+            if header["graph_hash"] != problem.graph.content_hash:
+                raise GoGymError(f"{decision}: decided about another graph than {graph}")
+            label = decision.stem
+        else:
+            assert agent is not None
+            chosen, _, _ = solve(load_agent(agent), Job(problem, agent, 0), budget)
+            if chosen.priority is None:
+                chosen = prioritised(problem, chosen.placement, priorities)
+            label = f"{agent}-{priorities}"
+        write_pictures(
+            problem, chosen, out / f"{problem.graph.name}-{problem.cluster.name}-{label}"
+        )
+
+
+def write_pictures(problem, decision, stem: Path) -> None:
+    from go_gym.render.gantt import save_gantt
+    from go_gym.render.perfetto import save_chrome_trace
+    from go_gym.simulator import simulate
+
+    result = simulate(problem, decision, trace=True)
+    picture, events = Path(f"{stem}.png"), Path(f"{stem}.trace.json")
+    save_gantt(picture, problem, decision, result)
+    save_chrome_trace(events, problem, decision, result)
+    console.print(f"Gantt chart:    {picture}", highlight=False, soft_wrap=True)
+    console.print(f"Perfetto trace: {events}  (open in ui.perfetto.dev)", soft_wrap=True)

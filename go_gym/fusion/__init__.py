@@ -1,0 +1,1 @@
+"""Fusion: plans, what is legal, the greedy default, the fused graph."""

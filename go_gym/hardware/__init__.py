@@ -1,0 +1,1 @@
+"""Decisions executed and timed on real devices."""
