@@ -89,5 +89,5 @@ class ContentionHeft:
         if budget.remaining < len(plans):
             return decisions[int(np.argmin(believed))]
         results = budget.evaluate_batch(decisions)
-        order = np.lexsort((believed, results.step_time_ns, ~results.valid))
+        order = np.lexsort((np.array(believed), results.step_time_ns, ~results.valid))
         return decisions[int(order[0])]

@@ -184,7 +184,7 @@ def assemble(
     **rest: Any,
 ) -> ComputationGraph:
     """The graph of stored columns, with its dtypes, made read-only and validated."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for label, kind in COLUMNS.items():
         arrays[label] = np.ascontiguousarray(columns[label], dtype=kind)
     arrays["source_index"] = np.ascontiguousarray(source_index, dtype=np.int64)

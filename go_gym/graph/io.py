@@ -83,7 +83,8 @@ def loads(data: bytes, where: str | Path = "graph") -> ComputationGraph:
         columns={column: arrays[column] for column in COLUMNS},
         metadata=header["metadata"],
         **{table: tuple(header[table]) for table in _TABLES},
-        **permutations,
+        source_index=permutations["source_index"],
+        tensor_source_index=permutations["tensor_source_index"],
     )
 
 

@@ -216,7 +216,8 @@ class ComputationGraph:
         for column, kind in COLUMNS.items():
             array = getattr(self, column)
             digest.update(f"{column}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array, dtype=np.dtype(kind).newbyteorder("<")))
+            little = np.ascontiguousarray(array, dtype=np.dtype(kind).newbyteorder("<"))
+            digest.update(little.data)
         return digest.hexdigest()
 
 

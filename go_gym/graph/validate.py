@@ -65,7 +65,7 @@ def validate(graph: ComputationGraph) -> None:
     def op(index: np.ndarray | int) -> str:
         return f"op {int(index)} ({graph.op_names[int(index)]!r})"
 
-    def reject_op(bad: np.ndarray, message: str) -> None:
+    def reject_op(bad: Any, message: str) -> None:
         if bad.any():
             raise GraphError(f"{op(int(np.argmax(bad)))}: {message}")
 
@@ -88,10 +88,10 @@ def validate(graph: ComputationGraph) -> None:
     )
     reject_op((graph.shape < -1).any(axis=1), "a negative side in its output shape")
 
-    producer, size, alias = graph.tensor_producer, graph.tensor_bytes, graph.tensor_alias
+    producer, bytes_, alias = graph.tensor_producer, graph.tensor_bytes, graph.tensor_alias
     _reject("tensor", (producer < 0) | (producer >= n), f"its producer is not one of {n} ops")
     _reject("tensor", np.diff(producer) < 0, "tensors are not sorted by producer")
-    _reject("tensor", (size < 0) | (size > MAX_BYTES), "bytes outside 0 … 2^53")
+    _reject("tensor", (bytes_ < 0) | (bytes_ > MAX_BYTES), "bytes outside 0 … 2^53")
     _reject("tensor", (alias < Alias.PARAMETER) | (alias >= t), "alias of no tensor")
 
     tensor, consumer = graph.use_tensor, graph.use_consumer
@@ -183,6 +183,6 @@ def _check_text(label: str, text: Any) -> None:
             raise GraphError(f"{label}: {text[:40]!r} is not text: a lone surrogate") from None
 
 
-def _reject(what: str, bad: np.ndarray, message: str) -> None:
+def _reject(what: str, bad: Any, message: str) -> None:
     if bad.any():
         raise GraphError(f"{what} {int(np.argmax(bad))}: {message}")

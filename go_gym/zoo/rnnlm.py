@@ -5,6 +5,7 @@ al.), batch 64 and 50 steps are our choice, for op counts near those of HDP (ICL
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -52,7 +53,7 @@ class RNNLM(nn.Module):
         """``words`` and ``targets``: (batch, steps) int64."""
         zeros = words.new_zeros(self.settings.batch, self.settings.hidden, dtype=torch.float32)
         state = [(zeros, zeros) for _ in self.lstm]
-        loss = 0.0
+        loss: Any = 0.0  # the first tensor makes it one
         for step in range(self.settings.steps):
             x = self.embedding(words[:, step])
             for layer, cell in enumerate(self.lstm):

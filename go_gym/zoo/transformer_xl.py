@@ -8,6 +8,7 @@ choice; 2, 4 and 8 layers are those of GO (NeurIPS 2020).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -118,7 +119,7 @@ class TransformerXL(nn.Module):
         """``words`` and ``targets``: (batch, segments × tokens) int64."""
         tokens = self.settings.tokens
         memories: list[torch.Tensor | None] = [None] * len(self.layers)
-        loss = 0.0
+        loss: Any = 0.0  # the first tensor makes it one
         for segment in range(self.settings.segments):
             part = slice(segment * tokens, (segment + 1) * tokens)
             x = self.embedding(words[:, part])
