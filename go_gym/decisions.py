@@ -30,6 +30,8 @@ def dump_decision(problem: Problem, decision: Decision) -> bytes:
     }
     if decision.priority is not None:
         arrays["priority"] = np.asarray(decision.priority)
+    if decision.fusion is not None:
+        arrays["fusion"] = np.asarray(decision.fusion)
     return pack_arrays(arrays)
 
 
@@ -46,7 +48,7 @@ def load_decision(path: str | Path) -> tuple[Decision, dict[str, Any]]:
 def parse_decision(data: bytes, where: str | Path) -> tuple[Decision, dict[str, Any]]:
     """The decision and header in a file's bytes; ``where`` names the file in errors."""
     arrays = unpack_arrays(data, where)
-    unknown = set(arrays) - {"header", "placement", "priority"}
+    unknown = set(arrays) - {"header", "placement", "priority", "fusion"}
     if unknown or not {"header", "placement"} <= set(arrays):
         raise FileFormatError(f"{where}: holds {', '.join(sorted(arrays))}: not a decision file")
     try:
@@ -60,7 +62,8 @@ def parse_decision(data: bytes, where: str | Path) -> tuple[Decision, dict[str, 
         if not isinstance(header.get(key), str):
             raise FileFormatError(f"{where}: header entry {key!r} is missing or no text")
     try:
-        return Decision(arrays["placement"], arrays.get("priority")), header
+        decision = Decision(arrays["placement"], arrays.get("priority"), arrays.get("fusion"))
+        return decision, header
     except DecisionError as error:
         raise DecisionError(f"{where}: {error}") from None
 

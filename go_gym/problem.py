@@ -1,4 +1,4 @@
-"""A Problem (graph, cluster) and a Decision about it."""
+"""A Problem (graph, cluster, task) and a Decision about it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,11 @@ from go_gym.cluster.model import Cluster
 from go_gym.errors import DecisionError, ProblemError
 from go_gym.graph.model import ComputationGraph
 
-TASKS = ("placement",)
+TASKS = ("placement", "scheduling", "fusion", "joint")
+PLACED_TASKS = ("scheduling", "fusion")
+"""Tasks whose placement is given with the problem."""
+FUSING_TASKS = ("fusion", "joint")
+"""Tasks that decide fusion."""
 MAX_TIME_NS = 2**61
 """Bound on all work and all transfers of a problem together, so that no sum overflows int64."""
 MAX_MEMORY = 2**61
@@ -21,20 +25,30 @@ MAX_MEMORY = 2**61
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One instance: which device should run which op of ``graph`` on ``cluster``?
+    """One instance: what is to be decided about the ops of ``graph`` on ``cluster``?
+
+    Attributes:
+        graph, cluster: what runs, and on what.
+        task: ``"placement"`` (a device an op), ``"scheduling"`` (a priority an op), ``"fusion"``
+            (a fusion level an op) or ``"joint"`` (all three).
+        placement: (n,) int64 devices, given for the tasks scheduling and fusion, None for the
+            others; :func:`go_gym.tasks.make_problem` supplies the human expert's.
 
     Raises:
-        ProblemError: if the graph has durations for another number of devices, or if its costs
-            could overflow 64-bit nanoseconds or bytes.
+        ProblemError: if the graph has durations for another number of devices, if its costs
+            could overflow 64-bit nanoseconds or bytes, or if the placement is missing where the
+            task needs one, there where it needs none, or not one of this graph and cluster.
     """
 
     graph: ComputationGraph
     cluster: Cluster
     task: str = "placement"
+    placement: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ProblemError(f"task {self.task!r}: expected one of {', '.join(TASKS)}")
+        self._check_placement()
         graph, cluster = self.graph, self.cluster
         slowest = max(link.ns_per_byte for link in cluster.links)
         latency = max(link.latency_ns for link in cluster.links)
@@ -49,8 +63,23 @@ class Problem:
                 f"{memory:.3g} bytes, more than 64-bit sums can hold"
             )
 
+    def _check_placement(self) -> None:
+        given = self.placement
+        if (given is not None) != (self.task in PLACED_TASKS):
+            verb = "needs" if given is None else "takes no"
+            raise ProblemError(f"task {self.task!r} {verb} given placement")
+        if given is None:
+            return
+        try:
+            column = _whole_column("placement", given)
+            _check_devices(self, column)
+        except DecisionError as error:
+            raise ProblemError(f"given {error}") from None
+        object.__setattr__(self, "placement", column)
+
     def __repr__(self) -> str:
-        return f"Problem({self.graph.name!r} on {self.cluster.name!r})"
+        task = "" if self.task == "placement" else f", {self.task}"
+        return f"Problem({self.graph.name!r} on {self.cluster.name!r}{task})"
 
     @property
     def num_ops(self) -> int:
@@ -100,36 +129,62 @@ class Decision:
     Attributes:
         placement: (n,) device numbers.
         priority: (n,) whole numbers above -2⁶³, the highest ready op runs first; None for FIFO.
+        fusion: (n,) whole numbers from 0: ops above 0 are fused with their consumers where that
+            is legal, highest first (see :mod:`go_gym.fusion`); None for no fusion.
 
     Raises:
-        DecisionError: for a column that is not one of whole numbers.
+        DecisionError: for a column that is not one of whole numbers, or out of range.
     """
 
     placement: np.ndarray | Sequence[int]
     priority: np.ndarray | Sequence[int] | None = None
+    fusion: np.ndarray | Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "placement", _whole_column("placement", self.placement))
-        if self.priority is not None:
-            priority = _whole_column("priority", self.priority)
-            if (
-                priority.min() == np.iinfo(np.int64).min
-            ):  # its negative, which orders a heap, is none
-                place = int(priority.argmin())
-                raise DecisionError(f"priority[{place}]: {priority[place]}, expected above -2^63")
-            object.__setattr__(self, "priority", priority)
+        # the negative of -2^63, which would order a heap, is none
+        for label, low, expected in (("priority", 1 - 2**63, "above -2^63"), ("fusion", 0, "0 up")):
+            values = getattr(self, label)
+            if values is not None:
+                column = _whole_column(label, values)
+                place = int(column.argmin())
+                if column[place] < low:
+                    raise DecisionError(f"{label}[{place}]: {column[place]}, expected {expected}")
+                object.__setattr__(self, label, column)
 
 
 def check_decision(problem: Problem, decision: Decision) -> None:
-    """Raise DecisionError, naming the op, unless ``decision`` has the problem's shape and range."""
+    """Raise DecisionError, naming the op, unless ``decision`` fits the problem.
+
+    It must have the problem's shape and range, keep the placement that the problem gives, and
+    fuse only where the task decides fusion. Priorities may come with every task.
+    """
     if not isinstance(decision, Decision):
         raise DecisionError(f"expected a Decision, got {type(decision).__name__}")
-    n, devices = problem.num_ops, problem.num_devices
-    for label in ("placement", "priority"):
+    for label in ("placement", "priority", "fusion"):
         column = getattr(decision, label)
-        if column is not None and len(column) != n:
-            raise DecisionError(f"{label}: {len(column)} entries for {n} ops")
+        if column is not None and len(column) != problem.num_ops:
+            raise DecisionError(f"{label}: {len(column)} entries for {problem.num_ops} ops")
     placement = np.asarray(decision.placement)
+    _check_devices(problem, placement)
+    given = problem.placement
+    if given is not None and given is not placement and not np.array_equal(given, placement):
+        op = int(np.argmax(given != placement))
+        raise DecisionError(
+            f"placement[{op}]: op {problem.graph.op_names[op]!r} on device {placement[op]}, but "
+            f"task {problem.task!r} gives device {given[op]}"
+        )
+    if decision.fusion is not None and problem.task not in FUSING_TASKS:
+        raise DecisionError(
+            f"fusion: task {problem.task!r} decides none; expected None, or a problem of task "
+            f"{' or '.join(map(repr, FUSING_TASKS))}"
+        )
+
+
+def _check_devices(problem: Problem, placement: np.ndarray) -> None:
+    n, devices = problem.graph.num_ops, problem.cluster.num_devices
+    if len(placement) != n:
+        raise DecisionError(f"placement: {len(placement)} entries for {n} ops")
     if placement.min() < 0 or placement.max() >= devices:
         op = int(np.argmax((placement < 0) | (placement >= devices)))
         raise DecisionError(

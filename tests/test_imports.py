@@ -14,7 +14,7 @@ LAYERS = (
     {"leaderboard", "runs"},
     {"envs"},
     {"render"},
-    {"hardware", "simulator", "agent", "bounds", "placements", "decisions", "priorities"},
+    {"hardware", "simulator", "agent", "bounds", "placements", "decisions", "priorities", "tasks"},
     {"fusion", "problem"},
     {"cluster"},
     {"graph"},

@@ -6,7 +6,10 @@ import pytest
 import go_gym
 from go_gym.cluster import Cluster
 from go_gym.errors import DecisionError, ProblemError
+from go_gym.placements import human_expert
+from go_gym.problem import TASKS
 from go_gym.simulator import simulate, simulate_batch, simulate_reference
+from go_gym.tasks import make_problem
 
 from_costs = go_gym.ComputationGraph.from_costs
 GRAPH = from_costs([1, 2, 3], [(0, 4), (1, 5)], [(0, 1), (1, 2)], names=["a", "b", "c"])
@@ -67,6 +70,45 @@ def test_the_largest_sums_are_exact():
     assert result.step_time_ns == 2300 * (LONG - 1)
 
 
+PLACED = ("scheduling", "fusion")
+
+
+@pytest.mark.parametrize("task", PLACED)
+def test_a_given_placement(task):
+    problem = go_gym.Problem(GRAPH, PROBLEM.cluster, task, [0, 1, 0])
+    assert problem.placement.tolist() == [0, 1, 0] and not problem.placement.flags.writeable
+    assert simulate(problem, go_gym.Decision([0, 1, 0])).step_time_ns == 15
+    with pytest.raises(DecisionError, match=r"placement\[2\]: op 'c' on device 1, but task .* 0"):
+        simulate(problem, go_gym.Decision([0, 1, 1]))
+    with pytest.raises(ProblemError, match=f"task '{task}' needs given placement"):
+        go_gym.Problem(GRAPH, PROBLEM.cluster, task)
+    for wrong, message in (
+        ([0, 1], "2 entries for 3 ops"),
+        ([0, 2, 0], "op 'b' on device 2"),
+        ([0.0, 1.0, 0.0], "float64"),
+    ):
+        with pytest.raises(ProblemError, match=message):
+            go_gym.Problem(GRAPH, PROBLEM.cluster, task, wrong)
+
+
+@pytest.mark.parametrize("task", ["placement", "joint"])
+def test_a_placement_given_where_it_is_decided(task):
+    with pytest.raises(ProblemError, match=f"task '{task}' takes no given placement"):
+        go_gym.Problem(GRAPH, PROBLEM.cluster, task, [0, 1, 0])
+
+
+def test_make_problem_supplies_the_experts_placement():
+    expert = human_expert(PROBLEM)
+    for task in TASKS:
+        problem = make_problem(GRAPH, PROBLEM.cluster, task)
+        assert problem.task == task
+        assert (problem.placement is None) == (task not in PLACED)
+        if task in PLACED:
+            assert problem.placement.tolist() == expert.tolist()
+            own = make_problem(GRAPH, PROBLEM.cluster, task, [1, 1, 1])
+            assert own.placement.tolist() == [1, 1, 1]
+
+
 # -- decisions
 
 
@@ -110,14 +152,14 @@ BAD_COLUMNS = {
     "uint64": (np.array([0, 1, 0], np.uint64), "dtype uint64"),
     "huge": ([0, 2**63, 0], "dtype"),
     "enormous": ([0, 10**30, 0], "dtype"),
-    "ragged": ([0, [1], 0], "placement|priority"),
+    "ragged": ([0, [1], 0], "placement|priority|fusion"),
     "table": ([[0, 1, 0]], r"shape \(1, 3\)"),
     "scalar": (1, r"shape \(\)"),
     "empty": ([], r"shape \(0,\)"),
 }
 
 
-@pytest.mark.parametrize("label", ["placement", "priority"])
+@pytest.mark.parametrize("label", ["placement", "priority", "fusion"])
 @pytest.mark.parametrize("case", BAD_COLUMNS)
 def test_columns_that_are_not_whole_numbers(label, case):
     values, message = BAD_COLUMNS[case]
@@ -145,12 +187,24 @@ RUNS = {
         (go_gym.Decision([0, 1]), "placement: 2 entries for 3 ops"),
         (go_gym.Decision([0, 1, 0, 1]), "placement: 4 entries for 3 ops"),
         (go_gym.Decision([0, 1, 0], [1]), "priority: 1 entries for 3 ops"),
+        (go_gym.Decision([0, 1, 0], None, [1]), "fusion: 1 entries for 3 ops"),
+        (go_gym.Decision([0, 1, 0], None, [0, 1, 0]), "fusion: task 'placement' decides none"),
         (go_gym.Decision([0, 2, 0]), r"placement\[1\]: op 'b' on device 2, expected 0 to 1"),
         (go_gym.Decision([0, 0, -1]), r"placement\[2\]: op 'c' on device -1, expected 0 to 1"),
         ([0, 1, 0], "expected a Decision, got list"),
         (None, "expected a Decision, got NoneType"),
     ],
-    ids=["short", "long", "priorities", "device 2", "device -1", "list", "None"],
+    ids=[
+        "short",
+        "long",
+        "priorities",
+        "levels",
+        "fusion",
+        "device 2",
+        "device -1",
+        "list",
+        "None",
+    ],
 )
 def test_a_decision_that_does_not_fit(run, decision, message):
     with pytest.raises(DecisionError, match=message):
@@ -172,3 +226,9 @@ def test_extreme_priorities():
         assert trace.op_start.tolist() == [14, 0, 2, 6]
     with pytest.raises(DecisionError, match=r"priority\[2\]: -9223372036854775808"):
         go_gym.Decision([0] * 4, [0, 0, -(2**63), 0])
+
+
+def test_fusion_levels_from_zero():
+    assert go_gym.Decision([0] * 3, fusion=[0, 19, 2**62]).fusion.tolist() == [0, 19, 2**62]
+    with pytest.raises(DecisionError, match=r"fusion\[1\]: -1, expected 0 up"):
+        go_gym.Decision([0] * 3, fusion=[0, -1, 0])

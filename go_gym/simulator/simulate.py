@@ -36,6 +36,7 @@ def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Resul
         DecisionError: naming the op, if the decision has not the problem's shape and range.
     """
     check_decision(problem, decision)
+    _refuse_fusion(decision)
     tables, contention = _tables(problem), contention_code(problem)
     priorities = _levels(problem, [decision])
     work = make_work(tables, contention, len(priorities) > 0, trace)
@@ -72,6 +73,7 @@ def simulate_batch(
     for index, decision in enumerate(decisions):
         try:
             check_decision(problem, decision)
+            _refuse_fusion(decision)
         except DecisionError as error:
             raise DecisionError(f"decision {index}: {error}") from None
     if not decisions:
@@ -89,6 +91,11 @@ def simulate_batch(
     if workers == 1:
         return part(0)
     return _joined(problem, list(_pool(workers).map(part, range(workers))))
+
+
+def _refuse_fusion(decision: Decision) -> None:
+    if decision.fusion is not None:
+        raise DecisionError("fusion: simulating fused graphs is not built yet; expected None")
 
 
 @cache
