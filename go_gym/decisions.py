@@ -70,4 +70,4 @@ def parse_decision(data: bytes, where: str | Path) -> tuple[Decision, dict[str, 
 
 def _small(placement: np.ndarray) -> np.ndarray:
     highest = int(placement.max(initial=0))
-    return placement.astype(np.uint8 if highest < 256 else np.uint16)
+    return placement.astype(np.min_scalar_type(highest))
