@@ -12,6 +12,12 @@ RECURRENT = ("rnnlm", "gnmt")
 """Families whose experts give each layer a device (Sutskever et al. 2014; Wu et al. 2016)."""
 
 
+def mean_durations(problem: Problem) -> np.ndarray:
+    """(n,) float64 ns: what each op takes, the mean over the devices."""
+    weight = np.bincount(problem.device_class, minlength=len(problem.durations))
+    return weight @ problem.durations / problem.num_devices
+
+
 def single_device(problem: Problem) -> np.ndarray:
     """(n,) int64: everything on the device that runs it fastest among those that hold it.
 
@@ -28,7 +34,7 @@ def single_device(problem: Problem) -> np.ndarray:
 
 def contiguous_balanced(problem: Problem) -> np.ndarray:
     """(n,) int64: the topological order cut into stretches of equal work, one a device."""
-    work = _mean_durations(problem)
+    work = mean_durations(problem)
     middle = np.cumsum(work) - work / 2
     share = middle / max(float(work.sum()), 1.0)
     device = np.minimum((share * problem.num_devices).astype(np.int64), problem.num_devices - 1)
@@ -50,7 +56,7 @@ def human_expert(problem: Problem) -> np.ndarray:
     if graph.metadata.get("family") in RECURRENT:
         stage = _recurrent_stages(graph.layers, problem.num_devices)
     else:
-        work = _mean_durations(problem)
+        work = mean_durations(problem)
         tagged = graph.layer >= 0
         load = np.bincount(graph.layer[tagged], work[tagged], len(graph.layers))
         stage = _lightest_cut(load, problem.num_devices)
@@ -89,16 +95,11 @@ def unite_groups(problem: Problem, device: np.ndarray) -> np.ndarray:
     member = np.flatnonzero(groups >= 0)
     if len(member) == 0:
         return result
-    work = _mean_durations(problem)[member] + 1.0
+    work = mean_durations(problem)[member] + 1.0
     votes = np.zeros((int(groups.max()) + 1, problem.num_devices))
     np.add.at(votes, (groups[member], result[member]), work)
     result[member] = votes.argmax(axis=1)[groups[member]]
     return result
-
-
-def _mean_durations(problem: Problem) -> np.ndarray:
-    counts = np.bincount(problem.device_class, minlength=len(problem.durations))
-    return np.average(problem.durations, axis=0, weights=counts)
 
 
 def _recurrent_stages(layers: tuple[str, ...], devices: int) -> np.ndarray:

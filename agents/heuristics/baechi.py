@@ -3,10 +3,11 @@
 import numpy as np
 
 from go_gym.agent import Budget
+from go_gym.graph import Alias
+from go_gym.grouping import attached_groups, decided_groups
 from go_gym.problem import Decision, Problem
 
 from .etf_kernel import earliest_task_first
-from .groups import attached_groups, decided_groups, resident_bytes
 from .listing import Schedule, link_figures
 
 
@@ -64,6 +65,18 @@ def m_etf_schedule(problem: Problem) -> Schedule:
         *link_figures(problem),
     )
     return Schedule(np.maximum(device_of, 0)[groups.of_op], start, finish)
+
+
+def resident_bytes(problem: Problem) -> np.ndarray:
+    """(n,) int64 bytes that an op brings to its device: its parameters and own output tensors.
+
+    Baechi's memory model without freeing (SoCC 2020, section 3): an upper bound for what stays.
+    """
+    graph = problem.graph
+    size = graph.parameter_bytes.copy()
+    own = graph.tensor_alias == Alias.OWN
+    np.add.at(size, graph.tensor_producer[own], graph.tensor_bytes[own])
+    return size
 
 
 class MTopo:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from go_gym.agent import Budget
+from go_gym.grouping import decided_groups
 from go_gym.problem import Decision, Problem
 
-from .groups import decided_groups
 from .listing import (
     Schedule,
     by_ready_priority,

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from go_gym.agent import Budget
+from go_gym.grouping import coarse_groups
 from go_gym.problem import Decision, Problem
 
-from .groups import coarse_groups
 from .listing import (
     Schedule,
     by_rank,

@@ -7,9 +7,10 @@ import numpy as np
 
 from go_gym.cluster.model import CONTENTION_MODELS
 from go_gym.graph.topology import upward_ranks
+from go_gym.grouping import Groups, decided_groups
+from go_gym.placements import mean_durations
 from go_gym.problem import Problem
 
-from .groups import Groups, decided_groups
 from .kernels import list_schedule
 
 
@@ -29,12 +30,6 @@ class Schedule:
     @property
     def makespan_ns(self) -> int:
         return int(self.finish.max())
-
-
-def mean_durations(problem: Problem) -> np.ndarray:
-    """(n,) float64 ns: over the devices, as HEFT's ranks take them."""
-    weight = np.bincount(problem.device_class, minlength=len(problem.durations))
-    return weight @ problem.durations / problem.num_devices
 
 
 def mean_delays(problem: Problem) -> np.ndarray:

@@ -3,10 +3,9 @@
 import numpy as np
 
 from go_gym.agent import Budget
+from go_gym.grouping import attached_groups
 from go_gym.placements import contiguous_balanced, human_expert, single_device
 from go_gym.problem import Decision, Problem
-
-from .groups import attached_groups
 
 
 class SingleDevice:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from go_agents.heuristics.baechi import m_topo_placement
-from go_agents.heuristics.metis import metis_placement
 from hypothesis import given, settings
 
 import go_gym
 from go_gym.agent import Budget, agent_entry_points, load_agent
+from go_gym.partition import metis_placement
 from go_gym.problem import check_decision
 from tests.strategies import problems
 

@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from go_agents.heuristics.baechi import m_etf_schedule
-from go_agents.heuristics.groups import resident_bytes
+from go_agents.heuristics.baechi import m_etf_schedule, resident_bytes
 from go_agents.heuristics.heft import heft_schedule
 from go_agents.heuristics.listing import by_rank, mean_upward_ranks, schedule_in_order
 from hypothesis import given, settings

@@ -1,10 +1,13 @@
-"""Groups of ops that share a device, and the bytes between them: what heuristics decide on."""
+"""Groups of ops that share one decision, and the bytes between them.
+
+Heuristics decide on the smallest groups that make sense; ``groups=`` of the environments takes
+coarser ones, so that any graph needs at most a given number of decisions.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.graph import Alias
 from go_gym.problem import Problem
 
 
@@ -98,18 +101,6 @@ def group_edges(problem: Problem, groups: Groups) -> tuple[np.ndarray, np.ndarra
     total = np.zeros(len(keys), dtype=np.int64)
     np.add.at(total, inverse.reshape(-1), size)
     return keys // groups.count, keys % groups.count, total
-
-
-def resident_bytes(problem: Problem) -> np.ndarray:
-    """(n,) int64 bytes that an op brings to its device: its parameters and own output tensors.
-
-    Baechi's memory model without freeing (SoCC 2020, section 3): an upper bound for what stays.
-    """
-    graph = problem.graph
-    size = graph.parameter_bytes.copy()
-    own = graph.tensor_alias == Alias.OWN
-    np.add.at(size, graph.tensor_producer[own], graph.tensor_bytes[own])
-    return size
 
 
 def _leaders(problem: Problem) -> np.ndarray:

@@ -1,0 +1,80 @@
+"""METIS: balanced parts of work with few bytes between them (Karypis and Kumar 1998)."""
+
+import numpy as np
+import pymetis
+
+from go_gym.grouping import Groups, decided_groups, group_edges
+from go_gym.placements import mean_durations
+from go_gym.problem import Problem
+
+LARGEST_SUM = 10**9
+"""METIS adds weights up in 32 bits."""
+
+
+def metis_placement(problem: Problem) -> np.ndarray:
+    """(n,) int64: a part a device.
+
+    A vertex a group (a co-location group, an op with its views), weighing its mean duration; an
+    edge between groups, weighing the bytes that would travel. Parts are given work in proportion
+    to the devices' speed, and METIS's own tolerance of imbalance. Deterministic.
+    """
+    d = problem.num_devices
+    groups = decided_groups(problem)
+    if d == 1:
+        return np.zeros(problem.num_ops, dtype=np.int64)
+    work = np.bincount(groups.of_op, weights=mean_durations(problem), minlength=groups.count)
+    if groups.count <= d:
+        return _longest_first(work, d)[groups.of_op]
+    speed = 1.0 / np.maximum(problem.durations.sum(axis=1, dtype=np.float64), 1.0)
+    share = speed[problem.device_class] / speed[problem.device_class].sum()
+    return partition(problem, groups, work, d, share)[groups.of_op]
+
+
+def partition(
+    problem: Problem,
+    groups: Groups,
+    work: np.ndarray,
+    parts: int,
+    share: np.ndarray | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """(groups,) int64: METIS's part of each group.
+
+    Args:
+        problem: its graph gives the bytes between groups, which weigh the edges.
+        groups: the vertices.
+        work: (groups,) float64, weights of the vertices.
+        parts: how many parts, at least 2.
+        share: (parts,) float64 of the work that each part should get; default equal.
+        seed: METIS's own.
+    """
+    low, high, size = group_edges(problem, groups)
+    ends, others = np.concatenate([low, high]), np.concatenate([high, low])
+    order = np.lexsort((others, ends))
+    pointers = np.zeros(groups.count + 1, dtype=np.int64)
+    np.cumsum(np.bincount(ends, minlength=groups.count), out=pointers[1:])
+    vertex_weights = _scaled(work, least=0)
+    if not vertex_weights.any():
+        vertex_weights[:] = 1
+    _, found = pymetis.part_graph(
+        parts,
+        pymetis.CSRAdjacency(pointers.tolist(), others[order].tolist()),
+        vweights=vertex_weights.tolist(),
+        eweights=_scaled(np.concatenate([size, size])[order], least=1).tolist(),
+        tpwgts=None if share is None else share.tolist(),
+        options=pymetis.Options(seed=seed),
+    )
+    return np.asarray(found, dtype=np.int64)
+
+
+def _longest_first(work: np.ndarray, devices: int) -> np.ndarray:
+    """Fewer groups than devices: a device each, the heaviest on device 0."""
+    device_of = np.empty(len(work), dtype=np.int64)
+    device_of[np.argsort(-work, kind="stable")] = np.arange(len(work)) % devices
+    return device_of
+
+
+def _scaled(values: np.ndarray, least: int) -> np.ndarray:
+    """Whole numbers in proportion to ``values``, whose sum METIS can hold."""
+    factor = min(1.0, LARGEST_SUM / max(1.0, float(np.sum(values, dtype=np.float64))))
+    return np.maximum(np.rint(values * factor), least).astype(np.int64)
