@@ -63,10 +63,10 @@ class Budget:
     def remaining(self) -> int:
         return self.simulations - self.used
 
-    def evaluate(self, decision: Decision) -> Result:
-        """Simulate ``decision``; raises BudgetError when no call is left."""
+    def evaluate(self, decision: Decision, trace: bool = False) -> Result:
+        """Simulate ``decision``, with its trace if asked; raises BudgetError if no call is left."""
         self._take(1)
-        result = simulate(self.problem, decision)
+        result = simulate(self.problem, decision, trace)
         self._note(decision, result, self.used)
         return result
 
