@@ -1,5 +1,6 @@
 """The event-driven multi-device simulator."""
 
+from go_gym.simulator.delta import DeltaSimulator
 from go_gym.simulator.reference import simulate_reference
 from go_gym.simulator.result import (
     BatchResult,
@@ -18,6 +19,7 @@ __all__ = [
     "VERSION",
     "BatchResult",
     "ColocationBroken",
+    "DeltaSimulator",
     "OutOfMemory",
     "Result",
     "Trace",
