@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
 
-from go_gym.capture.torch import capture_training_step
+from go_gym.capture.steps import capture_training_step
 from go_gym.graph import ComputationGraph
 from go_gym.zoo import amoebanet, gnmt, inception, rnnlm, transformer_xl, wavenet
 

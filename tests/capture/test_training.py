@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from go_gym import datasets  # noqa: E402
 from go_gym.capture import costs  # noqa: E402
-from go_gym.capture.torch import capture_training_step  # noqa: E402
+from go_gym.capture.steps import capture_training_step  # noqa: E402
 from go_gym.errors import CaptureError  # noqa: E402
 from go_gym.graph import Alias  # noqa: E402
 from go_gym.zoo import inception, rnnlm  # noqa: E402
@@ -121,7 +121,7 @@ def test_layers_follow_the_modules():
 
 
 def test_captures_are_equal_here_and_in_another_process():
-    code = "from tests.test_capture import small; print(small().content_hash)"
+    code = "from tests.capture.test_training import small; print(small().content_hash)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert small().content_hash == small().content_hash == other.stdout.strip()
 

@@ -1,7 +1,7 @@
-"""PyTorch models as computation graphs."""
+"""A recorded program as a computation graph."""
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,37 +9,20 @@ import torch
 from torch.fx import Node
 
 from go_gym.capture.costs import bytes_read, bytes_written, flops, storage_bytes, tensors_in
-from go_gym.capture.trace import TAG, Tag, Traced, trace_training_step
+from go_gym.capture.trace import TAG, Tag, Traced
 from go_gym.errors import CaptureError
 from go_gym.graph.model import DTYPES, Alias, ComputationGraph
 
 
-def capture_training_step(
-    name: str,
-    build: Callable[[], torch.nn.Module],
-    inputs: Callable[[], Sequence[torch.Tensor]],
-    layer_of: Callable[[str], str | None] = lambda path: path or None,
-    metadata: Mapping[str, Any] | None = None,
-) -> ComputationGraph:
-    """Capture forward, loss, backward and Adam of a model as a ComputationGraph.
+def graph_of(traced: Traced, name: str, metadata: Mapping[str, Any]) -> ComputationGraph:
+    """The graph of a recorded program: op i of the columns is node i of the program.
 
-    Nothing is computed and no tensor is allocated, so models of any size can be captured.
-
-    Args:
-        name: the graph's name.
-        build: makes the model; called on the inputs it gives a scalar loss.
-        inputs: makes the inputs (any device or dtype; their values do not matter).
-        layer_of: the layer tag of a module path (``"encoder.0"``), None for none.
-        metadata: facts to keep with the graph; counts of raw ops (with views and getitems) and of
-            contracted ops (those that cost something) are added.
+    Counts of raw ops (with views and getitems) and of contracted ops (those that cost something)
+    are added to the metadata.
 
     Raises:
-        CaptureError: naming the op, for what cannot be traced.
+        CaptureError: naming the node that is not supported.
     """
-    try:
-        traced = trace_training_step(build, inputs, layer_of)
-    except Exception as error:
-        raise CaptureError(f"{name}: the training step cannot be traced: {error}") from error
     columns = _Columns(traced)
     for node in traced.module.graph.nodes:
         if node.op == "placeholder":
@@ -53,7 +36,7 @@ def capture_training_step(
     columns.spread_layers()
     graph = columns.graph(name, {})
     counts = {"raw_ops": graph.num_ops, "contracted_ops": int((~graph.is_free).sum())}
-    return columns.graph(name, {**(metadata or {}), **counts})
+    return columns.graph(name, {**metadata, **counts})
 
 
 @dataclass
@@ -80,24 +63,15 @@ class _Columns:
     next_group: int = 0
 
     def add_placeholder(self, node: Node) -> None:
-        """Parameters, Adam's moments and buffers are resident; inputs are made at the start."""
-        parameters, index = self.traced.parameters, len(self.names)
-        count = len(parameters)
-        self.next_group = count
-        if index < 3 * count:
-            moment, group = divmod(index, count)
-            role = ("parameter", "first_moment", "second_moment")[moment]
-            kind = "parameter" if moment == 0 else "state"
-            self._add_resident(node, f"{role}:{parameters[group]}", kind, group)
-            return
-        number = index - 3 * count
-        if number >= self.traced.num_inputs:
-            name = self.traced.buffers[number - self.traced.num_inputs]
-            self._add_resident(node, f"buffer:{name}", "buffer", -1)
-            return
-        value = node.meta["val"]
-        op = self._append(node, f"input:{number}", "input", value, Tag("forward", None), -1)
-        self._output(op, node, storage_bytes(value), Alias.OWN)
+        """Parameters, optimizer states and buffers are resident; inputs are made at the start."""
+        known, value = self.traced.placeholders[len(self.names)], node.meta["val"]
+        self.next_group = self.traced.num_trained
+        if known.role == "input":
+            op = self._append(node, known.name, "input", value, Tag("forward", None), -1)
+            self._output(op, node, storage_bytes(value), Alias.OWN)
+        else:
+            group = -1 if known.parameter is None else known.parameter
+            self._add_resident(node, known.name, known.role, group)
 
     def add_constant(self, node: Node) -> None:
         """A tensor that the program itself holds: resident, as a buffer is."""
@@ -206,7 +180,7 @@ class _Columns:
         """Give each op without a layer that of an input, else of a consumer; parameters and
         their updates that of the first op with a layer that reads the parameter or a view of it."""
         producer = [op for op, _ in self.tensors]
-        count = len(self.traced.parameters)
+        count = self.traced.num_trained
         reader: dict[int, str] = {}
         viewed: dict[int, int] = {}  # an op without a layer → what it reads first
         for tensor, op in self.uses:
@@ -219,9 +193,9 @@ class _Columns:
         for op, kind in enumerate(self.types):
             if kind in ("parameter", "buffer", "input") and op in reader:
                 self.layers[op] = reader[op]
-        for parameter in range(count):
-            for op in (count + parameter, 2 * count + parameter):
-                self.layers[op] = self.layers[parameter]
+        for op, known in enumerate(self.traced.placeholders):
+            if known.role == "state" and known.parameter is not None:
+                self.layers[op] = self.layers[known.parameter]
         for op, group in enumerate(self.colocation):
             if self.phases[op] == "optimizer" and 0 <= group < count:
                 self.layers[op] = self.layers[group]

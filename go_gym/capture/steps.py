@@ -1,0 +1,73 @@
+"""Graphs of models that are built where nothing is allocated: a training step, or an inference."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from go_gym.capture.columns import graph_of
+from go_gym.capture.optimizers import Adam
+from go_gym.capture.trace import Traced, trace_inference, trace_training_step
+from go_gym.errors import CaptureError
+from go_gym.graph.model import ComputationGraph
+
+Build = Callable[[], torch.nn.Module]
+Inputs = Callable[[], Sequence[Any]]
+LayerOf = Callable[[str], str | None]
+
+
+def module_path(path: str) -> str | None:
+    """The default layer tag: the path of the innermost module, None outside all."""
+    return path or None
+
+
+def capture_training_step(
+    name: str,
+    build: Build,
+    inputs: Inputs,
+    layer_of: LayerOf = module_path,
+    metadata: Mapping[str, Any] | None = None,
+) -> ComputationGraph:
+    """Capture forward, loss, backward and Adam of a model as a ComputationGraph.
+
+    Nothing is computed and no tensor is allocated, so models of any size can be captured.
+
+    Args:
+        name: the graph's name.
+        build: makes the model; called on the inputs it gives a scalar loss.
+        inputs: makes the inputs (any device or dtype; their values do not matter).
+        layer_of: the layer tag of a module path (``"encoder.0"``), None for none.
+        metadata: facts to keep with the graph; counts of raw ops (with views and getitems) and of
+            contracted ops (those that cost something) are added.
+
+    Raises:
+        CaptureError: naming the op, for what cannot be traced.
+    """
+    traced = _trace(
+        name, "training step", lambda: trace_training_step(build, inputs, layer_of, Adam())
+    )
+    return graph_of(traced, name, metadata or {})
+
+
+def capture_inference(
+    name: str,
+    build: Build,
+    inputs: Inputs,
+    layer_of: LayerOf = module_path,
+    metadata: Mapping[str, Any] | None = None,
+) -> ComputationGraph:
+    """Capture a model's forward pass without gradients; every op is of phase forward.
+
+    ``build`` should put the model into the mode in which it serves (``model.eval()``). The
+    arguments and errors are those of :func:`capture_training_step`, but the model may give any
+    tensors.
+    """
+    traced = _trace(name, "forward pass", lambda: trace_inference(build, inputs, layer_of))
+    return graph_of(traced, name, metadata or {})
+
+
+def _trace(name: str, what: str, trace: Callable[[], Traced]) -> Traced:
+    try:
+        return trace()
+    except Exception as error:
+        raise CaptureError(f"{name}: the {what} cannot be traced: {error}") from error
