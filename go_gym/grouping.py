@@ -38,7 +38,7 @@ def decided_groups(problem: Problem) -> Groups:
     shared storage is made, else its largest input: elsewhere it would bring a transfer and no
     gain (our choice). Free ops without inputs stand alone.
     """
-    return _numbered(problem, _leaders(problem))
+    return numbered(problem, _leaders(problem))
 
 
 def attached_groups(problem: Problem) -> Groups:
@@ -62,7 +62,7 @@ def attached_groups(problem: Problem) -> Groups:
     for maker in np.flatnonzero(first_user < first_cost).tolist():
         root[_find(root, maker)] = _find(root, int(leaders[first_user[maker]]))
     joined = np.array([_find(root, op) for op in leaders.tolist()], dtype=np.int64)
-    return _numbered(problem, joined)
+    return numbered(problem, joined)
 
 
 def coarse_groups(problem: Problem, grain: np.ndarray) -> Groups:
@@ -78,7 +78,7 @@ def coarse_groups(problem: Problem, grain: np.ndarray) -> Groups:
         high, low = _find(root, maker), _find(root, user)
         root[max(high, low)] = min(high, low)
     joined = np.array([_find(root, op) for op in leaders.tolist()], dtype=np.int64)
-    return _numbered(problem, joined)
+    return numbered(problem, joined)
 
 
 def group_edges(problem: Problem, groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -132,7 +132,8 @@ def _find(root: list[int], op: int) -> int:
     return op
 
 
-def _numbered(problem: Problem, leaders: np.ndarray) -> Groups:
+def numbered(problem: Problem, leaders: np.ndarray) -> Groups:
+    """The groups of ops with equal ``leaders`` (n,), any numbers from 0 to n - 1."""
     n = len(leaders)
     first = np.full(n, 2 * n, dtype=np.int64)
     np.minimum.at(first, leaders, np.arange(n) + np.where(problem.graph.is_free, n, 0))

@@ -25,6 +25,7 @@ LAYERS = (
         "tasks",
         "grouping",
         "partition",
+        "coarsening",
     },
     {"fusion", "problem"},
     {"cluster"},
