@@ -10,6 +10,11 @@ from typing import Any
 _HOME = {
     "capture_inference": "steps",
     "capture_training_step": "steps",
+    "inference_program": "steps",
+    "training_program": "steps",
+    "Program": "program",
+    "Step": "program",
+    "Value": "program",
 }
 __all__ = list(_HOME)
 

@@ -7,6 +7,7 @@ import torch
 
 from go_gym.capture.columns import graph_of
 from go_gym.capture.optimizers import Adam
+from go_gym.capture.program import Program, program_of
 from go_gym.capture.trace import Traced, trace_inference, trace_training_step
 from go_gym.errors import CaptureError
 from go_gym.graph.model import ComputationGraph
@@ -43,10 +44,18 @@ def capture_training_step(
     Raises:
         CaptureError: naming the op, for what cannot be traced.
     """
-    traced = _trace(
-        name, "training step", lambda: trace_training_step(build, inputs, layer_of, Adam())
-    )
-    return graph_of(traced, name, metadata or {})
+    return graph_of(_training(name, build, inputs, layer_of), name, metadata or {})
+
+
+def training_program(
+    name: str,
+    build: Build,
+    inputs: Inputs,
+    layer_of: LayerOf = module_path,
+    metadata: Mapping[str, Any] | None = None,
+) -> Program:
+    """The graph of :func:`capture_training_step` with its executable program."""
+    return program_of(_training(name, build, inputs, layer_of), name, metadata or {})
 
 
 def capture_inference(
@@ -62,12 +71,29 @@ def capture_inference(
     arguments and errors are those of :func:`capture_training_step`, but the model may give any
     tensors.
     """
-    traced = _trace(name, "forward pass", lambda: trace_inference(build, inputs, layer_of))
-    return graph_of(traced, name, metadata or {})
+    return graph_of(_inference(name, build, inputs, layer_of), name, metadata or {})
 
 
-def _trace(name: str, what: str, trace: Callable[[], Traced]) -> Traced:
+def inference_program(
+    name: str,
+    build: Build,
+    inputs: Inputs,
+    layer_of: LayerOf = module_path,
+    metadata: Mapping[str, Any] | None = None,
+) -> Program:
+    """The graph of :func:`capture_inference` with its executable program."""
+    return program_of(_inference(name, build, inputs, layer_of), name, metadata or {})
+
+
+def _training(name: str, build: Build, inputs: Inputs, layer_of: LayerOf) -> Traced:
     try:
-        return trace()
+        return trace_training_step(build, inputs, layer_of, Adam())
     except Exception as error:
-        raise CaptureError(f"{name}: the {what} cannot be traced: {error}") from error
+        raise CaptureError(f"{name}: the training step cannot be traced: {error}") from error
+
+
+def _inference(name: str, build: Build, inputs: Inputs, layer_of: LayerOf) -> Traced:
+    try:
+        return trace_inference(build, inputs, layer_of)
+    except Exception as error:
+        raise CaptureError(f"{name}: the forward pass cannot be traced: {error}") from error

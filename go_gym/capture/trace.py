@@ -72,7 +72,7 @@ class Traced:
 
     module: GraphModule
     placeholders: tuple[Placeholder, ...]
-    outputs: tuple[str, ...]  # names: "loss", "parameter:…", …; "output:0", … of an inference
+    outputs: tuple[str, ...]  # names: "loss", "gradient:…", "parameter:…", …; else "output:0", …
 
     @property
     def num_trained(self) -> int:
@@ -123,7 +123,7 @@ def trace_training_step(
                 recorder.parameter = number
                 own = {key: state[number] for key, state in states.items() if number in state}
                 updated += optimizer.update(names[number], parameters[number], gradient, own)
-            return [loss.detach(), *updated]
+            return [loss.detach(), *gradients, *updated]
 
         by_key = {
             key: {number: each[key] for number, each in enumerate(states) if key in each}
@@ -140,7 +140,7 @@ def trace_training_step(
         *(Placeholder("input", f"input:{number}") for number in range(len(batch))),
         *_fixed(model, fixed),
     ]
-    outputs = ["loss"]
+    outputs = ["loss", *(f"gradient:{name}" for name in names)]
     for name, state in zip(names, states, strict=True):
         outputs += [f"parameter:{name}", *(f"{key}:{name}" for key in state)]
     return Traced(module, tuple(placeholders), tuple(outputs))
