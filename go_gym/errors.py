@@ -43,3 +43,7 @@ class LeaderboardError(GoGymError):
 
 class CaptureError(GoGymError):
     """A program that cannot be captured as a computation graph."""
+
+
+class HardwareError(GoGymError):
+    """A measurement that cannot be made here, or that failed: a worker died, hung or raised."""
