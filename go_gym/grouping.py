@@ -88,19 +88,35 @@ def group_edges(problem: Problem, groups: Groups) -> tuple[np.ndarray, np.ndarra
         low, high: (e,) int64 groups, low < high, sorted.
         size: (e,) int64 bytes.
     """
+    source, target, size = directed_edges(problem, groups)
+    return _summed(np.minimum(source, target), np.maximum(source, target), size, groups.count)
+
+
+def directed_edges(problem: Problem, groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bytes from group to group, each tensor once for each group that uses it.
+
+    Returns:
+        source, target: (e,) int64 groups, producer's and consumer's, sorted, never equal.
+        size: (e,) int64 bytes.
+    """
     graph = problem.graph
     source = groups.of_op[graph.use_producer]
     target = groups.of_op[graph.use_consumer]
     cut = source != target
     copy = graph.use_tensor[cut].astype(np.int64) * groups.count + target[cut]
     _, first = np.unique(copy, return_index=True)
-    source, target = source[cut][first], target[cut][first]
     size = graph.tensor_bytes[graph.use_tensor[cut][first]]
-    key = np.minimum(source, target) * groups.count + np.maximum(source, target)
-    keys, inverse = np.unique(key, return_inverse=True)
+    return _summed(source[cut][first], target[cut][first], size, groups.count)
+
+
+def _summed(
+    source: np.ndarray, target: np.ndarray, size: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Equal pairs joined, their sizes added up, sorted."""
+    keys, inverse = np.unique(source * count + target, return_inverse=True)
     total = np.zeros(len(keys), dtype=np.int64)
     np.add.at(total, inverse.reshape(-1), size)
-    return keys // groups.count, keys % groups.count, total
+    return keys // count, keys % count, total
 
 
 def _leaders(problem: Problem) -> np.ndarray:
