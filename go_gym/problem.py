@@ -43,7 +43,7 @@ class Problem:
     graph: ComputationGraph
     cluster: Cluster
     task: str = "placement"
-    placement: np.ndarray | None = None
+    placement: np.ndarray | Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:

@@ -154,7 +154,7 @@ def test_fork_and_parent_stay_equal():
     fork.set_state(copy.deepcopy(env.get_state()))
     for _ in range(6):
         action = env.action_space.sample()
-        if env._round == 3:
+        if env.episode.round == 3:
             assert repr(env.reset()[1]) == repr(fork.reset()[1])
         a, b = env.step(action), fork.step(action)
         assert repr(a[1:]) == repr(b[1:])
@@ -257,7 +257,7 @@ def test_observations_and_actions_are_the_callers_own():
     first = env.step(action)[0]
     action[:] = 0
     first["placement"][:] = 0
-    assert env.get_state()["placement"].tolist() == [0, 0, 1, 1]
+    assert env.episode.decision.placement.tolist() == [0, 0, 1, 1]
 
 
 def test_states_of_other_environments_are_refused():
@@ -265,7 +265,19 @@ def test_states_of_other_environments_are_refused():
     env.reset(seed=3)
     before = repr(env.get_state())
     good = env.get_state()
-    for wrong in ({}, None, good | {"chosen": 9}, good | {"round": 3}, good | {"placement": [0]}):
+    short = go_gym.Decision([0])
+    for entries in ({"chosen": 9}, {"round": 3}, {"round": 1}, {"decision": short}, {"more": 1}):
+        with pytest.raises(GoGymError, match="state"):
+            env.set_state(good | {"episode": good["episode"] | entries})
+    env.step([0, 0, 1, 1])
+    later = env.get_state()
+    env.set_state(good)
+    for wrong in (
+        {},
+        None,
+        good | {"generator": {}},
+        later | {"episode": later["episode"] | {"decision": short}},
+    ):
         with pytest.raises(GoGymError, match="state"):
             env.set_state(wrong)
     assert repr(env.get_state()) == before

@@ -4,6 +4,7 @@ Tables are stored row after row, since Stable-Baselines3 takes any other two-dim
 an image: ``observation["ops"].reshape(-1, len(OP_FEATURES))`` has a row an op.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +36,12 @@ class Sizes:
         )
 
 
-def space(sizes: Sizes) -> spaces.Dict:
-    """The observation space; see the environment's docstring for the entries."""
+def space(sizes: Sizes, choices: Mapping[str, int]) -> spaces.Dict:
+    """The observation space; see the environment's docstring for the entries.
+
+    ``choices`` says how many there are for each decided column; the placement, given or decided,
+    is always shown.
+    """
 
     def unit(rows: int, columns: int) -> spaces.Box:
         return spaces.Box(0.0, 1.0, (rows * columns,), np.float32)
@@ -50,7 +55,10 @@ def space(sizes: Sizes) -> spaces.Dict:
             "edge_mask": spaces.Box(0, 1, (sizes.uses,), np.int8),
             "durations": unit(sizes.ops, sizes.devices),
             "devices": unit(sizes.devices, len(DEVICE_FEATURES)),
-            "placement": spaces.Box(-1, max(sizes.devices - 1, 1), (sizes.ops,), np.int32),
+            **{
+                column: spaces.Box(-1, max(count - 1, 1), (sizes.ops,), np.int32)
+                for column, count in ({"placement": sizes.devices} | dict(choices)).items()
+            },
             "round": spaces.Box(0, sizes.rounds, (1,), np.int32),
         }
     )

@@ -1,6 +1,6 @@
 """What ``graph=`` and ``cluster=`` of an environment stand for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ from go_gym.cluster import Cluster, load_cluster
 from go_gym.errors import DatasetError
 from go_gym.graph import ComputationGraph
 from go_gym.problem import Problem
+from go_gym.tasks import make_problem
 
+PlacementLike = np.ndarray | Sequence[int] | Callable[[Problem], np.ndarray] | None
 GraphLike = str | Path | ComputationGraph | Sequence["str | Path | ComputationGraph"]
 
 
@@ -36,10 +38,23 @@ def resolve_graphs(graph: GraphLike) -> list[ComputationGraph]:
     raise DatasetError(f"graph: {graph!r} is no name, path, ComputationGraph or list of these")
 
 
-def resolve_problems(graph: GraphLike, cluster: str | Path | Cluster) -> list[Problem]:
-    """A problem for each graph, on one cluster."""
+def resolve_problems(
+    graph: GraphLike,
+    cluster: str | Path | Cluster,
+    task: str = "placement",
+    placement: PlacementLike = None,
+) -> list[Problem]:
+    """A problem of ``task`` for each graph, on one cluster.
+
+    ``placement``, for the tasks that are given one: devices (one graph), or a rule that gives
+    them for a problem; None for the human expert's.
+    """
     loaded = load_cluster(cluster)
-    return [Problem(found, loaded) for found in resolve_graphs(graph)]
+    problems = []
+    for found in resolve_graphs(graph):
+        given = placement(Problem(found, loaded)) if callable(placement) else placement
+        problems.append(make_problem(found, loaded, task, given))
+    return problems
 
 
 def draw(problems: list[Problem], generator: np.random.Generator) -> int:
