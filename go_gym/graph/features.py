@@ -28,14 +28,14 @@ def op_features(graph: ComputationGraph) -> np.ndarray:
     np.add.at(produced, graph.tensor_producer, graph.tensor_bytes.astype(np.float64))
     consumers = np.bincount(graph.use_producer, minlength=graph.num_ops)
     columns = [
-        _log(graph.flops),
-        _log(graph.bytes_read),
-        _log(graph.bytes_written),
-        _log(graph.parameter_bytes),
-        _log(produced),
-        *_log(np.maximum(graph.shape, 0)).T,
-        _log(np.diff(graph.op_use_ptr)),
-        _log(consumers),
+        log_scaled(graph.flops),
+        log_scaled(graph.bytes_read),
+        log_scaled(graph.bytes_written),
+        log_scaled(graph.parameter_bytes),
+        log_scaled(produced),
+        *log_scaled(np.maximum(graph.shape, 0)).T,
+        log_scaled(np.diff(graph.op_use_ptr)),
+        log_scaled(consumers),
         graph.depth / max(int(graph.depth.max()), 1),
         np.arange(graph.num_ops) / max(graph.num_ops - 1, 1),
         graph.is_free,
@@ -52,8 +52,9 @@ def edges(graph: ComputationGraph) -> tuple[np.ndarray, np.ndarray]:
         features: (u, 1) float32, log2(1 + bytes) / 64 of the tensor.
     """
     ends = np.stack([graph.use_producer, graph.use_consumer], axis=1).astype(np.int32)
-    return ends, _log(graph.tensor_bytes[graph.use_tensor])[:, None].astype(np.float32)
+    return ends, log_scaled(graph.tensor_bytes[graph.use_tensor])[:, None].astype(np.float32)
 
 
-def _log(values: np.ndarray) -> np.ndarray:
+def log_scaled(values: np.ndarray) -> np.ndarray:
+    """log2(1 + x) / 64: in [0, 1] for whatever fits into 64 bits."""
     return np.log2(1.0 + values) / 64.0
