@@ -9,14 +9,25 @@ from go_gym.errors import DatasetError
 from go_gym.files import read_bytes, read_text, sha256
 from go_gym.graph import ComputationGraph
 from go_gym.graph.io import loads
+from go_gym.synthetic import SYNTHETIC, generate_named
 
 MANIFEST = "manifest.csv"
+PAPER = ("amoebanet", "gnmt", "inception", "rnnlm", "transformer-xl", "wavenet")
+"""The families of GO's fourteen workloads (NeurIPS 2020, table 2)."""
+MODERN = ("bert", "ddpm", "dlrm", "gnn", "gpt2", "llama", "mamba", "moe", "vit")
 SPLITS: Mapping[str, tuple[str, ...]] = {
     "all": (),
+    "paper": PAPER,
+    "modern": MODERN,
     "recurrent": ("gnmt", "rnnlm"),
-    "vision": ("amoebanet", "inception"),
+    "vision": ("amoebanet", "ddpm", "inception", "vit"),
+    "language": ("bert", "gnmt", "gpt2", "llama", "mamba", "moe", "rnnlm", "transformer-xl"),
+    **{f"paper-without-{held}": tuple(f for f in PAPER if f != held) for held in PAPER},
 }
-"""Families of each split (none named: every family); generalisation means an unseen family."""
+"""Families of each split (none named: every family); generalisation means an unseen family.
+
+``paper-without-FAMILY`` is what GO trains on where FAMILY is held out (NeurIPS 2020, figure 5).
+"""
 
 
 @dataclass(frozen=True)
@@ -70,13 +81,22 @@ def info(name: str) -> GraphInfo:
     return _manifest()[name]
 
 
+def exists(name: str) -> bool:
+    """Is there a graph of that name, in the catalogue or synthetic?"""
+    return name in _manifest() or name.startswith(SYNTHETIC)
+
+
 @cache
 def load(name: str) -> ComputationGraph:
     """A graph by name, its file checked against the manifest, kept after the first call.
 
+    ``synthetic-KIND-OPS-SEED`` is generated, see :func:`go_gym.synthetic.generate`.
+
     Raises:
         DatasetError: for an unknown name, or a file that is missing or altered.
     """
+    if name.startswith(SYNTHETIC):
+        return generate_named(name)
     row = info(name)
     path = folder() / row.file
     data = read_bytes(path)

@@ -10,16 +10,26 @@ from go_gym.cli.shared import app, console, one_line_errors, print_table
 
 
 @app.command()
-def graphs() -> None:
-    """List the graphs of the catalogue.
+def graphs(
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", "-c", help="Preset or .toml path: show times on its devices."),
+    ] = None,
+) -> None:
+    """List the graphs of the catalogue; with a cluster, how parallel each is.
 
-    Example: go-gym graphs
+    Critical path and work: every op on its fastest device, communication free. Parallelism: work
+    over critical path, more than which no number of devices can gain.
+
+    Example: go-gym graphs -c p100x4
     """
     from go_gym import datasets
 
+    headings = ["graph", "family", "ops", "contracted", "tensors", "GFLOP", "parameters (MB)"]
     with one_line_errors():
-        rows = [
-            (
+        rows = []
+        for info in map(datasets.info, datasets.names()):
+            row = [
                 info.name,
                 info.family,
                 f"{info.ops:,}",
@@ -27,11 +37,25 @@ def graphs() -> None:
                 f"{info.tensors:,}",
                 f"{info.flops / 1e9:,.1f}",
                 f"{info.parameter_bytes / 1e6:,.1f}",
-            )
-            for info in map(datasets.info, datasets.names())
-        ]
-    headings = ("graph", "family", "ops", "contracted", "tensors", "GFLOP", "parameters (MB)")
+            ]
+            rows.append(row + (_times(info.name, cluster) if cluster else []))
+    if cluster:
+        headings += ["work (ms)", "critical path (ms)", "parallelism"]
     print_table("", headings, rows)
+
+
+def _times(graph: str, cluster: str) -> list[str]:
+    """Work, critical path and their ratio, as cells of the table."""
+    from go_gym import datasets
+    from go_gym.bounds import heads_and_tails
+    from go_gym.cluster import load_cluster
+    from go_gym.problem import Problem
+
+    problem = Problem(datasets.load(graph), load_cluster(cluster))
+    durations = problem.durations.min(axis=0)
+    head, _ = heads_and_tails(problem, durations)
+    work, path = int(durations.sum()), max(int((head + durations).max()), 1)
+    return [f"{work / 1e6:,.1f}", f"{path / 1e6:,.1f}", f"{work / path:.2f}"]
 
 
 @app.command()

@@ -23,7 +23,7 @@ def resolve_graphs(graph: GraphLike) -> list[ComputationGraph]:
     if isinstance(graph, Path) or (isinstance(graph, str) and graph.endswith(".npz")):
         return [ComputationGraph.load(graph)]
     if isinstance(graph, str):
-        if graph in datasets.names():
+        if datasets.exists(graph):
             return [datasets.load(graph)]
         try:
             return [datasets.load(name) for name in datasets.split(graph)]

@@ -1,0 +1,253 @@
+"""A tape of forward ops that writes down the backward pass and Adam, as autograd would."""
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from go_gym.graph.model import Alias, ComputationGraph
+
+Shape = tuple[int, ...]
+FLOAT = 4
+"""Bytes of a float32, which all tensors hold."""
+ADAM = (
+    "aten.mul.Tensor",
+    "aten.mul.Tensor",
+    "aten.add.Tensor",
+    "aten.mul.Tensor",
+    "aten.mul.Tensor",
+    "aten.mul.Tensor",
+    "aten.add.Tensor",
+    "aten.div.Tensor",
+    "aten.sqrt",
+    "aten.add.Tensor",
+    "aten.div.Tensor",
+    "aten.mul.Tensor",
+    "aten.sub.Tensor",
+)
+"""The types of one parameter's update in captured graphs, in order."""
+
+
+@dataclass(frozen=True)
+class Forward:
+    """An op that was recorded, for the way back."""
+
+    kind: str  # linear, convolution, elementwise, product, add, cat, slice
+    inputs: tuple[int, ...]  # tensors
+    output: int
+    layer: str
+    weight: int | None = None  # the tensor of its parameter
+
+
+@dataclass
+class Tape:
+    """The graph under construction, a list a column."""
+
+    types: list[str] = field(default_factory=list)
+    phases: list[str] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
+    flops: list[int] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    written: list[int] = field(default_factory=list)
+    parameter_bytes: list[int] = field(default_factory=list)
+    colocation: list[int] = field(default_factory=list)
+    tensors: list[tuple[int, int]] = field(default_factory=list)
+    aliases: list[int] = field(default_factory=list)
+    uses: list[tuple[int, int]] = field(default_factory=list)
+    tensor_shapes: list[Shape] = field(default_factory=list)
+    forwards: list[Forward] = field(default_factory=list)
+    parameters: list[tuple[int, str]] = field(default_factory=list)  # tensor, layer
+    phase: str = "forward"
+
+    # -- what models are made of; each takes and gives tensor numbers
+
+    def input(self, shape: Shape, layer: str) -> int:
+        return self._op("input", (), shape, layer, free=True)
+
+    def parameter(self, shape: Shape, layer: str) -> int:
+        tensor = self._resident("parameter", shape, layer, len(self.parameters))
+        self.parameters.append((tensor, layer))
+        return tensor
+
+    def linear(self, x: int, weight: int, layer: str) -> int:
+        """(rows, inner) times (columns, inner) transposed."""
+        turned = self._view("aten.t", weight, layer)
+        (rows, inner), columns = self.tensor_shapes[x], self.tensor_shapes[weight][0]
+        shape = (rows, columns)
+        y = self._op("aten.mm", (x, turned), shape, layer, 2 * rows * inner * columns)
+        return self._record("linear", (x,), y, layer, weight)
+
+    def convolution(self, x: int, weight: int, layer: str, stride: int = 1) -> int:
+        """(batch, channels, side, side) by (outputs, channels, kernel, kernel), sides kept."""
+        batch, _, side, _ = self.tensor_shapes[x]
+        outputs = self.tensor_shapes[weight][0]
+        shape = (batch, outputs, -(-side // stride), -(-side // stride))
+        products = 2 * prod(shape) * prod(self.tensor_shapes[weight][1:])
+        y = self._op("aten.convolution", (x, weight), shape, layer, products)
+        return self._record("convolution", (x,), y, layer, weight)
+
+    def elementwise(self, kind: str, x: int, layer: str, cost: int = 1) -> int:
+        shape = self.tensor_shapes[x]
+        y = self._op(kind, (x,), shape, layer, cost * prod(shape))
+        return self._record("elementwise", (x,), y, layer)
+
+    def product(self, x: int, y: int, layer: str) -> int:
+        return self._pair("product", "aten.mul.Tensor", x, y, layer)
+
+    def add(self, x: int, y: int, layer: str) -> int:
+        return self._pair("add", "aten.add.Tensor", x, y, layer)
+
+    def cat(self, parts: list[int], layer: str) -> int:
+        """Along dimension 1."""
+        shapes = [self.tensor_shapes[part] for part in parts]
+        shape = (shapes[0][0], sum(s[1] for s in shapes), *shapes[0][2:])
+        y = self._op("aten.cat", tuple(parts), shape, layer)
+        return self._record("cat", tuple(parts), y, layer)
+
+    def slices(self, x: int, count: int, layer: str) -> list[int]:
+        """Equal parts along dimension 1: views."""
+        rows, columns = self.tensor_shapes[x]
+        parts = []
+        for _ in range(count):
+            part = self._view("aten.slice.Tensor", x, layer, (rows, columns // count))
+            parts.append(self._record("slice", (x,), part, layer))
+        return parts
+
+    # -- the way back
+
+    def finish(self, loss: int) -> None:
+        """Record the backward pass from tensor ``loss`` and the update of every parameter."""
+        self.phase = "backward"
+        last = self.layers[self.tensors[loss][0]]
+        gradients = {loss: [self._op("aten.ones_like", (), self.tensor_shapes[loss], last)]}
+        for forward in reversed(self.forwards):
+            parts = gradients.pop(forward.output, None)
+            if parts:
+                self._backward(forward, self._total(parts, forward.layer), gradients)
+        self.phase = "optimizer"
+        for group, (tensor, layer) in enumerate(self.parameters):
+            if tensor in gradients:
+                self._update(group, tensor, self._total(gradients[tensor], layer), layer)
+
+    def _backward(self, forward: Forward, gradient: int, gradients: dict[int, list[int]]) -> None:
+        def give(tensor: int, kind: str, sources: tuple[int, ...], flops: int) -> None:
+            shape = self.tensor_shapes[tensor]
+            found = self._op(kind, sources, shape, forward.layer, flops)
+            gradients.setdefault(tensor, []).append(found)
+
+        size = prod(self.tensor_shapes[gradient])
+        if forward.weight is not None:
+            weight, (x,) = forward.weight, forward.inputs
+            products = 2 * size * prod(self.tensor_shapes[weight][1:])
+            kind = "aten.mm" if forward.kind == "linear" else "aten.convolution_backward"
+            turned = gradient
+            if forward.kind == "linear":
+                turned = self._view("aten.t", gradient, forward.layer)
+            give(x, kind, (gradient, weight), products)
+            give(weight, kind, (turned, x), products)
+        elif forward.kind == "elementwise":
+            kind = self.types[self.tensors[forward.output][0]] + "_backward"
+            kept = self._view("aten.detach", forward.output, forward.layer)
+            give(forward.inputs[0], kind, (gradient, kept), size)
+        elif forward.kind == "product":
+            for x, other in (forward.inputs, forward.inputs[::-1]):
+                give(x, "aten.mul.Tensor", (gradient, other), size)
+        elif forward.kind == "add":
+            for x in forward.inputs:
+                gradients.setdefault(x, []).append(gradient)
+        elif forward.kind == "cat":
+            for x in forward.inputs:
+                part = self._view(
+                    "aten.slice.Tensor", gradient, forward.layer, self.tensor_shapes[x]
+                )
+                gradients.setdefault(x, []).append(part)
+        else:
+            give(forward.inputs[0], "aten.slice_backward", (gradient,), 0)
+
+    def _total(self, parts: list[int], layer: str) -> int:
+        total = parts[0]
+        for part in parts[1:]:
+            shape = self.tensor_shapes[total]
+            total = self._op("aten.add.Tensor", (total, part), shape, layer, prod(shape))
+        return total
+
+    def _update(self, group: int, tensor: int, gradient: int, layer: str) -> None:
+        shape = self.tensor_shapes[tensor]
+        self.phase = "forward"  # where resident tensors stand
+        first, second = (self._resident("state", shape, layer, group) for _ in range(2))
+        self.phase = "optimizer"
+        value = gradient
+        others = (first, gradient, second, gradient, tensor)
+        for number, kind in enumerate(ADAM):
+            sources = (value, others[number % len(others)])
+            value = self._op(kind, sources, shape, layer, prod(shape), group=group)
+
+    # -- columns
+
+    def _pair(self, role: str, kind: str, x: int, y: int, layer: str) -> int:
+        shape = self.tensor_shapes[x]
+        output = self._op(kind, (x, y), shape, layer, prod(shape))
+        return self._record(role, (x, y), output, layer)
+
+    def _record(
+        self, kind: str, inputs: tuple[int, ...], output: int, layer: str, weight: int | None = None
+    ) -> int:
+        self.forwards.append(Forward(kind, inputs, output, layer, weight))
+        return output
+
+    def _view(self, kind: str, x: int, layer: str, shape: Shape | None = None) -> int:
+        shape = self.tensor_shapes[x] if shape is None else shape
+        return self._op(kind, (x,), shape, layer, free=True, alias=x)
+
+    def _resident(self, kind: str, shape: Shape, layer: str, group: int) -> int:
+        tensor = self._op(kind, (), shape, layer, free=True, alias=Alias.PARAMETER, group=group)
+        self.parameter_bytes[-1] = FLOAT * prod(shape)
+        return tensor
+
+    def _op(
+        self,
+        kind: str,
+        inputs: tuple[int, ...],
+        shape: Shape,
+        layer: str,
+        flops: int = 0,
+        *,
+        free: bool = False,
+        alias: int = Alias.OWN,
+        group: int = -1,
+    ) -> int:
+        op, size = len(self.types), FLOAT * prod(shape)
+        self.types.append(kind)
+        self.phases.append(self.phase)
+        self.layers.append(layer)
+        self.shapes.append(shape)
+        self.flops.append(0 if free else flops)
+        read = sum(FLOAT * prod(self.tensor_shapes[x]) for x in set(inputs))
+        self.read.append(0 if free else read)
+        self.written.append(0 if free else size)
+        self.parameter_bytes.append(0)
+        self.colocation.append(group)
+        self.uses += [(x, op) for x in sorted(set(inputs))]
+        self.tensors.append((op, size))
+        self.aliases.append(alias)
+        self.tensor_shapes.append(shape)
+        return len(self.tensors) - 1
+
+    def graph(self, name: str, metadata: dict[str, Any]) -> ComputationGraph:
+        return ComputationGraph.from_arrays(
+            name,
+            num_ops=len(self.types),
+            tensors=self.tensors,
+            uses=self.uses,
+            aliases=self.aliases,
+            op_types=self.types,
+            layers=self.layers,
+            phases=self.phases,
+            shapes=self.shapes,
+            flops=self.flops,
+            bytes_read=self.read,
+            bytes_written=self.written,
+            parameter_bytes=self.parameter_bytes,
+            colocation=self.colocation,
+            metadata=metadata,
+        )
