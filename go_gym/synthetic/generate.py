@@ -98,7 +98,7 @@ def _layered(seed: int, cells: int) -> Tape:
     x = tape.elementwise("aten.clone", tape.input((rows, width), "embedding"), "embedding")
     for cell in range(cells):
         layer = f"layers.{cell}"
-        y = tape.elementwise("aten.native_layer_norm", x, layer, 8) if norms else x
+        y = tape.norm("aten.native_layer_norm", x, layer) if norms else x
         query, key, value = (
             tape.linear(y, tape.parameter((width, width), layer), layer) for _ in range(3)
         )
@@ -150,7 +150,7 @@ def _branching(seed: int, cells: int) -> Tape:
 def _convolved(tape: Tape, x: int, outputs: int, kernel: int, layer: str, stride: int = 1) -> int:
     weight = tape.parameter((outputs, tape.tensor_shapes[x][1], kernel, kernel), layer)
     y = tape.convolution(x, weight, layer, stride)
-    y = tape.elementwise("aten.native_batch_norm", y, layer, 8)
+    y = tape.norm("aten.native_batch_norm", y, layer)
     return tape.elementwise("aten.relu", y, layer)
 
 

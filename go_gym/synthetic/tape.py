@@ -31,11 +31,11 @@ ADAM = (
 class Forward:
     """An op that was recorded, for the way back."""
 
-    kind: str  # linear, convolution, elementwise, product, add, cat, slice
+    kind: str  # linear, joint, elementwise, product, add, cat, slice
     inputs: tuple[int, ...]  # tensors
     output: int
     layer: str
-    weight: int | None = None  # the tensor of its parameter
+    weights: tuple[int, ...] = ()  # the tensors of its parameters
 
 
 @dataclass
@@ -56,7 +56,8 @@ class Tape:
     uses: list[tuple[int, int]] = field(default_factory=list)
     tensor_shapes: list[Shape] = field(default_factory=list)
     forwards: list[Forward] = field(default_factory=list)
-    parameters: list[tuple[int, str]] = field(default_factory=list)  # tensor, layer
+    parameters: list[tuple[int, int, str]] = field(default_factory=list)  # tensor, group, layer
+    groups: int = 0
     phase: str = "forward"
 
     # -- what models are made of; each takes and gives tensor numbers
@@ -65,8 +66,9 @@ class Tape:
         return self._op("input", (), shape, layer, free=True)
 
     def parameter(self, shape: Shape, layer: str) -> int:
-        tensor = self._resident("parameter", shape, layer, len(self.parameters))
-        self.parameters.append((tensor, layer))
+        group = self._new_group()
+        tensor = self._resident("parameter", shape, layer, group)
+        self.parameters.append((tensor, group, layer))
         return tensor
 
     def linear(self, x: int, weight: int, layer: str) -> int:
@@ -75,7 +77,7 @@ class Tape:
         (rows, inner), columns = self.tensor_shapes[x], self.tensor_shapes[weight][0]
         shape = (rows, columns)
         y = self._op("aten.mm", (x, turned), shape, layer, 2 * rows * inner * columns)
-        return self._record("linear", (x,), y, layer, weight)
+        return self._record("linear", (x,), y, layer, (weight,))
 
     def convolution(self, x: int, weight: int, layer: str, stride: int = 1) -> int:
         """(batch, channels, side, side) by (outputs, channels, kernel, kernel), sides kept."""
@@ -84,7 +86,14 @@ class Tape:
         shape = (batch, outputs, -(-side // stride), -(-side // stride))
         products = 2 * prod(shape) * prod(self.tensor_shapes[weight][1:])
         y = self._op("aten.convolution", (x, weight), shape, layer, products)
-        return self._record("convolution", (x,), y, layer, weight)
+        return self._record("joint", (x,), y, layer, (weight,))
+
+    def norm(self, kind: str, x: int, layer: str) -> int:
+        """A normalisation with scale and shift over dimension 1."""
+        shape = self.tensor_shapes[x]
+        weights = tuple(self.parameter((shape[1],), layer) for _ in range(2))
+        y = self._op(kind, (x, *weights), shape, layer, 8 * prod(shape))
+        return self._record("joint", (x,), y, layer, weights)
 
     def elementwise(self, kind: str, x: int, layer: str, cost: int = 1) -> int:
         shape = self.tensor_shapes[x]
@@ -125,7 +134,7 @@ class Tape:
             if parts:
                 self._backward(forward, self._total(parts, forward.layer), gradients)
         self.phase = "optimizer"
-        for group, (tensor, layer) in enumerate(self.parameters):
+        for tensor, group, layer in self.parameters:
             if tensor in gradients:
                 self._update(group, tensor, self._total(gradients[tensor], layer), layer)
 
@@ -136,15 +145,14 @@ class Tape:
             gradients.setdefault(tensor, []).append(found)
 
         size = prod(self.tensor_shapes[gradient])
-        if forward.weight is not None:
-            weight, (x,) = forward.weight, forward.inputs
-            products = 2 * size * prod(self.tensor_shapes[weight][1:])
-            kind = "aten.mm" if forward.kind == "linear" else "aten.convolution_backward"
-            turned = gradient
-            if forward.kind == "linear":
-                turned = self._view("aten.t", gradient, forward.layer)
-            give(x, kind, (gradient, weight), products)
-            give(weight, kind, (turned, x), products)
+        if forward.kind == "linear":
+            (weight,), (x,) = forward.weights, forward.inputs
+            products = 2 * size * self.tensor_shapes[weight][1]
+            turned = self._view("aten.t", gradient, forward.layer)
+            give(x, "aten.mm", (gradient, weight), products)
+            give(weight, "aten.mm", (turned, x), products)
+        elif forward.kind == "joint":
+            self._joint(forward, gradient, gradients)
         elif forward.kind == "elementwise":
             kind = self.types[self.tensors[forward.output][0]] + "_backward"
             kept = self._view("aten.detach", forward.output, forward.layer)
@@ -163,6 +171,21 @@ class Tape:
                 gradients.setdefault(x, []).append(part)
         else:
             give(forward.inputs[0], "aten.slice_backward", (gradient,), 0)
+
+    def _joint(self, forward: Forward, gradient: int, gradients: dict[int, list[int]]) -> None:
+        """One op for the gradients of input and parameters, each picked by a getitem."""
+        producer, wanted = self.tensors[forward.output][0], (*forward.inputs, *forward.weights)
+        group, kind = self._new_group(), self.types[producer] + "_backward"
+        shape = self.tensor_shapes[wanted[0]]
+        sources = (gradient, *wanted)
+        first = self._op(kind, sources, shape, forward.layer, 2 * self.flops[producer], group=group)
+        op = len(self.types) - 1
+        for tensor in wanted:
+            shape = self.tensor_shapes[tensor]
+            made = first if tensor == wanted[0] else self._output(op, shape, Alias.OWN)
+            picked = self._view("getitem", made, forward.layer, shape, group)
+            gradients.setdefault(tensor, []).append(picked)
+        self.written[op] = sum(FLOAT * prod(self.tensor_shapes[tensor]) for tensor in wanted)
 
     def _total(self, parts: list[int], layer: str) -> int:
         total = parts[0]
@@ -190,14 +213,25 @@ class Tape:
         return self._record(role, (x, y), output, layer)
 
     def _record(
-        self, kind: str, inputs: tuple[int, ...], output: int, layer: str, weight: int | None = None
+        self,
+        kind: str,
+        inputs: tuple[int, ...],
+        output: int,
+        layer: str,
+        weights: tuple[int, ...] = (),
     ) -> int:
-        self.forwards.append(Forward(kind, inputs, output, layer, weight))
+        self.forwards.append(Forward(kind, inputs, output, layer, weights))
         return output
 
-    def _view(self, kind: str, x: int, layer: str, shape: Shape | None = None) -> int:
+    def _new_group(self) -> int:
+        self.groups += 1
+        return self.groups - 1
+
+    def _view(
+        self, kind: str, x: int, layer: str, shape: Shape | None = None, group: int = -1
+    ) -> int:
         shape = self.tensor_shapes[x] if shape is None else shape
-        return self._op(kind, (x,), shape, layer, free=True, alias=x)
+        return self._op(kind, (x,), shape, layer, free=True, alias=x, group=group)
 
     def _resident(self, kind: str, shape: Shape, layer: str, group: int) -> int:
         tensor = self._op(kind, (), shape, layer, free=True, alias=Alias.PARAMETER, group=group)
@@ -216,7 +250,7 @@ class Tape:
         alias: int = Alias.OWN,
         group: int = -1,
     ) -> int:
-        op, size = len(self.types), FLOAT * prod(shape)
+        op = len(self.types)
         self.types.append(kind)
         self.phases.append(self.phase)
         self.layers.append(layer)
@@ -224,11 +258,14 @@ class Tape:
         self.flops.append(0 if free else flops)
         read = sum(FLOAT * prod(self.tensor_shapes[x]) for x in set(inputs))
         self.read.append(0 if free else read)
-        self.written.append(0 if free else size)
+        self.written.append(0 if free else FLOAT * prod(shape))
         self.parameter_bytes.append(0)
         self.colocation.append(group)
         self.uses += [(x, op) for x in sorted(set(inputs))]
-        self.tensors.append((op, size))
+        return self._output(op, shape, alias)
+
+    def _output(self, op: int, shape: Shape, alias: int) -> int:
+        self.tensors.append((op, FLOAT * prod(shape)))
         self.aliases.append(alias)
         self.tensor_shapes.append(shape)
         return len(self.tensors) - 1

@@ -1,18 +1,41 @@
-"""Building the datasets folder: every graph file, the manifest, and the cards of its README."""
+"""Building the datasets folder: every graph file, manifest, pictures, and the README's cards."""
 
+import csv
 import io
+import multiprocessing
+import resource
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from go_gym.cluster import load_cluster
 from go_gym.datasets import MANIFEST, load_file, read_manifest
 from go_gym.errors import DatasetError
-from go_gym.files import atomic_write, sha256
+from go_gym.files import atomic_write, read_text, sha256
 from go_gym.graph import ComputationGraph
 from go_gym.graph.io import dumps
+from go_gym.problem import Problem
+from go_gym.render.profile import save_profile
+
+COSTS = "build.csv"
+PICTURES = "pictures"
+PICTURED_ON = "p100x2"
+"""The cluster whose devices the pictures' times are for (our choice)."""
+
+
+@dataclass(frozen=True)
+class BuildCost:
+    """What it took to capture a graph when its file was last written."""
+
+    name: str
+    seconds: float
+    peak_megabytes: int  # of the whole process, PyTorch included
 
 
 def build_datasets(
@@ -22,6 +45,9 @@ def build_datasets(
     progress: Callable[[str], None] = lambda name: None,
 ) -> list[str]:
     """Capture graphs and write their files, the manifest and the README into ``folder``.
+
+    Each is captured in a process of its own, so that its memory can be told. A stop loses no
+    finished graph.
 
     Args:
         names: which graphs; None for all.
@@ -42,28 +68,63 @@ def build_datasets(
     if unknown:
         raise DatasetError(f"no graph {unknown[0]!r}: expected one of {', '.join(ENTRIES)}")
     altered = []
-    for name in chosen:
-        progress(name)
-        data = dumps(ENTRIES[name].capture(name))
-        path = folder / f"{name}.npz"
-        if not path.exists() or sha256(path.read_bytes()) != sha256(data):
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as pool:
+        for name in chosen:
+            progress(name)
+            data, cost = pool.submit(_captured, name).result()
+            path = folder / f"{name}.npz"
+            if path.exists() and sha256(path.read_bytes()) == sha256(data):
+                continue
             altered.append(name)
             if not check:
                 atomic_write(path, data)
+                costs = {**read_costs(folder), name: cost}
+                _write_csv(folder / COSTS, [asdict(costs[key]) for key in sorted(costs)])
+                picture = folder / PICTURES / f"{name}.png"
+                save_profile(picture, Problem(load_file(path), load_cluster(PICTURED_ON)))
     if not check:
         write_index(folder)
     return altered
 
 
+def _captured(name: str) -> tuple[bytes, BuildCost]:
+    from go_gym.zoo.catalogue import ENTRIES
+
+    start = time.perf_counter()
+    data = dumps(ENTRIES[name].capture(name))
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return data, BuildCost(name, round(seconds, 1), peak)
+
+
+def read_costs(folder: Path) -> dict[str, BuildCost]:
+    """What each graph's capture took, by name; empty where nothing is noted."""
+    path = folder / COSTS
+    if not path.exists():
+        return {}
+    found = {}
+    for number, row in enumerate(csv.DictReader(read_text(path).splitlines()), start=2):
+        try:
+            cost = BuildCost(row["name"], float(row["seconds"]), int(row["peak_megabytes"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(f"{path}, line {number}: {error}") from None
+        found[cost.name] = cost
+    return found
+
+
 def write_index(folder: Path) -> None:
     """Write manifest and README of the graph files that are in ``folder``."""
     graphs = {path.stem: load_file(path) for path in sorted(folder.glob("*.npz"))}
-    rows = [_row(name, graph, folder) for name, graph in graphs.items()]
+    _write_csv(folder / MANIFEST, [_row(name, graph, folder) for name, graph in graphs.items()])
+    atomic_write(folder / "README.md", readme(graphs, read_costs(folder)))
+    read_manifest(folder)
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     buffer = io.StringIO()
     pd.DataFrame(rows).to_csv(buffer, index=False, lineterminator="\n")
-    atomic_write(folder / MANIFEST, buffer.getvalue())
-    atomic_write(folder / "README.md", readme(graphs))
-    read_manifest(folder)
+    atomic_write(path, buffer.getvalue())
 
 
 def _row(name: str, graph: ComputationGraph, folder: Path) -> dict[str, object]:
@@ -83,28 +144,32 @@ def _row(name: str, graph: ComputationGraph, folder: Path) -> dict[str, object]:
     }
 
 
-def readme(graphs: dict[str, ComputationGraph]) -> str:
+def readme(graphs: Mapping[str, ComputationGraph], costs: Mapping[str, BuildCost]) -> str:
     """The README of the datasets folder: a card a graph."""
     lines = [
         "# Graphs",
         "",
-        "Each file is one full training step (forward, loss, backward, Adam) at ATen level, as "
-        "`go-gym build-datasets` captures it from the models in `go_gym/zoo/`; this page and "
-        "`manifest.csv` are written by the same command. Parameter bytes count weights and "
-        "Adam's two moments. Contracted ops leave out what costs nothing (views, getitems, "
-        "parameters, inputs).",
+        "Each file is one full training step (forward, loss, backward, Adam), or the forward pass "
+        "of a server where its card says so, at ATen level, as `go-gym build-datasets` captures "
+        "it from the models in `go_gym/zoo/`; this page, `manifest.csv`, `build.csv` and the "
+        "pictures are written by the same command. Parameter bytes count weights and, in "
+        "training, Adam's two moments. Contracted ops leave out what costs nothing (views, "
+        "getitems, parameters, inputs). Pictures: left, how many ops could run at once if "
+        "communication were free; right, the work of each layer on a P100.",
     ]
     for name, graph in graphs.items():
-        lines += ["", *card(name, graph)]
+        lines += ["", *card(name, graph, costs.get(name))]
     return "\n".join(lines) + "\n"
 
 
-def card(name: str, graph: ComputationGraph) -> list[str]:
+def card(name: str, graph: ComputationGraph, cost: BuildCost | None) -> list[str]:
     """The lines of one graph's card."""
     facts = graph.metadata
     settings = ", ".join(f"{key} {value}" for key, value in facts["settings"].items())
     common = Counter(graph.op_types[code] for code in graph.op_type.tolist()).most_common(12)
     phases = np.bincount(graph.phase, minlength=3).tolist()
+    kind = "forward pass" if facts.get("served") else "training step"
+    built = f"{cost.seconds:g} s, {cost.peak_megabytes:,} MB" if cost else "not noted"
     return [
         f"## {name}",
         "",
@@ -112,6 +177,7 @@ def card(name: str, graph: ComputationGraph) -> list[str]:
         "",
         "| | |",
         "| --- | --- |",
+        f"| family, kind | {facts['family']}, {kind} |",
         f"| ops (contracted) | {graph.num_ops:,} ({int((~graph.is_free).sum()):,}) |",
         f"| forward / backward / optimizer ops | {' / '.join(f'{n:,}' for n in phases)} |",
         f"| tensors, uses | {graph.num_tensors:,}, {graph.num_uses:,} |",
@@ -119,4 +185,7 @@ def card(name: str, graph: ComputationGraph) -> list[str]:
         f"| parameter bytes | {graph.parameter_bytes.sum() / 1e6:,.1f} MB |",
         f"| layers | {', '.join(graph.layers)} |",
         f"| most common op types | {', '.join(f'{kind} {count:,}' for kind, count in common)} |",
+        f"| captured in, with at most | {built} |",
+        "",
+        f"![{name}]({PICTURES}/{name}.png)",
     ]

@@ -40,6 +40,8 @@ def perceptron(widths: list[int]) -> nn.Sequential:
 class DLRM(nn.Module):
     """Dense features, categories and clicks to the mean loss."""
 
+    lower: torch.Tensor
+
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.bottom = perceptron([settings.dense, *settings.bottom])
