@@ -13,6 +13,9 @@ from go_gym.capture.trace import TAG, Tag, Traced
 from go_gym.errors import CaptureError
 from go_gym.graph.model import DTYPES, Alias, ComputationGraph
 
+UNSAFE_VIEWS = frozenset(["_unsafe_view", "unsafe_split", "unsafe_split_with_sizes"])
+"""Views whose schema hides that they share storage."""
+
 
 def graph_of(traced: Traced, name: str, metadata: Mapping[str, Any]) -> ComputationGraph:
     """The graph of a recorded program: op i of the columns is node i of the program.
@@ -103,7 +106,7 @@ class _Columns:
             args, kwargs = _values(node.args), _values(node.kwargs)
             self.flops[op] = flops(target, args, kwargs, out)
             self.read[op] = bytes_read(target, args, kwargs, out)
-            self.written[op] = bytes_written(out)
+            self.written[op] = bytes_written(target, args, kwargs, out)
         for value in out if isinstance(out, list | tuple) else [out]:
             if value is None:  # a result that was not asked for keeps its position
                 self.outputs.setdefault(node, []).append(-1)
@@ -115,7 +118,8 @@ class _Columns:
 
     def _add_getitem(self, node: Node, tag: Tag) -> None:
         """Costs nothing, stays with its producer, shares the storage of the tensor it picks."""
-        producer, position = node.args
+        arguments: Any = node.args
+        producer, position = arguments
         group = self._group_of(producer)
         op = self._append(node, node.name, "getitem", node.meta["val"], tag, group)
         picked = self.outputs[producer][position]
@@ -158,12 +162,13 @@ class _Columns:
     def _shares_with(self, node: Node, out: Any) -> tuple[Node | None, bool]:
         """The input whose storage all outputs share, and whether the op writes to it.
 
-        By the schema and by the storage itself: ``_unsafe_view`` declares no sharing, and
+        By the schema and by the storage itself: the unsafe views declare no sharing, and
         ``reshape`` and ``contiguous`` share only sometimes.
         """
-        aliases = [result.alias_info for result in node.target._schema.returns]
+        target: Any = node.target
+        aliases = [result.alias_info for result in target._schema.returns]
         in_place = any(alias and alias.is_write for alias in aliases)
-        unsafe_view = node.target.overloadpacket.__name__ == "_unsafe_view"
+        unsafe_view = target.overloadpacket.__name__ in UNSAFE_VIEWS
         if not any(aliases) and not unsafe_view:
             return None, False
         storages = {value.untyped_storage()._cdata for value in tensors_in(out)}

@@ -268,7 +268,7 @@ def _step(
         target = node.target
         places: dict[Value, int] = {}
 
-        def slot(source: Node) -> Slot:
+        def slot(source: Node) -> Any:
             return Slot(places.setdefault(_value(source, number), len(places)))
 
         args, kwargs = map_arg(node.args, slot), map_arg(node.kwargs, slot)  # type: ignore[assignment]

@@ -230,15 +230,16 @@ def _follow_modules(model: torch.nn.Module, recorder: Recorder) -> list[Any]:
 @contextmanager
 def _tagged_nodes(recorder: Recorder) -> Iterator[None]:
     """Have every node that make_fx records carry the recorder's tag."""
-    original = PythonKeyTracer.create_node
+    tracer: Any = PythonKeyTracer
+    original = tracer.create_node
 
     def create_node(self, *args, **kwargs) -> Node:
         node = original(self, *args, **kwargs)
         node.meta[TAG] = recorder.tag()
         return node
 
-    PythonKeyTracer.create_node = create_node
+    tracer.create_node = create_node
     try:
         yield
     finally:
-        PythonKeyTracer.create_node = original
+        tracer.create_node = original
