@@ -1,0 +1,155 @@
+"""Where a device's ops run: a CPU core, or a GPU with a stream of its own.
+
+A lane makes its worker thread ready, hands tensors out, and takes others' in as copies of its
+own. On a GPU everything is enqueued: an event travels with each tensor, and nothing makes the
+host wait inside a step, except a CPU core for the tensor that it needs from a GPU.
+"""
+
+import os
+import re
+from contextlib import ExitStack
+from typing import Any, NamedTuple, Protocol
+
+import torch
+
+from go_gym.cluster import Cluster
+from go_gym.errors import HardwareError
+
+_NAME = re.compile(r"(?:host(?P<host>\d+)/)?(?P<kind>cpu|cuda):(?P<number>\d+)")
+
+
+class Message(NamedTuple):
+    """A tensor on its way: the event that says that it is there, None if it is there already."""
+
+    tensor: torch.Tensor
+    ready: Any = None
+
+
+class Lane(Protocol):
+    """A device as a worker thread uses it."""
+
+    device: torch.device
+
+    def enter(self, stack: ExitStack) -> None:
+        """Make the calling thread this device's worker, until ``stack`` is closed."""
+        ...
+
+    def send(self, tensor: torch.Tensor, to: "Lane") -> Message:
+        """Hand ``tensor`` out to another lane."""
+        ...
+
+    def receive(self, message: Message) -> torch.Tensor:
+        """A copy of its own of what was handed out."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until all that was enqueued is done."""
+        ...
+
+
+class Core:
+    """A CPU core: its worker thread is pinned to it and computes without helpers."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def enter(self, stack: ExitStack) -> None:
+        os.sched_setaffinity(0, {self.number})  # of the calling thread alone
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)  # of the calling thread: tiny numbers cost as others do
+        stack.enter_context(torch.no_grad())
+
+    def send(self, tensor: torch.Tensor, to: Lane) -> Message:
+        return Message(tensor)
+
+    def receive(self, message: Message) -> torch.Tensor:
+        if message.ready is not None:
+            message.ready.synchronize()
+        if message.tensor.device.type == "cpu" and message.ready is not None:
+            return message.tensor  # staged for this lane alone
+        return message.tensor.clone()
+
+    def finish(self) -> None:
+        pass
+
+
+class Gpu:
+    """A CUDA device: one stream computes, another copies."""
+
+    def __init__(self, number: int) -> None:
+        self.device = torch.device("cuda", number)
+        self.stream = torch.cuda.Stream(self.device)
+        self.copies = torch.cuda.Stream(self.device)
+
+    def enter(self, stack: ExitStack) -> None:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.cuda.device(self.device))
+        stack.enter_context(torch.cuda.stream(self.stream))
+
+    def send(self, tensor: torch.Tensor, to: Lane) -> Message:
+        ready = self.stream.record_event()
+        if to.device.type == "cuda":
+            return Message(tensor, ready)
+        with torch.cuda.stream(self.copies):
+            self.copies.wait_event(ready)
+            staged = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+            staged.copy_(tensor, non_blocking=True)
+            tensor.record_stream(self.copies)
+            return Message(staged, self.copies.record_event())
+
+    def receive(self, message: Message) -> torch.Tensor:
+        tensor = message.tensor
+        with torch.cuda.stream(self.copies):
+            if message.ready is not None:
+                self.copies.wait_event(message.ready)
+            source = tensor if tensor.is_cuda else tensor.pin_memory()
+            copy = source.to(self.device, non_blocking=True)
+            if tensor.is_cuda:
+                tensor.record_stream(self.copies)
+            arrived = self.copies.record_event()
+        self.stream.wait_event(arrived)
+        copy.record_stream(self.stream)
+        return copy
+
+    def finish(self) -> None:
+        self.copies.synchronize()
+        self.stream.synchronize()
+
+
+class Place(NamedTuple):
+    """What a cluster device's name says: ``cpu:0``, ``cuda:1``, ``host2/cpu:0``."""
+
+    host: int
+    kind: str
+    number: int
+
+
+def places(cluster: Cluster) -> list[Place]:
+    """Where each device of ``cluster`` is; raises HardwareError for one that names no place."""
+    found = []
+    for device in cluster.devices:
+        match = _NAME.fullmatch(device.name)
+        if match is None:
+            raise HardwareError(
+                f"cluster {cluster.name!r}: device {device.name!r} is no device of a machine that "
+                "could be measured: expected names such as cpu:0 (a core), cuda:0, host1/cpu:0"
+            )
+        found.append(Place(int(match["host"] or 0), match["kind"], int(match["number"])))
+    if len(set(found)) < len(found):
+        raise HardwareError(f"cluster {cluster.name!r}: two devices in one place")
+    return found
+
+
+def make_lane(place: Place) -> Lane:
+    """The lane of a place on this machine; raises HardwareError if there is no such device."""
+    if place.kind == "cpu":
+        cores = os.sched_getaffinity(0)
+        if place.number not in cores:
+            raise HardwareError(f"no core cpu:{place.number} here: there are {sorted(cores)}")
+        return Core(place.number)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if place.number >= count:
+        raise HardwareError(f"no device cuda:{place.number} here: {count} CUDA devices")
+    return Gpu(place.number)

@@ -1,0 +1,142 @@
+"""What each device does in a step, in order: run ops, take in copies, hand tensors out, forget.
+
+Plain Python, no torch: the same lists drive threads on one machine and processes on several.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from go_gym.graph import ComputationGraph
+from go_gym.problem import Decision, Problem
+from go_gym.simulator import simulate
+
+
+class Kind(IntEnum):
+    """What an instruction does with its number."""
+
+    RUN = 0  # number: an op
+    TAKE = 1  # number: a channel; wait for its tensor and copy it here
+    POST = 2  # number: a channel; hand its tensor out
+    DROP = 3  # number: a tensor; nobody here needs it any more
+
+
+class Instruction(NamedTuple):
+    """One thing to do."""
+
+    kind: Kind
+    number: int
+
+
+class Channel(NamedTuple):
+    """A tensor on its way to another device; once a step each."""
+
+    tensor: int
+    source: int
+    destination: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The work of every device.
+
+    Attributes:
+        channels: tensors that travel, numbered.
+        devices: for each device its instructions in order.
+    """
+
+    channels: tuple[Channel, ...]
+    devices: tuple[tuple[Instruction, ...], ...]
+
+    def incoming(self, device: int) -> list[int]:
+        """The channels into ``device``, in the order in which it needs them."""
+        return [number for kind, number in self.devices[device] if kind == Kind.TAKE]
+
+
+def listed_order(problem: Problem, decision: Decision) -> np.ndarray:
+    """(n,) int64: all ops in the order in which the simulator's ready queues start them.
+
+    A linear extension of the graph (ties by op number), so that devices which follow it, each in
+    its own part, never wait for each other in a circle.
+    """
+    trace = simulate(problem, decision, trace=True).trace
+    assert trace is not None
+    return np.lexsort((np.arange(problem.num_ops), trace.op_start))
+
+
+def build_schedule(
+    graph: ComputationGraph,
+    placement: np.ndarray,
+    order: np.ndarray,
+    devices: int,
+    keep: Iterable[int] = (),
+) -> Schedule:
+    """The lists of all devices.
+
+    Args:
+        graph: the graph.
+        placement: (n,) device of each op.
+        order: (n,) a linear extension of the graph; each device runs its ops in this order.
+        devices: how many there are.
+        keep: tensors that stay to the end of the step where they are produced (the results).
+    """
+    place, producer = placement.tolist(), graph.tensor_producer.tolist()
+    inputs, consumers = _inputs(graph), _consumers(graph)
+    kept = set(keep)
+    position = np.empty(graph.num_ops, dtype=np.int64)
+    position[order] = np.arange(graph.num_ops)
+    at = position.tolist()
+
+    channels: list[Channel] = []
+    numbers: dict[tuple[int, int], int] = {}
+    last: dict[tuple[int, int], int] = {}  # (tensor, device) → op that needs it last there
+    for tensor, users in enumerate(consumers):
+        for user in sorted(users, key=at.__getitem__):
+            device = place[user]
+            last[tensor, device] = user
+            if device != place[producer[tensor]] and (tensor, device) not in numbers:
+                numbers[tensor, device] = len(channels)
+                channels.append(Channel(tensor, place[producer[tensor]], device))
+    remote: dict[int, list[int]] = {}
+    for number, channel in enumerate(channels):
+        remote.setdefault(channel.tensor, []).append(number)
+
+    lists: list[list[Instruction]] = [[] for _ in range(devices)]
+    taken: set[int] = set()
+    ptr = graph.op_tensor_ptr.tolist()
+    for op in order.tolist():
+        device = place[op]
+        todo = lists[device]
+        for tensor in inputs[op]:
+            channel_number = numbers.get((tensor, device))
+            if channel_number is not None and channel_number not in taken:
+                taken.add(channel_number)
+                todo.append(Instruction(Kind.TAKE, channel_number))
+        todo.append(Instruction(Kind.RUN, op))
+        for tensor in range(ptr[op], ptr[op + 1]):
+            for channel_number in remote.get(tensor, ()):
+                todo.append(Instruction(Kind.POST, channel_number))
+            if (tensor, device) not in last and tensor not in kept:
+                todo.append(Instruction(Kind.DROP, tensor))
+        for tensor in inputs[op]:
+            here = place[producer[tensor]] == device
+            if last[tensor, device] == op and not (here and tensor in kept):
+                todo.append(Instruction(Kind.DROP, tensor))
+    return Schedule(tuple(channels), tuple(map(tuple, lists)))
+
+
+def _inputs(graph: ComputationGraph) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in range(graph.num_ops)]
+    for tensor, op in zip(graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True):
+        found[op].append(tensor)
+    return found
+
+
+def _consumers(graph: ComputationGraph) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in range(graph.num_tensors)]
+    for tensor, op in zip(graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True):
+        found[tensor].append(op)
+    return found
