@@ -3,9 +3,15 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from go_gym.capture.steps import capture_inference, capture_training_step
+from go_gym.capture.program import Program
+from go_gym.capture.steps import (
+    capture_inference,
+    capture_training_step,
+    inference_program,
+    training_program,
+)
 from go_gym.graph import ComputationGraph
 from go_gym.zoo import (
     amoebanet,
@@ -24,6 +30,8 @@ from go_gym.zoo import (
     vit,
     wavenet,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,13 @@ class Entry:
 
     def capture(self, name: str) -> ComputationGraph:
         """The graph of the full training step, or of the forward pass where it is served."""
+        return self._recorded(name, capture_training_step, capture_inference)
+
+    def program(self, name: str) -> Program:
+        """That graph with its executable program."""
+        return self._recorded(name, training_program, inference_program)
+
+    def _recorded(self, name: str, training: Callable[..., T], inference: Callable[..., T]) -> T:
         build: Callable[[Any], Any] = self.module.build
         metadata = {
             "family": self.family,
@@ -57,14 +72,14 @@ class Entry:
         }
         layer_of = self.module.layer_of
         if self.served:
-            return capture_inference(
+            return inference(
                 name,
                 lambda: build(self.settings).eval(),
                 lambda: self.module.queries(self.settings),
                 layer_of,
                 {**metadata, "served": True},
             )
-        return capture_training_step(
+        return training(
             name,
             lambda: build(self.settings),
             lambda: self.module.inputs(self.settings),
