@@ -45,8 +45,10 @@ BACKENDS: dict[str, Callable[[], Backend]] = {"simulator": Simulator, "hardware"
 """What makes the backend of each name."""
 
 
-def backend_named(name: str) -> Backend:
-    """The backend of that name; raises GoGymError naming those that there are."""
-    if name not in BACKENDS:
-        raise GoGymError(f"backend {name!r}: expected one of {', '.join(BACKENDS)}")
-    return BACKENDS[name]()
+def resolve_backend(backend: str | Backend) -> Backend:
+    """The backend of that name, or the one given; raises GoGymError naming those that there are."""
+    if not isinstance(backend, str):
+        return backend
+    if backend not in BACKENDS:
+        raise GoGymError(f"backend {backend!r}: expected one of {', '.join(BACKENDS)}")
+    return BACKENDS[backend]()

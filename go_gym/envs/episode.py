@@ -1,4 +1,4 @@
-"""The state of a one-shot episode: a value that can be kept, copied and put back."""
+"""The state of an episode: a value that can be kept, copied and put back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -37,7 +37,7 @@ class Episode:
         return Episode(self.chosen, self.round + 1, decision, result, best, previous)
 
 
-def restored(state: Any, problems: list[Problem], rounds: int) -> Episode:
+def restored(state: Any, problems: list[Problem]) -> Episode:
     """The Episode in a saved state; raises GoGymError for that of another environment."""
     if not isinstance(state, Mapping) or not isinstance(state.get("episode"), Mapping):
         raise GoGymError("state: lacks an episode; expected what get_state() gives")
@@ -48,10 +48,8 @@ def restored(state: Any, problems: list[Problem], rounds: int) -> Episode:
     episode = Episode(**entries)
     if not 0 <= episode.chosen < len(problems):
         raise GoGymError(f"state: graph {episode.chosen} of {len(problems)}")
-    if not 0 <= episode.round <= rounds:
-        raise GoGymError(f"state: round {episode.round}, expected 0 to {rounds}")
-    begun = {episode.round > 0, episode.decision is not None, episode.result is not None}
-    if len(begun) > 1:
+    decided = episode.decision is not None
+    if decided != (episode.result is not None) or (episode.round > 0 and not decided):
         raise GoGymError(f"state: round {episode.round} does not go with its decision and result")
     if episode.decision is not None and episode.result is not None:
         problem = problems[episode.chosen]

@@ -4,13 +4,15 @@ Tables are stored row after row, since Stable-Baselines3 takes any other two-dim
 an image: ``observation["ops"].reshape(-1, len(OP_FEATURES))`` has a row an op.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from go_gym.graph.features import OP_FEATURES, edges, op_features
+from go_gym.envs.nodes import Nodes
+from go_gym.graph.features import OP_FEATURES, log_scaled
 from go_gym.problem import Problem
 
 DEVICE_FEATURES = ("log_flops", "log_memory_bandwidth", "log_memory", "log_out", "log_in")
@@ -19,64 +21,64 @@ DEVICE_FEATURES = ("log_flops", "log_memory_bandwidth", "log_memory", "log_out",
 
 @dataclass(frozen=True)
 class Sizes:
-    """Room for the largest of an environment's problems."""
+    """Room for the largest of an environment's problems: nodes (ops or groups), their edges."""
 
     ops: int
     uses: int
     devices: int
-    rounds: int
 
     @classmethod
-    def of(cls, problems: list[Problem], rounds: int) -> "Sizes":
+    def of(cls, nodes: Sequence[Nodes]) -> "Sizes":
         return cls(
-            ops=max(problem.num_ops for problem in problems),
-            uses=max(max(problem.graph.num_uses for problem in problems), 1),
-            devices=problems[0].num_devices,
-            rounds=rounds,
+            ops=max(each.count for each in nodes),
+            uses=max(max(len(each.edges[0]) for each in nodes), 1),
+            devices=nodes[0].problem.num_devices,
         )
 
 
-def space(sizes: Sizes, choices: Mapping[str, int]) -> spaces.Dict:
-    """The observation space; see the environment's docstring for the entries.
-
-    ``choices`` says how many there are for each decided column; the placement, given or decided,
-    is always shown.
-    """
+def static_space(sizes: Sizes) -> dict[str, spaces.Space[Any]]:
+    """The spaces of :func:`static_part`."""
 
     def unit(rows: int, columns: int) -> spaces.Box:
         return spaces.Box(0.0, 1.0, (rows * columns,), np.float32)
 
-    return spaces.Dict(
-        {
-            "ops": unit(sizes.ops, len(OP_FEATURES)),
-            "op_mask": spaces.Box(0, 1, (sizes.ops,), np.int8),
-            "edges": spaces.Box(0, max(sizes.ops - 1, 1), (sizes.uses * 2,), np.int32),
-            "edge_features": unit(sizes.uses, 1),
-            "edge_mask": spaces.Box(0, 1, (sizes.uses,), np.int8),
-            "durations": unit(sizes.ops, sizes.devices),
-            "devices": unit(sizes.devices, len(DEVICE_FEATURES)),
-            **{
-                column: spaces.Box(-1, max(count - 1, 1), (sizes.ops,), np.int32)
-                for column, count in ({"placement": sizes.devices} | dict(choices)).items()
-            },
-            "round": spaces.Box(0, sizes.rounds, (1,), np.int32),
-        }
-    )
-
-
-def static_part(problem: Problem, sizes: Sizes) -> dict[str, np.ndarray]:
-    """What never changes while a problem lasts."""
-    ends, edge_features = edges(problem.graph)
-    n, u = problem.num_ops, problem.graph.num_uses
-    durations = problem.durations[problem.device_class].T
     return {
-        "ops": _padded(op_features(problem.graph), sizes.ops),
+        "ops": unit(sizes.ops, len(OP_FEATURES)),
+        "op_mask": spaces.Box(0, 1, (sizes.ops,), np.int8),
+        "edges": spaces.Box(0, max(sizes.ops - 1, 1), (sizes.uses * 2,), np.int32),
+        "edge_features": unit(sizes.uses, 1),
+        "edge_mask": spaces.Box(0, 1, (sizes.uses,), np.int8),
+        "durations": unit(sizes.ops, sizes.devices),
+        "devices": unit(sizes.devices, len(DEVICE_FEATURES)),
+    }
+
+
+def one_shot_space(sizes: Sizes, rounds: int, choices: Mapping[str, int]) -> spaces.Dict:
+    """The observation space of a one-shot environment; see its docstring for the entries.
+
+    ``choices`` says how many there are for each decided column; the placement, given or decided,
+    is always shown.
+    """
+    columns = {
+        column: spaces.Box(-1, max(count - 1, 1), (sizes.ops,), np.int32)
+        for column, count in ({"placement": sizes.devices} | dict(choices)).items()
+    }
+    seen = {**static_space(sizes), **columns, "round": spaces.Box(0, rounds, (1,), np.int32)}
+    return spaces.Dict(seen)
+
+
+def static_part(nodes: Nodes, sizes: Sizes) -> dict[str, np.ndarray]:
+    """What never changes while a problem lasts."""
+    ends, edge_features = nodes.edges
+    n, u = nodes.count, len(ends)
+    return {
+        "ops": _padded(nodes.features(), sizes.ops),
         "op_mask": _padded(np.ones(n, np.int8), sizes.ops),
         "edges": _padded(ends, sizes.uses),
         "edge_features": _padded(edge_features, sizes.uses),
         "edge_mask": _padded(np.ones(u, np.int8), sizes.uses),
-        "durations": _padded(_log(durations).astype(np.float32), sizes.ops),
-        "devices": _device_features(problem).ravel(),
+        "durations": _padded(log_scaled(nodes.durations()).astype(np.float32), sizes.ops),
+        "devices": _device_features(nodes.problem).ravel(),
     }
 
 
@@ -96,10 +98,6 @@ def _device_features(problem: Problem) -> np.ndarray:
         for device in cluster.devices
     ]
     means = np.stack([bandwidth.sum(axis=1), bandwidth.sum(axis=0)], axis=1) / others
-    return _log(np.concatenate([np.array(table, dtype=np.float64), means], axis=1)).astype(
+    return log_scaled(np.concatenate([np.array(table, dtype=np.float64), means], axis=1)).astype(
         np.float32
     )
-
-
-def _log(values: np.ndarray) -> np.ndarray:
-    return np.log2(1.0 + values) / 64.0

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from go_gym.cluster import Cluster
+from go_gym.envs.backends import Backend
 from go_gym.envs.base import OneShotEnv
 from go_gym.envs.problems import GraphLike
 
@@ -24,8 +25,9 @@ class PlacementEnv(OneShotEnv):
     (19, 10)
 
     ## Action Space
-    ``MultiDiscrete([devices] * ops)``: a device number for each op. With several graphs, ``ops``
-    is the largest one's count; entries beyond a graph's own are ignored.
+    ``MultiDiscrete([devices] * ops)``: a device number for each op (or group, see ``groups``).
+    With several graphs, ``ops`` is the largest one's count; entries beyond a graph's own are
+    ignored.
 
     ## Observation Space
     A ``Dict`` of flat arrays, tables row after row; ``o`` ops, ``u`` uses (padded with zeros, see
@@ -64,7 +66,9 @@ class PlacementEnv(OneShotEnv):
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.
     ``cluster``: a preset, a TOML path, or a ``Cluster``.
     ``reward``: one of the above. ``rounds``: decisions an episode (GO's T).
-    ``backend``: ``"simulator"`` or ``"hardware"``.
+    ``groups``: None, or at most how many groups of ops are decided about instead of ops; the
+    observation then has a row a group (``go_gym.coarsening.bounded_groups``).
+    ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
 
     ## References
@@ -83,7 +87,17 @@ class PlacementEnv(OneShotEnv):
         cluster: str | Path | Cluster = "p100x2",
         reward: str = "go",
         rounds: int = 1,
-        backend: str = "simulator",
+        backend: str | Backend = "simulator",
         render_mode: str | None = None,
+        groups: int | None = None,
     ) -> None:
-        super().__init__(graph, cluster, {"placement": None}, reward, rounds, backend, render_mode)
+        super().__init__(
+            graph,
+            cluster,
+            {"placement": None},
+            reward,
+            rounds,
+            backend,
+            render_mode,
+            groups=groups,
+        )

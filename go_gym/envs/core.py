@@ -1,0 +1,226 @@
+"""What all environments share: problems, baseline, observation, information, state, pictures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+
+from go_gym.cluster import Cluster
+from go_gym.envs.backends import Backend, resolve_backend
+from go_gym.envs.episode import Episode, restored
+from go_gym.envs.nodes import Nodes
+from go_gym.envs.observations import Sizes, static_part
+from go_gym.envs.problems import GraphLike, PlacementLike, draw, resolve_problems
+from go_gym.envs.rewards import reward_named
+from go_gym.envs.shared import SharedArrays
+from go_gym.errors import GoGymError
+from go_gym.problem import Problem
+from go_gym.tasks import baseline
+
+Observation = dict[str, np.ndarray]
+
+
+class GraphEnv(gymnasium.Env[Observation, Any], ABC):
+    """An environment about computation graphs; subclasses say what an action decides.
+
+    Its episodes are values: the methods that take an :class:`Episode` change nothing, so that a
+    vector environment can hold many episodes and share the rest.
+
+    Attributes:
+        problems: what episodes are about.
+        nodes: what is seen and decided of each problem; set by the subclass, as are ``sizes``.
+        sizes: room for the largest of them.
+        episode: the present one.
+    """
+
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}  # noqa: RUF012
+    task: ClassVar[str]
+    nodes: list[Nodes]
+    sizes: Sizes
+
+    def __init__(
+        self,
+        graph: GraphLike,
+        cluster: str | Path | Cluster,
+        reward: str,
+        backend: str | Backend,
+        render_mode: str | None,
+        placement: PlacementLike = None,
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise GoGymError(f"render_mode {render_mode!r}: expected None, 'ansi' or 'rgb_array'")
+        self.backend = resolve_backend(backend)
+        self.reward = reward_named(reward)
+        self.problems = resolve_problems(graph, cluster, self.task, placement)
+        self.render_mode = render_mode
+        self._static: dict[int, SharedArrays] = {}
+        self._baseline: dict[int, int] = {}
+        self.episode = Episode()
+
+    @property
+    def problem(self) -> Problem:
+        """The problem of this episode."""
+        return self.problems[self.episode.chosen]
+
+    @property
+    def baseline_ns(self) -> int:
+        """The step time of this problem's baseline, valid or not, in ns."""
+        return self.baseline_ns_of(self.episode.chosen)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode; ``options={"graph": number}`` chooses among several graphs."""
+        super().reset(seed=seed)
+        self.episode = self.begin(self.choose(options, self.np_random))
+        return self.observation(self.episode), self.info(self.episode)
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Take a decision; raises DecisionError for one of a wrong shape, dtype or range."""
+        [(self.episode, reward)] = self.advance([self.episode], [action])
+        done = self.ended(self.episode)
+        return self.observation(self.episode), reward, done, False, self.info(self.episode)
+
+    # -- what an episode and an action mean
+
+    @abstractmethod
+    def begin(self, chosen: int) -> Episode:
+        """A new episode about a problem."""
+
+    @abstractmethod
+    def advance(
+        self, episodes: Sequence[Episode], actions: Sequence[Any]
+    ) -> list[tuple[Episode, float]]:
+        """Each episode one action later, and its reward; raises DecisionError or GoGymError."""
+
+    @abstractmethod
+    def length_of(self, chosen: int) -> int:
+        """How many actions an episode about a problem has."""
+
+    @abstractmethod
+    def changing(self, episode: Episode) -> Observation:
+        """The part of the observation that changes within an episode; arrays of its own."""
+
+    def ended(self, episode: Episode) -> bool:
+        """Is the episode over?"""
+        return episode.round >= self.length_of(episode.chosen)
+
+    def check_running(self, episodes: Sequence[Episode]) -> None:
+        """Raise GoGymError if one of ``episodes`` is over."""
+        if any(self.ended(episode) for episode in episodes):
+            raise GoGymError("the episode has ended: call reset() before step()")
+
+    def choose(self, options: dict[str, Any] | None, generator: np.random.Generator) -> int:
+        """The number of the problem that an episode is about."""
+        wanted = (options or {}).get("graph")
+        if wanted is None:
+            return draw(self.problems, generator)
+        if isinstance(wanted, int | np.integer) and 0 <= wanted < len(self.problems):
+            return int(wanted)
+        raise GoGymError(f"options['graph']: {wanted!r}, expected 0 to {len(self.problems) - 1}")
+
+    def baseline_ns_of(self, chosen: int) -> int:
+        """The baseline's step time on a problem, at least 1 ns."""
+        if chosen not in self._baseline:
+            problem = self.problems[chosen]
+            result = self.backend.run(problem, baseline(problem))
+            self._baseline[chosen] = max(result.step_time_ns, 1)
+        return self._baseline[chosen]
+
+    def observation(self, episode: Episode) -> Observation:
+        """What the agent sees, sharing no memory with any other observation."""
+        if episode.chosen not in self._static:
+            static = static_part(self.nodes[episode.chosen], self.sizes)
+            self._static[episode.chosen] = SharedArrays(static)
+        return self._static[episode.chosen].fresh() | self.changing(episode)
+
+    def info(self, episode: Episode) -> dict[str, Any]:
+        """The information of the environment's docstring; deterministic."""
+        problem, result = self.problems[episode.chosen], episode.result
+        baseline_ns = self.baseline_ns_of(episode.chosen)
+        info: dict[str, Any] = {
+            "graph": problem.graph.name,
+            "cluster": problem.cluster.name,
+            "baseline_ns": baseline_ns,
+        }
+        if result is not None:
+            info |= {
+                "step_time_ns": result.step_time_ns,
+                "speedup": baseline_ns / max(result.step_time_ns, 1),
+                "valid": result.valid,
+                "reason": result.reason,
+                "peak_memory": result.peak_memory.copy(),
+                "bytes_moved": result.bytes_moved,
+                "best_step_time_ns": episode.best_ns,
+            }
+        return info
+
+    # -- saving and restoring
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the observation's static part, which is an open file and is rebuilt."""
+        return {**self.__dict__, "_static": {}}
+
+    def get_state(self) -> Mapping[str, Any]:
+        """What :meth:`set_state` needs to go on from here, generator included."""
+        entries = {field.name: getattr(self.episode, field.name) for field in fields(Episode)}
+        return {"episode": entries, "generator": self.np_random.bit_generator.state}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that :meth:`get_state` gave, here or in an equal environment.
+
+        Raises GoGymError, and changes nothing, for one of an environment with other arguments.
+        """
+        episode = restored(state, self.problems)
+        if not 0 <= episode.round <= self.length_of(episode.chosen):
+            raise GoGymError(
+                f"state: round {episode.round}, expected 0 to {self.length_of(episode.chosen)}"
+            )
+        try:
+            self.np_random.bit_generator.state = state["generator"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise GoGymError(f"state: generator: {error!r}") from None
+        self.episode = episode
+
+    # -- pictures
+
+    def render(self) -> Any:
+        """``ansi``: a few lines of text; ``rgb_array``: the last decision's Gantt chart, uint8
+        (height, width, 3), empty before the first."""
+        if self.render_mode == "ansi":
+            return self._text()
+        if self.render_mode == "rgb_array":
+            from go_gym.render.gantt import empty_pixels, gantt_pixels
+
+            if self.episode.decision is None:
+                return empty_pixels(self.problem)
+            result = self.backend.run(self.problem, self.episode.decision, trace=True)
+            return gantt_pixels(self.problem, self.episode.decision, result)
+        return None
+
+    def _text(self) -> str:
+        graph, cluster, result = self.problem.graph, self.problem.cluster, self.episode.result
+        length = self.length_of(self.episode.chosen)
+        lines = [
+            f"{graph.name} ({graph.num_ops:,} ops) on {cluster.name}, round "
+            f"{self.episode.round} of {length}; baseline {self.baseline_ns / 1e6:.3f} ms"
+        ]
+        if result is not None:
+            verdict = "valid" if result.valid else result.reason
+            lines.append(f"step time {result.step_time_ns / 1e6:.3f} ms, {verdict}")
+            for device, busy, peak in zip(
+                cluster.devices, result.busy_ns, result.peak_memory, strict=True
+            ):
+                share = busy / max(result.step_time_ns, 1)
+                lines.append(f"  {device.name:<12} busy {share:6.1%}  peak {peak / 1e9:8.3f} GB")
+        return "\n".join(lines)
+
+
+def check_whole(label: str, value: Any, low: int, high: int) -> None:
+    """Raise GoGymError unless ``value`` is a whole number from ``low`` to ``high``."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise GoGymError(f"{label}: {value!r}, expected a whole number from {low:,} to {high:,}")
