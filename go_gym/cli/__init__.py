@@ -4,10 +4,11 @@ from go_gym.cli import (  # isort: skip
     catalogue,
     run,
     board,
+    site,
     trace,
     build,
     demo,
 )
 from go_gym.cli.shared import app
 
-__all__ = ["app", "board", "build", "catalogue", "demo", "run", "trace"]
+__all__ = ["app", "board", "build", "catalogue", "demo", "run", "site", "trace"]

@@ -1,0 +1,102 @@
+"""Standings against figures by hand, and the page that shows them."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from go_gym.leaderboard.schema import Row
+from go_gym.leaderboard.site import page, write_site
+from go_gym.leaderboard.summary import standings
+
+ROW = Row(
+    task="placement",
+    graph="g",
+    graph_hash="0",
+    cluster="c",
+    cluster_hash="0",
+    backend="simulator",
+    agent="a",
+    agent_version="1",
+    track="tuned",
+    priorities="fifo",
+    seed=0,
+    budget=0,
+    budget_used=0,
+    wall_seconds=0.0,
+    step_time_ns=100,
+    expert_ns=200,
+    default_ns=400,
+    speedup_over_expert=2.0,
+    speedup_over_default=4.0,
+    lower_bound_ns=50,
+    gap=1.0,
+    peak_memory_bytes=1,
+    valid=True,
+    reason="",
+    decision="d",
+    decision_hash="0",
+    simulator_version=1,
+    command="x",
+)
+ROWS = [
+    ROW,
+    replace(ROW, graph="h", step_time_ns=25),
+    replace(ROW, agent="b", step_time_ns=50, seed=0),
+    replace(ROW, agent="b", step_time_ns=70, seed=1),
+    replace(ROW, agent="b", step_time_ns=60, seed=2),
+    replace(ROW, agent="b", graph="h", valid=False, step_time_ns=1),
+    replace(ROW, agent="<script>", graph="h", step_time_ns=800),
+]
+
+
+def test_standings_by_hand():
+    (board,) = standings(ROWS).values()
+    first, second, script = board
+    assert [s.agent for s in board] == ["a", "b", "<script>"]
+    assert first.over_expert == pytest.approx((2 * 8) ** 0.5)  # 200/100 and 200/25
+    assert first.over_default == pytest.approx((4 * 16) ** 0.5)
+    assert (first.first, first.valid, first.graphs) == (1, 2, 2)
+    assert second.over_expert == pytest.approx(200 / 60)  # of the median of three seeds
+    assert (second.first, second.valid, second.graphs) == (1, 1, 2)
+    assert script.over_expert == pytest.approx(0.25)
+
+
+def test_an_agent_without_a_valid_plan_is_last_with_nothing():
+    (board,) = standings([ROW, replace(ROW, agent="0", valid=False)]).values()
+    assert (board[-1].agent, board[-1].over_expert, board[-1].valid) == ("0", 0.0, 0)
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.cells, self.scripts = [], [], 0
+
+    def handle_starttag(self, tag, attrs):
+        self.scripts += tag == "script"
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "td":
+            self.cells[-1] += data
+
+
+def test_the_page_is_well_formed_and_escapes_names(tmp_path):
+    path = write_site(ROWS, tmp_path / "site")
+    text = path.read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(text)
+    assert reader.open == [] and reader.scripts == 1
+    assert reader.cells.count("<script>") == 2  # standings and its graph's table
+    assert "4.000" in reader.cells  # the geometric mean of 2 and 8
+    assert "2 of 2" in reader.cells
+
+
+def test_no_rows_give_an_empty_page():
+    assert "0 results" in page([])
