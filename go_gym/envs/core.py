@@ -133,10 +133,13 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
 
     def observation(self, episode: Episode) -> Observation:
         """What the agent sees, sharing no memory with any other observation."""
-        if episode.chosen not in self._static:
-            static = static_part(self.nodes[episode.chosen], self.sizes)
-            self._static[episode.chosen] = SharedArrays(static)
-        return self._static[episode.chosen].fresh() | self.changing(episode)
+        return self.static_of(episode.chosen).fresh() | self.changing(episode)
+
+    def static_of(self, chosen: int) -> SharedArrays:
+        """The part of the observation that stays while a problem lasts."""
+        if chosen not in self._static:
+            self._static[chosen] = SharedArrays(static_part(self.nodes[chosen], self.sizes))
+        return self._static[chosen]
 
     def info(self, episode: Episode) -> dict[str, Any]:
         """The information of the environment's docstring; deterministic."""
@@ -155,8 +158,9 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
                 "reason": result.reason,
                 "peak_memory": result.peak_memory.copy(),
                 "bytes_moved": result.bytes_moved,
-                "best_step_time_ns": episode.best_ns,
             }
+        if episode.best_ns is not None:
+            info["best_step_time_ns"] = episode.best_ns
         return info
 
     # -- saving and restoring

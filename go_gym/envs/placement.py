@@ -60,7 +60,8 @@ class PlacementEnv(OneShotEnv):
     ## Information
     ``graph``, ``cluster``, ``baseline_ns`` (the expert's step time), and after a step
     ``step_time_ns``, ``speedup``, ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``,
-    ``best_step_time_ns`` (the best valid one of the episode, None before). Deterministic.
+    ``best_step_time_ns`` (the best valid one of the episode, missing before the
+    first). Deterministic.
 
     ## Arguments
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.

@@ -9,4 +9,12 @@ def register_all() -> None:
     """Register every id with Gymnasium; doing so again changes nothing."""
     for name, entry_point in IDS.items():
         if name not in gymnasium.registry:
-            gymnasium.register(id=name, entry_point=entry_point)
+            gymnasium.register(
+                id=name, entry_point=entry_point, vector_entry_point=vector_entry_point(entry_point)
+            )
+
+
+def vector_entry_point(entry_point: str) -> str:
+    """Where the native vector environment of ``…:SomeEnv`` is: SomeVectorEnv."""
+    name = entry_point.split(":")[1].removesuffix("Env")
+    return f"go_gym.envs.vector:{name}VectorEnv"
