@@ -12,7 +12,18 @@ from typer.testing import CliRunner
 from go_gym.cli import app
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ["graphs", "clusters", "agents", "run", "verify", "leaderboard", "site", "trace", "demo"]
+COMMANDS = [
+    "graphs",
+    "clusters",
+    "agents",
+    "run",
+    "verify",
+    "leaderboard",
+    "site",
+    "submit",
+    "trace",
+    "demo",
+]
 
 
 def invoke(*words: str, code: int = 0) -> str:

@@ -5,10 +5,11 @@ from go_gym.cli import (  # isort: skip
     run,
     board,
     site,
+    submit,
     trace,
     build,
     demo,
 )
 from go_gym.cli.shared import app
 
-__all__ = ["app", "board", "build", "catalogue", "demo", "run", "site", "trace"]
+__all__ = ["app", "board", "build", "catalogue", "demo", "run", "site", "submit", "trace"]

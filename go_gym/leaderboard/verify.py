@@ -38,6 +38,7 @@ class Kind(StrEnum):
     VERSION = "other simulator version"
     MISSING_ROW = "announced row missing"
     TABLE = "table does not follow from the rows"
+    REPEATED = "row is there already"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ class Report:
         return not self.issues
 
 
-def verify(folder: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Report:
+def verify(
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+    announced_in: Path | None = None,
+) -> Report:
     """Check a leaderboard folder.
 
     Looks at every row's graph, cluster, decision file, hashes and figures (simulated anew), at
@@ -75,10 +80,13 @@ def verify(folder: Path, progress: Callable[[int, int], None] = lambda done, of:
         folder: holds ``results.csv``, ``decisions/`` and, if announced, ``coverage.toml``; graphs
             and clusters of its own in ``graphs/NAME.npz`` and ``clusters/NAME.toml``.
         progress: called with rows done and rows in all.
+        announced_in: the folder whose coverage the rows' agents must have; default ``folder``.
+            That of another folder names no agents that must be there.
     """
+    announced = folder if announced_in is None else announced_in
     try:
         rows = read_rows(folder / RESULTS)
-        wanted = _coverage(folder)
+        wanted = _coverage(announced)
     except GoGymError as error:
         return Report(0, (Issue(Kind.UNREADABLE, str(folder), str(error)),))
     checker = _Checker(folder)
@@ -87,7 +95,9 @@ def verify(folder: Path, progress: Callable[[int, int], None] = lambda done, of:
         where = f"{folder / RESULTS}, line {number + 2} ({' '.join(row.key)})"
         issues += [Issue(kind, where, text) for kind, text in checker.problems_of(row)]
         progress(number + 1, len(rows))
-    issues += _missing(rows, wanted, str(folder / COVERAGE))
+    if wanted is not None and announced_in is not None:
+        wanted = {**wanted, "agents": []}
+    issues += _missing(rows, wanted, str(announced / COVERAGE))
     if is_stale(folder / README, rows):
         message = "write it with: go-gym leaderboard FOLDER --update"
         issues.append(Issue(Kind.TABLE, str(folder / README), message))
