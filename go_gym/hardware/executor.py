@@ -138,7 +138,7 @@ class Executor:
         for worker in self.workers:
             worker.ask(0)
         for worker in self.workers:
-            worker.thread.join(timeout=5.0)
+            worker.thread.join(timeout=2.0)
 
 
 class Worker:
@@ -254,8 +254,8 @@ class Worker:
             if time.monotonic() >= end:
                 self.executor.halt[0] = 1
                 raise HardwareError(
-                    f"device {self.number} is still in {self._whereabouts()} after {seconds:.0f} s: "
-                    "it hangs, or the step takes longer than its patience"
+                    f"device {self.number} is still in {self._whereabouts()} after "
+                    f"{seconds:.0f} s: it hangs, or the step takes longer than its patience"
                 )
 
     def _live(self) -> None:

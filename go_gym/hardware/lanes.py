@@ -6,16 +6,14 @@ host wait inside a step, except a CPU core for the tensor that it needs from a G
 """
 
 import os
-import re
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from threading import get_native_id
 from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from go_gym.cluster import Cluster
 from go_gym.errors import HardwareError
-
-_NAME = re.compile(r"(?:host(?P<host>\d+)/)?(?P<kind>cpu|cuda):(?P<number>\d+)")
+from go_gym.hardware.places import Place
 
 
 class Message(NamedTuple):
@@ -52,11 +50,14 @@ class Core:
 
     device = torch.device("cpu")
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, number: int, urgent: bool = False) -> None:
+        self.number, self.urgent = number, urgent
 
     def enter(self, stack: ExitStack) -> None:
         os.sched_setaffinity(0, {self.number})  # of the calling thread alone
+        if self.urgent:
+            with suppress(PermissionError):  # then it runs as others do
+                os.setpriority(os.PRIO_PROCESS, get_native_id(), -20)
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)  # of the calling thread: tiny numbers cost as others do
         stack.enter_context(torch.no_grad())
@@ -118,37 +119,16 @@ class Gpu:
         self.stream.synchronize()
 
 
-class Place(NamedTuple):
-    """What a cluster device's name says: ``cpu:0``, ``cuda:1``, ``host2/cpu:0``."""
+def make_lane(place: Place, urgent: bool = False) -> Lane:
+    """The lane of a place on this machine; raises HardwareError if there is no such device.
 
-    host: int
-    kind: str
-    number: int
-
-
-def places(cluster: Cluster) -> list[Place]:
-    """Where each device of ``cluster`` is; raises HardwareError for one that names no place."""
-    found = []
-    for device in cluster.devices:
-        match = _NAME.fullmatch(device.name)
-        if match is None:
-            raise HardwareError(
-                f"cluster {cluster.name!r}: device {device.name!r} is no device of a machine that "
-                "could be measured: expected names such as cpu:0 (a core), cuda:0, host1/cpu:0"
-            )
-        found.append(Place(int(match["host"] or 0), match["kind"], int(match["number"])))
-    if len(set(found)) < len(found):
-        raise HardwareError(f"cluster {cluster.name!r}: two devices in one place")
-    return found
-
-
-def make_lane(place: Place) -> Lane:
-    """The lane of a place on this machine; raises HardwareError if there is no such device."""
+    ``urgent``: ask the OS to run a core's worker before other programs.
+    """
     if place.kind == "cpu":
         cores = os.sched_getaffinity(0)
         if place.number not in cores:
             raise HardwareError(f"no core cpu:{place.number} here: there are {sorted(cores)}")
-        return Core(place.number)
+        return Core(place.number, urgent)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if place.number >= count:
         raise HardwareError(f"no device cuda:{place.number} here: {count} CUDA devices")

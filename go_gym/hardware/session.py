@@ -1,0 +1,233 @@
+"""Measuring in a process of its own, which is ended whatever happens in it.
+
+The parent needs no torch. A worker that raises, hangs, is killed or runs out of memory ends the
+measurement with one error that says so; leaving the session leaves no process behind.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from go_gym.cluster import Cluster
+from go_gym.errors import HardwareError
+from go_gym.files import pack_arrays
+from go_gym.graph import ComputationGraph
+from go_gym.graph.io import dumps
+from go_gym.hardware.measurement import Measurement
+from go_gym.hardware.places import places
+from go_gym.hardware.schedule import listed_order
+from go_gym.problem import Decision, Problem
+from go_gym.simulator import simulate
+
+START_SECONDS = 300.0
+"""The longest that starting the process and capturing the program may take (our choice)."""
+EXTRA_SECONDS = 15.0
+"""What an answer may take beyond the patience of its steps before the process is killed."""
+
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # Memory is kept, not given back: touching a page first takes 8 times as long as using it.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+
+
+class Session:
+    """A graph's program, kept ready in a process of its own for any number of measurements.
+
+    A context manager. After a failure the process is ended, and the next call starts another.
+
+    Args:
+        graph: what runs.
+        maker: ``file.py:function`` that gives its Program, for graphs that are not the zoo's.
+        memory: bytes of address space that the process may take, None for no limit.
+        urgent: ask the OS to run the workers before other programs (needs the right to).
+    """
+
+    def __init__(
+        self,
+        graph: ComputationGraph,
+        maker: str | None = None,
+        memory: int | None = None,
+        urgent: bool = False,
+    ) -> None:
+        self.graph, self.maker, self.memory, self.urgent = graph, maker, memory, urgent
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._errors: Any = None
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def measure(
+        self,
+        problem: Problem,
+        decision: Decision,
+        steps: int = 10,
+        warmups: int = 3,
+        patience: float = 60.0,
+        seconds: float = 120.0,
+    ) -> Measurement:
+        """Run ``decision`` and time its steps.
+
+        Args:
+            problem: the session's graph (measured durations may differ) on devices of this
+                machine.
+            decision: placement and priorities.
+            steps: how many steps count.
+            warmups: how many come first and do not.
+            patience: seconds that one step may take.
+            seconds: noisy steps are repeated for so long at most.
+
+        Raises:
+            HardwareError: if the decision cannot be run here, or its run failed.
+        """
+        if steps < 1 or warmups < 0 or patience <= 0:
+            raise HardwareError(
+                f"steps {steps}, warmups {warmups}, patience {patience}: expected at least 1, 0 "
+                "and more than 0 s"
+            )
+        found = places(problem.cluster)
+        check_runnable(problem, decision)
+        data = pack_arrays(
+            {
+                "placement": np.asarray(decision.placement),
+                "order": listed_order(problem, decision),
+            }
+        )
+        request = {
+            "do": "measure",
+            "places": found,
+            "steps": steps,
+            "warmups": warmups,
+            "patience": patience,
+            "seconds": seconds,
+        }
+        longest = patience * (steps + warmups) + seconds + EXTRA_SECONDS
+        return Measurement.from_dict(self._ask(request, data, longest))
+
+    def profile(self, cluster: Cluster, steps: int = 10, patience: float = 60.0) -> dict[str, Any]:
+        """Durations of ops and transfers on the devices of ``cluster``; see ``calibrate``."""
+        request = {
+            "do": "profile",
+            "places": places(cluster),
+            "steps": steps,
+            "patience": patience,
+        }
+        longest = (patience * steps + EXTRA_SECONDS) * cluster.num_devices + 60.0
+        return self._ask(request, b"", longest)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+
+    def _ask(self, request: dict[str, Any], data: bytes, seconds: float) -> dict[str, Any]:
+        try:
+            if self._process is None:
+                self._start()
+            return self._exchange(request, data, seconds)
+        except BaseException:  # Ctrl-C as well: nothing is left behind
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        ours, theirs = Pipe()
+        self._connection = ours
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "go_gym.hardware.child", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                env={**os.environ, **_ENVIRONMENT},
+                start_new_session=True,  # Ctrl-C goes to us, and we end it
+            )
+        request = {
+            "do": "open",
+            "maker": self.maker,
+            "memory": self.memory,
+            "urgent": self.urgent,
+        }
+        self._exchange(request, dumps(self.graph), START_SECONDS)
+
+    def _exchange(self, request: dict[str, Any], data: bytes, seconds: float) -> dict[str, Any]:
+        assert self._connection is not None
+        try:
+            self._connection.send_bytes(json.dumps(request).encode())
+            self._connection.send_bytes(data)
+            if not self._connection.poll(seconds):
+                raise HardwareError(
+                    f"graph {self.graph.name!r}: no answer within {seconds:.0f} s; the process "
+                    "that measures was ended"
+                )
+            reply = json.loads(self._connection.recv_bytes())
+        except (EOFError, ConnectionError):
+            raise HardwareError(f"graph {self.graph.name!r}: {self._obituary()}") from None
+        if "error" in reply:
+            raise HardwareError(f"graph {self.graph.name!r}: {reply['error']}")
+        return reply["ok"]
+
+    def _obituary(self) -> str:
+        assert self._process is not None
+        code = self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        last = f": {lines[-1]}" if lines else ""
+        return f"the process that measures {how}{last}"
+
+
+def check_runnable(problem: Problem, decision: Decision) -> None:
+    """Raise HardwareError unless a valid decision is at hand that the executor can run."""
+    if decision.fusion is not None and np.any(np.asarray(decision.fusion) > 0):
+        raise HardwareError(
+            "the decision fuses ops, and fused kernels are not supported on hardware yet: measure "
+            "its placement and priorities alone"
+        )
+    result = simulate(problem, decision)
+    if not result.valid:
+        raise HardwareError(f"the decision is invalid and was not run: {result.reason}")
+
+
+def measure(
+    problem: Problem,
+    decision: Decision,
+    *,
+    steps: int = 10,
+    warmups: int = 3,
+    patience: float = 60.0,
+    maker: str | None = None,
+    memory: int | None = None,
+    urgent: bool = False,
+) -> Measurement:
+    """Run a decision on the real devices that ``problem.cluster`` names, and time its steps.
+
+    One measurement with a process of its own; for several of one graph use :class:`Session`,
+    whose arguments and errors are the same.
+    """
+    with Session(problem.graph, maker, memory, urgent) as session:
+        return session.measure(problem, decision, steps, warmups, patience)

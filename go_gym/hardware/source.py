@@ -1,0 +1,95 @@
+"""Which program belongs to a graph: captured again, and checked to be the same. Imports torch."""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from go_gym.capture.program import Program
+from go_gym.errors import GoGymError, HardwareError
+from go_gym.graph import ComputationGraph
+from go_gym.zoo.catalogue import ENTRIES, Entry
+
+
+def program_of_graph(graph: ComputationGraph, maker: str | None = None) -> Program:
+    """The executable program that ``graph`` was captured from.
+
+    Args:
+        graph: a graph of the catalogue, one of the zoo's models at other sizes (its metadata
+            names family and settings), or any other with ``maker``. Measured durations do not
+            matter.
+        maker: ``file.py:function``; the function, called without arguments, gives the Program
+            (see :func:`go_gym.capture.training_program`).
+
+    Raises:
+        HardwareError: if the graph has no program, or the program is of another graph.
+    """
+    program = _made(maker) if maker else _captured(graph)
+    if bare(program.graph).content_hash != bare(graph).content_hash:
+        raise HardwareError(
+            f"graph {graph.name!r} is not what {maker or 'the zoo'} captures "
+            f"({program.graph.num_ops:,} ops here, {graph.num_ops:,} there): capture it again "
+            "with this version of go_gym and torch, and decide on that"
+        )
+    return program
+
+
+def bare(graph: ComputationGraph) -> ComputationGraph:
+    """``graph`` without measured durations."""
+    none = np.empty((graph.num_ops, 0), dtype=np.int64)
+    return replace(graph, durations=none, duration_kinds=())
+
+
+def variant(family: str, settings: Mapping[str, Any], served: bool = False) -> Entry:
+    """A model of the zoo at other sizes than the catalogue's; raises HardwareError if unknown."""
+    for entry in ENTRIES.values():
+        if entry.family == family:
+            kind = type(entry.settings)
+            known = {field.name for field in fields(kind)}
+            if not known >= set(settings):
+                raise HardwareError(
+                    f"{family}: no setting {min(set(settings) - known)!r}: there are "
+                    f"{', '.join(sorted(known))}"
+                )
+            plain = {key: _tuple(value) for key, value in settings.items()}
+            return replace(entry, settings=kind(**plain), served=served)
+    families = sorted({entry.family for entry in ENTRIES.values()})
+    raise HardwareError(f"no family {family!r}: expected one of {', '.join(families)}")
+
+
+def _tuple(value: Any) -> Any:
+    """JSON has no tuples; settings have no lists."""
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
+
+
+def _captured(graph: ComputationGraph) -> Program:
+    family, settings = graph.metadata.get("family"), graph.metadata.get("settings")
+    if not isinstance(family, str) or not isinstance(settings, Mapping):
+        raise HardwareError(
+            f"graph {graph.name!r} has no program that could be run: it is none of the zoo's; "
+            "give the function that makes its program as file.py:function"
+        )
+    return variant(family, settings, bool(graph.metadata.get("served"))).program(graph.name)
+
+
+def _made(maker: str) -> Program:
+    file, _, name = maker.rpartition(":")
+    path = Path(file)
+    if not name.isidentifier() or not path.is_file():
+        raise HardwareError(f"{maker!r}: expected file.py:function, with a file that exists")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        made = getattr(module, name)()
+    except GoGymError:
+        raise
+    except Exception as error:  # a user's code: whatever it raises is reported with its name
+        raise HardwareError(f"{maker}: {type(error).__name__}: {error}") from error
+    if not isinstance(made, Program):
+        raise HardwareError(f"{maker} gave {type(made).__name__}, expected a Program")
+    return made
