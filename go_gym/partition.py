@@ -48,11 +48,22 @@ def partition(
         share: (parts,) float64 of the work that each part should get; default equal.
         seed: METIS's own.
     """
-    low, high, size = group_edges(problem, groups)
+    return metis_parts(group_edges(problem, groups), work, parts, share, seed)
+
+
+def metis_parts(
+    edges: tuple[np.ndarray, np.ndarray, np.ndarray],
+    work: np.ndarray,
+    parts: int,
+    share: np.ndarray | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """(vertices,) int64: as :func:`partition`, of a graph of (low, high, weight) ``edges``."""
+    low, high, size = edges
     ends, others = np.concatenate([low, high]), np.concatenate([high, low])
     order = np.lexsort((others, ends))
-    pointers = np.zeros(groups.count + 1, dtype=np.int64)
-    np.cumsum(np.bincount(ends, minlength=groups.count), out=pointers[1:])
+    pointers = np.zeros(len(work) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(ends, minlength=len(work)), out=pointers[1:])
     vertex_weights = _scaled(work, least=0)
     if not vertex_weights.any():
         vertex_weights[:] = 1

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 import go_gym
 from go_gym import datasets
 from go_gym.coarsening import METHODS, bounded_groups
+from go_gym.envs.nodes import Nodes
 from go_gym.errors import GoGymError
 from go_gym.grouping import attached_groups, group_edges
+from go_gym.placements import human_expert
 from tests.strategies import problems
 
 
@@ -32,16 +34,21 @@ def test_nothing_is_joined_without_need(problem):
     assert np.array_equal(bounded_groups(problem, fine.count).of_op, fine.of_op)
 
 
-@pytest.mark.parametrize("name", ["rnnlm-2", "inception-b32", "transformer-xl-2"])
-def test_real_graphs_fill_their_groups_and_metis_cuts_less(name, capfd):
+@pytest.mark.parametrize("name", ["rnnlm-2", "inception-b32", "transformer-xl-2", "gnmt-2"])
+def test_real_graphs_fill_their_groups(name, capfd):
+    """METIS cuts fewer bytes, and the human expert's placement can still be said."""
     problem = go_gym.Problem(datasets.load(name), go_gym.load_cluster("p100x4"))
     cut = {}
     for method in METHODS:
         groups = bounded_groups(problem, 64, method)
-        assert 56 <= groups.count <= 64
+        assert 52 <= groups.count <= 64
         cut[method] = int(group_edges(problem, groups)[2].sum())
     assert cut["metis"] < cut["chunks"]
     assert capfd.readouterr().out == "", "METIS complains on standard output"
+    nodes, expert = Nodes.of(problem, 64), human_expert(problem)
+    again = nodes.spread(nodes.gathered(expert))
+    times = [go_gym.simulate(problem, go_gym.Decision(p)).step_time_ns for p in (expert, again)]
+    assert times[1] <= 1.01 * times[0]
 
 
 def test_chunks_are_stretches_of_a_chain():

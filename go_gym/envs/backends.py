@@ -1,11 +1,36 @@
 """Where an environment's results come from: ``backend="simulator"`` or ``"hardware"``."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
+
+from go_gym.agent import Budget
 from go_gym.errors import GoGymError
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, simulate, simulate_batch
+from go_gym.simulator.delta import DeltaSimulator
+
+
+class Mover(Protocol):
+    """A decision in the course of moves, and what it brings.
+
+    Attributes:
+        decision: as it stands after the moves so far.
+        result: its Result.
+    """
+
+    decision: Decision
+    result: Result
+
+    def move(self, ops: np.ndarray, device: int) -> Result:
+        """Put ``ops`` on ``device``."""
+        ...
+
+    def op_start(self) -> np.ndarray:
+        """(n,) int64 ns: when each op starts."""
+        ...
 
 
 class Backend(Protocol):
@@ -23,6 +48,39 @@ class Backend(Protocol):
         """A step under each of several decisions."""
         ...
 
+    def follow(self, problem: Problem, decision: Decision) -> Mover:
+        """A Mover that begins with ``decision``."""
+        ...
+
+
+class Rerun:
+    """A Mover that has every decision run whole, by any backend."""
+
+    def __init__(self, backend: Backend, problem: Problem, decision: Decision) -> None:
+        self.backend, self.problem, self.decision = backend, problem, decision
+        self.result = backend.run(problem, decision, trace=True)
+
+    def move(self, ops: np.ndarray, device: int) -> Result:
+        placement = np.array(self.decision.placement)
+        placement[ops] = device
+        decision = replace(self.decision, placement=placement)
+        self.result = self.backend.run(self.problem, decision, trace=True)
+        self.decision = decision
+        return self.result
+
+    def op_start(self) -> np.ndarray:
+        assert self.result.trace is not None
+        return self.result.trace.op_start
+
+
+class Delta(DeltaSimulator):
+    """A Mover that simulates what a move changes."""
+
+    def op_start(self) -> np.ndarray:
+        trace = simulate(self.problem, self.decision, trace=True).trace
+        assert trace is not None
+        return trace.op_start
+
 
 class Simulator:
     """The event-driven simulator: exact, and the same everywhere."""
@@ -35,6 +93,39 @@ class Simulator:
 
     def run_batch(self, problem: Problem, decisions: Sequence[Decision]) -> Sequence[Result]:
         return simulate_batch(problem, decisions)
+
+    def follow(self, problem: Problem, decision: Decision) -> Mover:
+        return Delta(problem, decision)
+
+
+class Budgeted:
+    """The simulator through an agent's budget, which counts every call and keeps the best.
+
+    Raises BudgetError when a call is asked for that the budget does not hold, and GoGymError for
+    another problem than the budget's.
+    """
+
+    name = "simulator"
+    deterministic = True
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+
+    def run(self, problem: Problem, decision: Decision, trace: bool = False) -> Result:
+        self._check(problem)
+        return self.budget.evaluate(decision, trace)
+
+    def run_batch(self, problem: Problem, decisions: Sequence[Decision]) -> Sequence[Result]:
+        self._check(problem)
+        return self.budget.evaluate_batch(decisions)
+
+    def follow(self, problem: Problem, decision: Decision) -> Mover:
+        return Rerun(self, problem, decision)
+
+    def _check(self, problem: Problem) -> None:
+        ours = self.budget.problem
+        if problem.graph is not ours.graph or problem.cluster is not ours.cluster:
+            raise GoGymError(f"a budget for {ours} was asked about {problem}")
 
 
 def _hardware() -> Backend:

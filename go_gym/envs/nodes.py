@@ -56,6 +56,15 @@ class Nodes:
         return result
 
     @cached_property
+    def members(self) -> list[np.ndarray]:
+        """The ops of each node, rising."""
+        if self.groups is None:
+            return list(np.arange(self.count)[:, None])
+        order = np.argsort(self.groups.of_op, kind="stable")
+        sizes = np.bincount(self.groups.of_op, minlength=self.count)
+        return np.split(order, np.cumsum(sizes)[:-1])
+
+    @cached_property
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends (e, 2) int32, producer and consumer, and features (e, 1) float32.
 

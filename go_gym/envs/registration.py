@@ -2,7 +2,10 @@
 
 import gymnasium
 
-IDS = {"GO-Placement-v0": "go_gym.envs.placement:PlacementEnv"}
+IDS = {
+    "GO-Placement-v0": "go_gym.envs.placement:PlacementEnv",
+    "GO-PlacementSteps-v0": "go_gym.envs.steps:PlacementStepsEnv",
+}
 
 
 def register_all() -> None:

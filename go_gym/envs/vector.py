@@ -12,6 +12,7 @@ from go_gym.envs.core import GraphEnv, Observation
 from go_gym.envs.episode import Episode
 from go_gym.envs.placement import PlacementEnv
 from go_gym.envs.shared import SharedArrays
+from go_gym.envs.steps import PlacementStepsEnv
 from go_gym.errors import GoGymError
 
 
@@ -48,7 +49,7 @@ class GraphVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         self.single_action_space = self.env.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.episodes: list[Episode] = [self.env.begin(0) for _ in range(num_envs)]
+        self.episodes: list[Episode] = [Episode()] * num_envs
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._ended = np.zeros(num_envs, dtype=bool)
         self._static: tuple[tuple[int, ...], SharedArrays] | None = None
@@ -155,3 +156,9 @@ class PlacementVectorEnv(GraphVectorEnv):
     """GO-Placement-v0, vectorized."""
 
     single = PlacementEnv
+
+
+class PlacementStepsVectorEnv(GraphVectorEnv):
+    """GO-PlacementSteps-v0, vectorized."""
+
+    single = PlacementStepsEnv

@@ -1,0 +1,250 @@
+"""GO-PlacementSteps-v0: one group of ops placed a step, each move simulated (Placeto's MDP)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from go_gym.cluster import Cluster
+from go_gym.envs.backends import Backend, Mover
+from go_gym.envs.core import GraphEnv, Observation, check_whole
+from go_gym.envs.episode import Episode
+from go_gym.envs.nodes import Nodes
+from go_gym.envs.observations import Sizes, static_space
+from go_gym.envs.problems import GraphLike
+from go_gym.envs.rewards import Outcome
+from go_gym.errors import DecisionError, GoGymError
+from go_gym.grouping import attached_groups
+from go_gym.placements import human_expert, single_device
+from go_gym.problem import Decision
+from go_gym.simulator import Result
+
+STARTS = {"single-device": single_device, "human-expert": human_expert}
+STATE_FEATURES = ("done", "is_current", "relative_start")
+"""Columns of ``state`` before the one-hot placement: placed in this pass, to be placed now, and
+(start − the current node's start) / step time, which lies in [−1, 1]."""
+PENALTY_PER_GB = 2.0
+"""Placeto's weight of memory beyond the capacity."""
+
+
+@dataclass(frozen=True)
+class Walk(Episode):
+    """An Episode with what makes its next move cheap; both can be made anew from the rest.
+
+    Attributes:
+        mover: stands at this episode's decision, unless a copy of the episode has moved it on.
+        starts: (n,) int64 ns, when each op starts.
+    """
+
+    mover: Mover | None = field(default=None, compare=False, repr=False)
+    starts: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+
+class PlacementStepsEnv(GraphEnv):
+    """Walk over a computation graph and re-place one group of ops a step.
+
+    ## Description
+    Placeto's Markov decision process: an episode begins with a whole placement and walks over the
+    graph's nodes in topological order, ``rounds`` times. Each step puts the current node on a
+    device, and the new placement is simulated at once. A node is a group of ops; the default
+    gives episodes of at most 64 steps a pass. Moving the second half of a chain away costs its
+    transfer of 9 ns; bringing the first half after it earns that back:
+
+    >>> import gymnasium as gym, go_gym
+    >>> chain = go_gym.ComputationGraph.from_costs([5, 5], [(0, 9)], [(0, 1)])
+    >>> pair = go_gym.Cluster.uniform(devices=2, bandwidth=1e9)
+    >>> env = gym.make("GO-PlacementSteps-v0", graph=chain, cluster=pair, rounds=2)
+    >>> _ = env.reset(seed=0)
+    >>> [env.step(device)[4]["step_time_ns"] for device in (0, 1, 1, 1)]
+    [10, 19, 10, 10]
+
+    ## Action Space
+    ``Discrete(devices)``: where the current node goes.
+
+    ## Observation Space
+    A ``Dict`` of flat arrays. ``ops``, ``op_mask``, ``edges``, ``edge_features``, ``edge_mask``,
+    ``durations`` and ``devices`` are those of ``GO-Placement-v0`` with a row a node, and ``o``
+    nodes, ``d`` devices:
+
+    | key | shape, dtype | meaning |
+    | --- | --- | --- |
+    | state | (o · (3 + d),) float32 | a row a node: ``STATE_FEATURES``, placement one-hot |
+    | placement | (o,) int32 | the running placement, -1 beyond the graph's nodes |
+    | current | (1,) int32 | the node to be placed; the last one when the episode is over |
+    | round | (1,) int32 | passes done |
+
+    A node starts when its longest op starts.
+
+    ## Starting State
+    Every node where ``start`` puts it. With several graphs, one is drawn uniformly at every reset.
+
+    ## Rewards
+    ``"improvement"`` (default): ρ before − ρ after the move, where ρ is the step time / the human
+    expert's + 2 for each GB over a device's capacity: the sum over an episode is what the whole
+    walk gained. ``"go"`` and ``"speedup"``: those of ``GO-Placement-v0`` for the last placement,
+    0 before.
+
+    ## Episode End
+    Terminates after every node was placed ``rounds`` times, the last one included. Never
+    truncates by itself.
+
+    ## Information
+    As of ``GO-Placement-v0``, from the reset on.
+
+    ## Arguments
+    ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.
+    ``cluster``: a preset, a TOML path, or a ``Cluster``.
+    ``reward``: one of the above. ``rounds``: passes over the graph (Placeto's K).
+    ``groups``: at most how many nodes (``go_gym.coarsening.bounded_groups``); None: as many as
+    there are smallest groups (co-located ops, free ops with what they feed or view).
+    ``start``: ``"single-device"`` or ``"human-expert"`` (each node where the expert has its
+    longest op).
+    ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
+    ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
+
+    ## References
+    Addanki et al., Placeto: Learning Generalizable Device Placement Algorithms for Distributed
+    Machine Learning, NeurIPS 2019. There ρ is in seconds; here it is relative to the expert's, so
+    that graphs can be mixed (our choice).
+
+    ## Version History
+    v0: initial version.
+    """
+
+    task = "placement"
+
+    def __init__(
+        self,
+        graph: GraphLike = "rnnlm-2",
+        cluster: str | Path | Cluster = "p100x2",
+        reward: str = "improvement",
+        rounds: int = 1,
+        backend: str | Backend = "simulator",
+        render_mode: str | None = None,
+        groups: int | None = 64,
+        start: str = "single-device",
+    ) -> None:
+        super().__init__(graph, cluster, reward, backend, render_mode)
+        check_whole("rounds", rounds, 1, 10_000)
+        if start not in STARTS:
+            raise GoGymError(f"start {start!r}: expected one of {', '.join(STARTS)}")
+        self.rounds, self.start = rounds, start
+        self.nodes = [
+            Nodes(problem, attached_groups(problem))
+            if groups is None
+            else Nodes.of(problem, groups)
+            for problem in self.problems
+        ]
+        self.sizes = Sizes.of(self.nodes)
+        nodes, devices = self.sizes.ops, self.sizes.devices
+        self.action_space = spaces.Discrete(devices)
+        columns = len(STATE_FEATURES) + devices
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a Dict of Any
+            {
+                **static_space(self.sizes),
+                "state": spaces.Box(-1.0, 1.0, (nodes * columns,), np.float32),
+                "placement": spaces.Box(-1, max(devices - 1, 1), (nodes,), np.int32),
+                "current": spaces.Box(0, max(nodes - 1, 1), (1,), np.int32),
+                "round": spaces.Box(0, rounds, (1,), np.int32),
+            }
+        )
+
+    def length_of(self, chosen: int) -> int:
+        return self.rounds * self.nodes[chosen].count
+
+    def begin(self, chosen: int) -> Walk:
+        nodes = self.nodes[chosen]
+        placement = nodes.spread(nodes.gathered(STARTS[self.start](nodes.problem)))
+        mover = self.backend.follow(nodes.problem, Decision(placement))
+        best = mover.result.step_time_ns if mover.result.valid else None
+        return Walk(chosen, 0, mover.decision, mover.result, best, best, mover, mover.op_start())
+
+    def advance(
+        self, episodes: Sequence[Episode], actions: Sequence[Any]
+    ) -> list[tuple[Episode, float]]:
+        """A move of each episode, through its own Mover."""
+        self.check_running(episodes)
+        devices = [self._device(action) for action in actions]
+        return [self._moved(e, device) for e, device in zip(episodes, devices, strict=True)]
+
+    def _moved(self, episode: Episode, device: int) -> tuple[Walk, float]:
+        nodes = self.nodes[episode.chosen]
+        mover = self._mover(episode)
+        mover.move(nodes.members[episode.round % nodes.count], device)
+        after = episode.after(mover.decision, mover.result)
+        entries = {f.name: getattr(after, f.name) for f in fields(Episode)}
+        walk = Walk(**entries, mover=mover, starts=mover.op_start())
+        return walk, self._reward(episode, walk)
+
+    def _mover(self, episode: Episode) -> Mover:
+        """The episode's own, or a new one where it has none or another episode has moved it."""
+        if episode.decision is None:
+            raise GoGymError("no episode has begun: call reset() before step()")
+        mover = episode.mover if isinstance(episode, Walk) else None
+        if mover is None or mover.decision is not episode.decision:
+            mover = self.backend.follow(self.problems[episode.chosen], episode.decision)
+        return mover
+
+    def _reward(self, before: Episode, after: Episode) -> float:
+        assert before.result is not None and after.result is not None
+        if self.reward.name == "improvement":
+            chosen = after.chosen
+            return self._cost(chosen, before.result) - self._cost(chosen, after.result)
+        if not self.ended(after):
+            return 0.0
+        baseline_ns = self.baseline_ns_of(after.chosen)
+        return self.reward.of(Outcome(after.result, baseline_ns, baseline_ns))
+
+    def _cost(self, chosen: int, result: Result) -> float:
+        """ρ: relative step time and a penalty for memory."""
+        over = result.peak_memory - self.problems[chosen].cluster.memory_bytes
+        gigabytes = float(np.maximum(over, 0).sum()) / 1e9
+        return result.step_time_ns / self.baseline_ns_of(chosen) + PENALTY_PER_GB * gigabytes
+
+    def changing(self, episode: Episode) -> Observation:
+        nodes, count = self.nodes[episode.chosen], self.nodes[episode.chosen].count
+        assert episode.decision is not None and episode.result is not None
+        starts = episode.starts if isinstance(episode, Walk) else None
+        if starts is None:
+            starts = self._mover(episode).op_start()
+        over = self.ended(episode)
+        place = count if over else episode.round % count
+        current = min(place, count - 1)
+        at = nodes.gathered(starts)
+        state = np.zeros((self.sizes.ops, len(STATE_FEATURES) + self.sizes.devices), np.float32)
+        state[:place, 0] = 1.0
+        state[current, 1] = not over
+        state[:count, 2] = (at - at[current]) / max(episode.result.step_time_ns, 1)
+        placement = nodes.gathered(np.asarray(episode.decision.placement))
+        state[np.arange(count), len(STATE_FEATURES) + placement] = 1.0
+        shown = np.full(self.sizes.ops, -1, dtype=np.int32)
+        shown[:count] = placement
+        return {
+            "state": state.ravel(),
+            "placement": shown,
+            "current": np.array([current], dtype=np.int32),
+            "round": np.array([episode.round // count], dtype=np.int32),
+        }
+
+    def _device(self, action: Any) -> int:
+        if not self.action_space.contains(action):
+            raise DecisionError(
+                f"action: {action!r}, expected a device from 0 to {self.sizes.devices - 1}"
+            )
+        return int(action)
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        entries = state.get("episode") if isinstance(state, Mapping) else None
+        if isinstance(entries, Mapping) and entries.get("decision", True) is None:
+            raise GoGymError("state: without a placement: of an environment of another kind")
+        super().set_state(state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be made anew."""
+        kept = super().__getstate__()
+        if isinstance(self.episode, Walk):
+            kept["episode"] = replace(self.episode, mover=None, starts=None)
+        return kept
