@@ -1,0 +1,138 @@
+"""Decision units: ops that share one decision before any learner sees the graph."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from go_gym.grouping import Groups, attached_groups, directed_edges
+from go_gym.placements import mean_durations
+from go_gym.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class UnitGraph:
+    """The graph of decision units: what a learner decides about.
+
+    Attributes:
+        groups: the unit of each op; U units, numbered by their first op that costs anything.
+        work: (U,) float64 ns, mean duration over the devices, summed over the unit's ops.
+        source, target: (e,) int64 units, each ordered pair once, sorted by source, then target.
+        size: (e,) int64 bytes that would travel if the two units were apart.
+    """
+
+    groups: Groups
+    work: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+    size: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return self.groups.count
+
+
+def unit_graph(problem: Problem, chains: bool = True, most: int | None = None) -> UnitGraph:
+    """The units of ``problem``: attached groups, chains of them merged, at most ``most``.
+
+    Views and parameters lie with what they feed or view and co-location groups are one
+    (:func:`attached_groups`). A chain is a unit whose only consumer has no other producer: cutting
+    there brings a transfer and no parallel work (ColocRL merges where Y is X's only consumer;
+    that X must be Y's only producer too is our choice). Above ``most`` units, those that exchange
+    most are merged (:func:`coarsened`; our choice, for speed).
+    """
+    units = _graph_of(problem, attached_groups(problem))
+    if chains:
+        units = _graph_of(problem, _merged(units.groups, _chain_heads(units)))
+    if most is not None and units.count > most:
+        units = _graph_of(problem, _merged(units.groups, coarsened(units, most)))
+    return units
+
+
+def longest_ops(problem: Problem, groups: Groups) -> np.ndarray:
+    """(groups,) int64: the first longest op of each group, which speaks for it."""
+    duration = mean_durations(problem)
+    order = np.lexsort((-np.arange(len(duration)), duration, groups.of_op))
+    longest = np.zeros(groups.count, dtype=np.int64)
+    longest[groups.of_op[order]] = order  # the last assignment of each group stays
+    return longest
+
+
+def unit_layers(problem: Problem, units: UnitGraph) -> np.ndarray:
+    """(U,) int64: the layer of each unit's longest op, -1 without a tag."""
+    return problem.graph.layer[longest_ops(problem, units.groups)].astype(np.int64)
+
+
+def coarsened(units: UnitGraph, most: int) -> np.ndarray:
+    """(U,) int64: a cluster of each unit, 0 … at most ``most`` - 1.
+
+    Agglomeration by heavy edges: of each cluster, the neighbour with the most bytes between them;
+    where two choose each other they merge, unless their work together would exceed four times
+    the mean of the final clusters. What is left without such a pair joins the next in
+    topological order (our choice).
+    """
+    label = np.arange(units.count)
+    count, limit = units.count, 4 * float(units.work.sum()) / most
+    while count > most:
+        work = np.bincount(label, units.work, count)
+        first, second = _heaviest_pairs(units, label, count, work, limit)
+        if len(first) < count // 50:
+            first, second = np.arange(0, count - 1, 2), np.arange(1, count, 2)
+        first, second = first[: count - most], second[: count - most]
+        merged = np.arange(count)
+        merged[second] = first
+        label = np.unique(merged[label], return_inverse=True)[1].reshape(-1)
+        count -= len(first)
+    return label
+
+
+def _heaviest_pairs(
+    units: UnitGraph, label: np.ndarray, count: int, work: np.ndarray, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters that are each other's heaviest neighbour, lower number first, heaviest first."""
+    low = np.minimum(label[units.source], label[units.target])
+    high = np.maximum(label[units.source], label[units.target])
+    keep = (low != high) & (work[low] + work[high] <= limit)
+    keys, inverse = np.unique(low[keep] * count + high[keep], return_inverse=True)
+    size = np.bincount(inverse.reshape(-1), units.size[keep], len(keys))
+    low, high = keys // count, keys % count
+    order = np.lexsort((-keys, size))
+    choice = np.full(count, -1)
+    choice[low[order]] = order  # the last assignment stays: the heaviest edge
+    best = np.full(count, -np.inf)
+    np.maximum.at(best, low, size)
+    np.maximum.at(best, high, size)
+    upward = np.full(count, -1)
+    upward[high[order]] = order
+    top = np.where((upward >= 0) & ((choice < 0) | (size[upward] >= size[choice])), upward, choice)
+    mutual = np.unique(top[top >= 0])
+    mutual = mutual[(top[low[mutual]] == mutual) & (top[high[mutual]] == mutual)]
+    mutual = mutual[np.argsort(-size[mutual], kind="stable")]
+    return low[mutual], high[mutual]
+
+
+def _graph_of(problem: Problem, groups: Groups) -> UnitGraph:
+    work = np.bincount(groups.of_op, mean_durations(problem), groups.count)
+    return UnitGraph(groups, work, *directed_edges(problem, groups))
+
+
+def _chain_heads(units: UnitGraph) -> np.ndarray:
+    """(U,) int64: the first unit of the chain that each is in."""
+    consumers = np.bincount(units.source, minlength=units.count)
+    producers = np.bincount(units.target, minlength=units.count)
+    link = (consumers[units.source] == 1) & (producers[units.target] == 1)
+    head = np.arange(units.count)
+    head[units.target[link]] = units.source[link]
+    while True:  # pointer jumping: what is left of a chain halves in each round
+        jumped = np.minimum(head, head[head])
+        if np.array_equal(jumped, head):
+            return head
+        head = jumped
+
+
+def _merged(groups: Groups, part: np.ndarray) -> Groups:
+    """Groups united by ``part`` (groups,), numbered by their first group."""
+    _, first, inverse = np.unique(part, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    of_op = rank[inverse.reshape(-1)][groups.of_op]
+    of_op.setflags(write=False)
+    return Groups(of_op=of_op, count=len(first))

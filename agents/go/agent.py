@@ -1,0 +1,113 @@
+"""GO as an agent: trained on the problem itself, or trained on others before."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from go_gym.agent import Budget
+from go_gym.errors import AgentError
+from go_gym.problem import Decision, Problem
+
+from ..common.checkpoint import load_checkpoint
+from ..common.curves import LearningCurve
+from .config import NetworkConfig, SearchConfig
+from .training import Training
+
+
+class GO:
+    """GO-one: the policy is trained on the problem it decides, within the budget.
+
+    Args:
+        checkpoint: a folder to write to while training; None writes nothing. Killed, training
+            goes on from there: ``load`` it into a new agent and ``train`` on the same problem
+            and seed with the calls that are left.
+        network, search: configurations; the defaults are what the leaderboard's rows were made
+            with.
+    """
+
+    version = "1"
+    track = "tuned"
+    scheduled = False
+
+    def __init__(
+        self,
+        checkpoint: str | Path | None = None,
+        network: NetworkConfig | None = None,
+        search: SearchConfig | None = None,
+    ) -> None:
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.network = network or NetworkConfig()
+        self.search = search or SearchConfig()
+        self.training: Training | None = None
+        self._loaded: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """The best decision sampled while training on ``problem`` until the budget is used up.
+
+        Without a valid one among them, what the policy finds likeliest.
+        """
+        self.train([problem], budget, seed)
+        return self._answer()
+
+    def train(self, problems: Sequence[Problem], budget: Budget, seed: int) -> LearningCurve:
+        """Train on the one problem of the budget; goes on from a loaded checkpoint, once.
+
+        Raises:
+            AgentError: for several problems, for a budget of another problem, and if a loaded
+                checkpoint is of another problem, seed or configuration.
+        """
+        if len(problems) != 1 or problems[0] is not budget.problem:
+            raise AgentError(
+                f"{type(self).__name__}.train: one problem, the budget's, expected; got "
+                f"{len(problems)} (for several: go_agents.go.pretraining)"
+            )
+        self.training = self._begin(problems[0], budget, seed)
+        if self._loaded is not None:
+            self.training.restore(*self._loaded)
+            self._loaded = None
+        if problems[0].num_devices > 1 or problems[0].task != "placement":
+            self._run(self.training, budget)
+        return self.training.curve
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint folder; raises AgentError before any training."""
+        if self.training is None:
+            raise AgentError(f"{type(self).__name__}: nothing trained yet, nothing to save")
+        self.training.save(path)
+
+    def load(self, path: str | Path) -> None:
+        """Read a checkpoint folder; the next ``train`` or ``solve`` goes on from it."""
+        self._loaded = load_checkpoint(path)
+
+    def _begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
+        return Training(
+            problem,
+            budget.simulations,
+            seed,
+            self.network,
+            self.search,
+            self._weights(),
+            self.scheduled,
+        )
+
+    def _weights(self) -> Mapping[str, Tensor] | None:
+        return None
+
+    def _run(self, training: Training, budget: Budget) -> None:
+        training.run(budget, folder=self.checkpoint)
+
+    def _answer(self) -> Decision:
+        assert self.training is not None
+        episode = self.training.episode
+        choices = (
+            episode.best if episode.best is not None else episode.likeliest(self.training.network)
+        )
+        return episode.decision(choices)
+
+
+class GOScheduled(GO):
+    """GO-one on placements that run under critical-path priorities, which it gives with them."""
+
+    scheduled = True

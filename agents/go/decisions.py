@@ -1,0 +1,56 @@
+"""From choices a unit to a Decision about every op."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from go_gym.priorities import critical_path
+from go_gym.problem import Decision, Problem
+
+from ..common.units import UnitGraph
+
+DECIDES = {
+    "placement": ("placement",),
+    "scheduling": ("priority",),
+    "fusion": ("fusion",),
+    "joint": ("fusion", "placement", "priority"),
+}
+"""What a task decides, in the order of the network's task layers."""
+
+Choices = Mapping[str, np.ndarray]
+"""(U,) int64 by name: a device, a priority level or a fusion level of each unit."""
+
+
+def to_decision(
+    problem: Problem, units: UnitGraph, choices: Choices, levels: int, scheduled: bool = False
+) -> Decision:
+    """The Decision that ``choices`` stand for.
+
+    Args:
+        problem: its given placement is used where none is chosen.
+        units: spread over their ops.
+        choices: by name.
+        levels: how many there are of priority and fusion.
+        scheduled: give critical-path priorities where none are chosen.
+    """
+    of_op = units.groups.of_op
+    placement = choices["placement"][of_op] if "placement" in choices else problem.placement
+    assert placement is not None  # a Problem without one decides it
+    priority = None
+    if "priority" in choices:
+        priority = tilted(problem, placement, choices["priority"][of_op], levels)
+    elif scheduled:
+        priority = critical_path(problem, placement)
+    fusion = choices["fusion"][of_op] if "fusion" in choices else None
+    return Decision(placement, priority, fusion)
+
+
+def tilted(problem: Problem, placement: np.ndarray, level: np.ndarray, levels: int) -> np.ndarray:
+    """(n,) int64: the critical-path priority, raised or lowered by up to half the critical path.
+
+    The middle level leaves list scheduling's order as it is. Levels that stand alone, as in the
+    paper, would have to find that order anew (our choice).
+    """
+    rank = critical_path(problem, placement)
+    middle = levels // 2
+    return rank + (level - middle) * (int(rank.max()) // (2 * middle))

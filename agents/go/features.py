@@ -1,0 +1,253 @@
+"""What GO sees: a row a decision unit, a row a device, and what a decision puts where."""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from go_gym.bounds import heads_and_tails
+from go_gym.graph import ComputationGraph
+from go_gym.graph.model import PHASES, SHAPE_DIMS
+from go_gym.placements import mean_durations
+from go_gym.problem import Problem
+
+from ..common.units import UnitGraph, longest_ops
+
+WAVES = 4
+"""Octaves of sines and cosines that a fraction in [0, 1] is spread over."""
+SPREAD = 1 + 2 * WAVES
+UNIT_FEATURES = 10 + SHAPE_DIMS + len(PHASES) + 5 * SPREAD + 1
+DEVICE_FEATURES = 7 + SPREAD
+AFFINITY_FEATURES = 6
+STATE_FEATURES = 4
+
+
+@dataclass(frozen=True)
+class GraphInputs:
+    """A problem as tensors; U units, n ops, e edges, D devices.
+
+    Attributes:
+        op_types: (n,) int64 hashed types, ops sorted by unit.
+        type_offsets: (U,) int64, where each unit's ops begin.
+        units: (U, UNIT_FEATURES) float32.
+        devices: (D, DEVICE_FEATURES) float32.
+        producers, consumers: (e,) int64 neighbours of each unit, in CSR order.
+        producer_lengths, consumer_lengths: (U,) int64.
+    """
+
+    op_types: torch.Tensor
+    type_offsets: torch.Tensor
+    units: torch.Tensor
+    devices: torch.Tensor
+    producers: torch.Tensor
+    producer_lengths: torch.Tensor
+    consumers: torch.Tensor
+    consumer_lengths: torch.Tensor
+
+    @property
+    def num_units(self) -> int:
+        return len(self.units)
+
+    @property
+    def num_devices(self) -> int:
+        return len(self.devices)
+
+
+@dataclass(frozen=True)
+class State:
+    """The previous round's decision as the network sees it.
+
+    Attributes:
+        placement, priority, fusion: (U,) int64, or None where there is no such decision.
+        units: (U, STATE_FEATURES) float32: one, share of bytes cut, its device's work
+            against the busiest's, share of the critical chain as a logarithm.
+        affinity: (U, D, AFFINITY_FEATURES) float32.
+    """
+
+    placement: torch.Tensor | None
+    priority: torch.Tensor | None
+    fusion: torch.Tensor | None
+    units: torch.Tensor
+    affinity: torch.Tensor
+
+
+def graph_inputs(
+    problem: Problem, units: UnitGraph, buckets: int, device: torch.device
+) -> GraphInputs:
+    """The tensors of a problem, on ``device``."""
+    order = np.argsort(units.groups.of_op, kind="stable")
+    types = hashed_types(problem.graph, buckets)[order]
+    counts = np.bincount(units.groups.of_op, minlength=units.count)
+    by_target = np.lexsort((units.source, units.target))
+
+    def long(values: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(values.astype(np.int64), device=device)
+
+    return GraphInputs(
+        op_types=long(types),
+        type_offsets=long(np.cumsum(counts) - counts),
+        units=torch.as_tensor(unit_features(problem, units), device=device),
+        devices=torch.as_tensor(device_features(problem), device=device),
+        producers=long(units.source[by_target]),
+        producer_lengths=long(np.bincount(units.target, minlength=units.count)),
+        consumers=long(units.target),
+        consumer_lengths=long(np.bincount(units.source, minlength=units.count)),
+    )
+
+
+def hashed_types(graph: ComputationGraph, buckets: int) -> np.ndarray:
+    """(n,) int64: each op's type as CRC-32 modulo ``buckets``, the same on every machine."""
+    table = np.array([zlib.crc32(name.encode()) % buckets for name in graph.op_types])
+    return table[graph.op_type]
+
+
+def unit_features(problem: Problem, units: UnitGraph) -> np.ndarray:
+    """(U, UNIT_FEATURES) float32, all of the order of one.
+
+    Sums over the unit's ops as logarithms; shape and layer of its longest op; degrees; and, as
+    waves, its place in the topological order, depth, layer, and how much of the critical path
+    lies before and after it. Places are our choice: they let a policy cut along a graph.
+    """
+    graph, of_op, count = problem.graph, units.groups.of_op, units.count
+    duration = mean_durations(problem)
+    longest = longest_ops(problem, units.groups)
+    head, tail = heads_and_tails(problem, duration.astype(np.int64))
+    path = max(float((head + duration + tail).max()), 1.0)
+    step = max(float(duration.sum()), 1.0)
+    sent = np.bincount(units.source, units.size, count)
+    received = np.bincount(units.target, units.size, count)
+    slowness = np.mean([link.ns_per_byte for link in problem.cluster.links])
+    sums = [
+        np.bincount(of_op, column, count)
+        for column in (graph.flops, graph.bytes_read + graph.bytes_written, graph.parameter_bytes)
+    ]
+    phases = [np.bincount(of_op, graph.phase == phase, count) for phase in range(len(PHASES))]
+    members = np.bincount(of_op, minlength=count)
+    tagged = graph.layer[longest]
+    layer = np.where(tagged >= 0, tagged, 0) / max(len(graph.layers) - 1, 1)
+    columns = [
+        *(_log(column) for column in sums),
+        _log(sent),
+        _log(received),
+        _log(units.work),
+        np.log1p(units.work / step * 1000),
+        np.log1p((sent + received) * slowness / step * 1000),
+        _log(np.bincount(units.source, minlength=count)) * 4,
+        _log(np.bincount(units.target, minlength=count)) * 4,
+        *(_log(np.maximum(graph.shape[longest], 0)).T * 2),
+        *(phase / members for phase in phases),
+        *_waves(longest / max(graph.num_ops - 1, 1)),
+        *_waves(graph.depth[longest] / max(int(graph.depth.max()), 1)),
+        *_waves(layer),
+        tagged >= 0,
+        *_waves(head[longest] / path),
+        *_waves(tail[longest] / path),
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def device_features(problem: Problem) -> np.ndarray:
+    """(D, DEVICE_FEATURES) float32: speed and memory against the cluster's best, links, number.
+
+    The number, as waves, tells equal devices apart (our choice); how many there are is said too.
+    """
+    cluster, d = problem.cluster, problem.num_devices
+    work = problem.durations.sum(axis=1, dtype=np.float64)[problem.device_class]
+    capacity = cluster.memory_bytes.astype(np.float64)
+    slowness = np.array([link.ns_per_byte for link in cluster.links])[cluster.link_of]
+    latency = np.array([float(link.latency_ns) for link in cluster.links])[cluster.link_of]
+    columns = [
+        np.log(np.maximum(work, 1) / max(work.min(), 1)),
+        capacity / capacity.max(),
+        np.log1p(slowness.mean(axis=0)),
+        np.log1p(slowness.mean(axis=1)),
+        np.log1p(latency.mean(axis=1)) / 10,
+        np.full(d, np.log2(d) / 3),
+        np.full(d, problem.graph.parameter_bytes.sum() / capacity.sum()),
+        *_waves(np.arange(d) / max(d - 1, 1)),
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def no_state(inputs: GraphInputs) -> State:
+    """The state of the first round: nothing is decided yet."""
+    u, d, where = inputs.num_units, inputs.num_devices, inputs.units.device
+    return State(
+        None,
+        None,
+        None,
+        torch.zeros(u, STATE_FEATURES, device=where),
+        torch.zeros(u, d, AFFINITY_FEATURES, device=where),
+    )
+
+
+def state_of(
+    problem: Problem,
+    units: UnitGraph,
+    inputs: GraphInputs,
+    placement: np.ndarray,
+    priority: np.ndarray | None = None,
+    fusion: np.ndarray | None = None,
+    focus: np.ndarray | None = None,
+) -> State:
+    """The state after a round that decided ``placement`` (U,), ``priority`` and ``fusion``.
+
+    Affinity of unit u to device d: is it there; the share of its bytes that come from there, and
+    go there; the device's work and parameter bytes against the mean; and how many of the units
+    just before and after it in the topological order are there.
+    """
+    d, count = problem.num_devices, units.count
+    where = inputs.units.device
+    one_hot = np.eye(d, dtype=np.float32)[placement]
+    total = np.bincount(units.source, units.size, count)
+    total += np.bincount(units.target, units.size, count)
+    total = np.maximum(total, 1.0)[:, None]
+    coming = _bytes_by_device(units.target, placement[units.source], units.size, count, d) / total
+    going = _bytes_by_device(units.source, placement[units.target], units.size, count, d) / total
+    load = np.bincount(placement, units.work, d)
+    load = load / max(load.mean(), 1.0)
+    resident = np.bincount(units.groups.of_op, problem.graph.parameter_bytes, count)
+    held = np.bincount(placement, resident, d)
+    held = held / max(held.mean(), 1.0)
+    near = _moving_mean(one_hot, 32)
+    flat = np.ones((count, 1))
+    affinity = np.stack([one_hot, coming, going, flat * load, flat * held, near], axis=2)
+    kept = (one_hot * (coming + going)).sum(axis=1)
+    critical = np.zeros(count) if focus is None else np.log1p(focus * count)
+    rows = np.stack([np.ones(count), 1 - kept, load[placement] / load.max(), critical], axis=1)
+
+    def long(values: np.ndarray | None) -> torch.Tensor | None:
+        return None if values is None else torch.as_tensor(values, device=where)
+
+    return State(
+        long(placement),
+        long(priority),
+        long(fusion),
+        torch.as_tensor(rows.astype(np.float32), device=where),
+        torch.as_tensor(affinity.astype(np.float32), device=where),
+    )
+
+
+def _bytes_by_device(
+    unit: np.ndarray, device: np.ndarray, size: np.ndarray, count: int, d: int
+) -> np.ndarray:
+    return np.bincount(unit * d + device, size, count * d).reshape(count, d)
+
+
+def _moving_mean(rows: np.ndarray, reach: int) -> np.ndarray:
+    """(U, D): the mean of the rows up to ``reach`` before and after each."""
+    sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0)])
+    low = np.maximum(np.arange(len(rows)) - reach, 0)
+    high = np.minimum(np.arange(len(rows)) + reach + 1, len(rows))
+    return (sums[high] - sums[low]) / (high - low)[:, None]
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    return np.log2(1.0 + values) / 16.0
+
+
+def _waves(fraction: np.ndarray) -> list[np.ndarray]:
+    """SPREAD columns: the fraction, and sines and cosines of 1, 2, 4, … half turns of it."""
+    turns = [np.pi * fraction * 2**octave for octave in range(WAVES)]
+    return [fraction, *(np.sin(turn) for turn in turns), *(np.cos(turn) for turn in turns)]
