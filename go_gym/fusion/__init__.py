@@ -1,1 +1,1 @@
-"""Fusion: plans, what is legal, the greedy default, the fused graph."""
+"""Fusion: which ops become one kernel, what that kernel costs, and the graph that results."""
