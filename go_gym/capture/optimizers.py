@@ -1,10 +1,14 @@
 """Optimizers as functions of parameter, gradient and state, so that an update can be traced."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from go_gym.errors import CaptureError
 
 LEARNING_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 """Adam's defaults (Kingma and Ba 2015)."""
@@ -70,3 +74,99 @@ class Sgd:
         states: Mapping[str, torch.Tensor],
     ) -> list[torch.Tensor]:
         return [parameter - gradient * self.learning_rate]
+
+
+class TorchOptimizer:
+    """An optimizer of ``torch.optim``, parameter by parameter, at its first step."""
+
+    def __init__(
+        self,
+        kind: type[torch.optim.Optimizer],
+        settings: Mapping[str, Mapping[str, Any]],
+        common: Mapping[str, Any],
+    ) -> None:
+        """``settings`` by parameter name; ``common`` for a parameter that is not named there."""
+        self.kind, self.settings, self.common = kind, settings, common
+
+    def states(self, name: str, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
+        leaf, optimizer = self._alone(name, parameter)
+        optimizer.step()
+        return {key: value for key, value in optimizer.state[leaf].items() if _is_kept(value)}
+
+    def update(
+        self,
+        name: str,
+        parameter: torch.Tensor,
+        gradient: torch.Tensor,
+        states: Mapping[str, torch.Tensor],
+    ) -> list[torch.Tensor]:
+        leaf, optimizer = self._alone(name, parameter)
+        leaf.grad = gradient
+        numbers = {key: torch.tensor(value) for key, value in FIRST_STEP.items()}
+        optimizer.state[leaf] = {**numbers, **states}
+        optimizer.step()
+        return [leaf.detach(), *(optimizer.state[leaf][key] for key in states)]
+
+    def _alone(
+        self, name: str, parameter: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.optim.Optimizer]:
+        leaf = parameter.detach().requires_grad_()
+        leaf.grad = torch.zeros_like(leaf)
+        optimizer = self.kind([leaf], **self.settings.get(name, self.common))
+        for group in optimizer.param_groups:
+            group.update({key: False for key in PLAIN if key in group})
+        return leaf, optimizer
+
+
+FIRST_STEP = {"step": 0.0, "mu_product": 1.0}
+"""The plain numbers that torch.optim keeps beside its tensors, before the first step."""
+PLAIN = ("foreach", "fused", "capturable")
+"""Settings of torch.optim that choose among implementations of one update."""
+
+
+def _is_kept(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dim() > 0
+
+
+def optimizer_of(given: Any, model: torch.nn.Module) -> Optimizer:
+    """The functional optimizer for what a user names, gives the class of, or has made.
+
+    Raises:
+        CaptureError: for anything else, and an optimizer of other parameters.
+    """
+    if isinstance(given, str) and given in NAMED:
+        return NAMED[given]
+    if isinstance(given, type) and issubclass(given, torch.optim.Optimizer):
+        return _checked(TorchOptimizer(given, {}, {}))
+    if isinstance(given, torch.optim.Optimizer):
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        known = set(inspect.signature(type(given)).parameters) - {"params"}
+        settings = {}
+        for group in given.param_groups:
+            options = {key: value for key, value in group.items() if key in known}
+            for parameter in group["params"]:
+                if id(parameter) not in names:
+                    raise CaptureError("the optimizer holds a parameter that is not the model's")
+                settings[names[id(parameter)]] = options
+        common = {key: value for key, value in given.defaults.items() if key in known}
+        return _checked(TorchOptimizer(type(given), settings, common))
+    raise CaptureError(
+        f"optimizer {given!r}: expected {', '.join(map(repr, NAMED))}, a class of torch.optim, or "
+        "an instance of one"
+    )
+
+
+NAMED: dict[str, Optimizer] = {"adam": Adam(), "sgd": Sgd()}
+
+
+def _checked(optimizer: TorchOptimizer) -> Optimizer:
+    """The optimizer, tried on a small parameter; raises CaptureError if it fails there."""
+    try:
+        with FakeTensorMode():
+            optimizer.states("", torch.zeros(2, 2))
+    except Exception as error:
+        raise CaptureError(
+            f"optimizer {optimizer.kind.__name__} cannot be captured: {error}; expected one that "
+            "updates each parameter from its own dense gradient"
+        ) from error
+    return optimizer

@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
+from go_gym.capture.blame import blamed
 from go_gym.capture.columns import graph_of
 from go_gym.capture.optimizers import Adam
 from go_gym.capture.program import Program, program_of
 from go_gym.capture.trace import Traced, trace_inference, trace_training_step
-from go_gym.errors import CaptureError
 from go_gym.graph.model import ComputationGraph
 
 Build = Callable[[], torch.nn.Module]
@@ -89,11 +89,11 @@ def _training(name: str, build: Build, inputs: Inputs, layer_of: LayerOf) -> Tra
     try:
         return trace_training_step(build, inputs, layer_of, Adam())
     except Exception as error:
-        raise CaptureError(f"{name}: the training step cannot be traced: {error}") from error
+        raise blamed(error, f"{name}: the training step") from error
 
 
 def _inference(name: str, build: Build, inputs: Inputs, layer_of: LayerOf) -> Traced:
     try:
         return trace_inference(build, inputs, layer_of)
     except Exception as error:
-        raise CaptureError(f"{name}: the forward pass cannot be traced: {error}") from error
+        raise blamed(error, f"{name}: the forward pass") from error

@@ -6,14 +6,16 @@ functional optimizer; each recorded node is tagged, as it is made, with its phas
 parameter.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx import GraphModule, Node
+from torch._guards import detect_fake_mode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.experimental.proxy_tensor import PythonKeyTracer, make_fx
 from torch.utils import _pytree
 
@@ -34,15 +36,24 @@ class Tag:
 
 @dataclass
 class Recorder:
-    """What the program is doing while it is traced."""
+    """What the program is doing while it is traced.
+
+    With ``own_phases`` the program calls backward itself: ops are forward before it, backward
+    while autograd runs, and optimizer after it.
+    """
 
     layer_of: Callable[[str], str | None]
+    own_phases: bool = False
     phase: str = "forward"
     parameter: int | None = None
     path: list[str] = field(default_factory=list)
     layer_of_sequence: dict[int, str | None] = field(default_factory=dict)
 
     def tag(self) -> Tag:
+        if self.own_phases:
+            running = torch._C._current_autograd_node() is not None
+            after = "forward" if self.phase == "forward" else "optimizer"
+            self.phase = "backward" if running else after
         if self.phase == "forward":
             layer = self.layer_of(self.path[-1]) if self.path else None
             # autograd numbers its node before the op is recorded
@@ -86,6 +97,7 @@ def trace_training_step(
     inputs: Callable[[], Sequence[Any]],
     layer_of: Callable[[str], str | None],
     optimizer: Optimizer,
+    score: Callable[[Callable[..., Any], Sequence[Any]], Any] = lambda call, inputs: call(*inputs),
 ) -> Traced:
     """Record one training step.
 
@@ -94,13 +106,16 @@ def trace_training_step(
         inputs: makes the inputs.
         layer_of: the layer tag of a module path, None for none.
         optimizer: updates the parameters that require a gradient.
+        score: the scalar loss, given the model as a function, and the inputs.
     """
-    with FakeTensorMode():
+    with FakeTensorMode(allow_non_fake_inputs=True):
         model, (batch, whole) = build(), _split(inputs())
         resident = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        fixed = {name: t.detach() for name, t in resident.items() if name not in named}
-        names, values = list(named), [value.detach() for value in named.values()]
+        fixed = {name: _fake(t) for name, t in resident.items() if name not in named}
+        names, values = list(named), [_fake(value) for value in named.values()]
+        if not names:
+            raise CaptureError("no parameter requires a gradient: capture it without an optimizer")
         states = [optimizer.states(name, value) for name, value in zip(names, values, strict=True)]
         keys = list(dict.fromkeys(key for each in states for key in each))
         recorder = Recorder(layer_of)
@@ -110,7 +125,12 @@ def trace_training_step(
             tensors = dict(zip(names, leaves, strict=True))
             tensors.update(zip(fixed, constants, strict=True))
             recorder.phase = "forward"
-            loss = torch.func.functional_call(model, tensors, whole(batch))
+
+            def call(*arguments):
+                return torch.func.functional_call(model, tensors, arguments)
+
+            loss = score(call, whole(batch))
+            _check_loss(loss)
             recorder.phase = "backward"
             gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
             recorder.phase = "optimizer"
@@ -118,7 +138,8 @@ def trace_training_step(
             for number, gradient in enumerate(gradients):
                 if gradient is None:
                     raise CaptureError(
-                        f"parameter {names[number]!r} does not reach the loss: leave it out"
+                        f"parameter {names[number]!r} does not reach the loss: leave it out, or "
+                        "set requires_grad to False"
                     )
                 recorder.parameter = number
                 own = {key: state[number] for key, state in states.items() if number in state}
@@ -150,20 +171,28 @@ def trace_inference(
     build: Callable[[], torch.nn.Module],
     inputs: Callable[[], Sequence[Any]],
     layer_of: Callable[[str], str | None],
+    own_phases: bool = False,
 ) -> Traced:
-    """Record one forward pass without gradients; the arguments are as for a training step."""
-    with FakeTensorMode():
+    """Record one forward pass without gradients; the arguments are as for a training step.
+
+    With ``own_phases`` gradients are on, for a program that calls backward itself.
+    """
+    with FakeTensorMode(allow_non_fake_inputs=True):
         model, (batch, whole) = build(), _split(inputs())
         resident = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-        fixed = {name: tensor.detach() for name, tensor in resident.items()}
+        fixed = {name: _fake(tensor) for name, tensor in resident.items()}
 
         def forward(constants, batch):
             tensors = dict(zip(fixed, constants, strict=True))
-            with torch.no_grad():
+            with torch.set_grad_enabled(own_phases):
                 results = torch.func.functional_call(model, tensors, whole(batch))
-            return [leaf for leaf in _pytree.tree_leaves(results) if _is_tensor(leaf)]
+            leaves = [leaf for leaf in _pytree.tree_leaves(results) if _is_tensor(leaf)]
+            if not leaves:
+                raise CaptureError("the program gives no tensor: return its results")
+            return [leaf.detach() if leaf.requires_grad else leaf for leaf in leaves]
 
-        module = _record(model, Recorder(layer_of), forward, list(fixed.values()), batch)
+        recorder = Recorder(layer_of, own_phases)
+        module = _record(model, recorder, forward, list(fixed.values()), batch)
     placeholders = [
         *_fixed(model, fixed),
         *(Placeholder("input", f"input:{number}") for number in range(len(batch))),
@@ -182,6 +211,28 @@ def _fixed(model: torch.nn.Module, names: Iterable[str]) -> list[Placeholder]:
     ]
 
 
+def _check_loss(loss: Any) -> None:
+    if not _is_tensor(loss):
+        raise CaptureError(
+            f"the loss is a {type(loss).__name__}, expected a scalar tensor: give loss=, which "
+            "makes it from what the model gives"
+        )
+    if loss.numel() != 1:
+        raise CaptureError(
+            f"the loss has shape {tuple(loss.shape)}, expected a scalar: reduce it (mean or sum), "
+            "or give loss="
+        )
+
+
+def _fake(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor without values or gradient; of shape, strides and dtype of one that has them."""
+    if isinstance(tensor, FakeTensor) and tensor.fake_mode is detect_fake_mode():
+        return tensor.detach()
+    if tensor.layout != torch.strided:
+        raise CaptureError(f"a {tensor.layout} tensor is given, expected a dense one")
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
+
+
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, torch.Tensor)
 
@@ -197,7 +248,85 @@ def _split(arguments: Sequence[Any]) -> tuple[list[torch.Tensor], Callable[[list
             filled[place] = tensor
         return _pytree.tree_unflatten(filled, form)
 
-    return [leaves[place] for place in places], whole
+    return [_fake(leaves[place]) for place in places], whole
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's log of a failing op: the error that we raise says it."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    disabled, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = disabled
+
+
+@contextmanager
+def unrolled_layers() -> Iterator[None]:
+    """Without oneDNN, for which a recurrent layer over all its steps is one op."""
+    enabled = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
+
+
+def without_mutation(traced: Traced) -> Traced:
+    """The same program without ops that write to their inputs; itself if it has none.
+
+    Every op then depends on all that it needs, so devices may run them in any order that the
+    graph allows. What the program writes to its inputs (running statistics) becomes a result.
+    """
+    calls = [node for node in traced.module.graph.nodes if node.op == "call_function"]
+    if not any(_writes(node) for node in calls):
+        return traced
+    replay = _Replay(traced.module)
+    with FakeTensorMode(allow_non_fake_inputs=True), _tagged_nodes(replay):
+        values = [
+            _fake(node.meta["val"])
+            for node in traced.module.graph.nodes
+            if node.op == "placeholder"
+        ]
+        run = torch.func.functionalize(lambda *args: replay.run(*args), remove="mutations")
+        module = make_fx(run, tracing_mode="fake")(*values)
+    graph = module.graph
+    (output,) = (node for node in graph.nodes if node.op == "output")
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
+    results, names = [_viewed(result) for result in output.args[0]], list(traced.outputs)
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten.copy_.default and node.args[0] in inputs:
+            name = traced.placeholders[inputs.index(node.args[0])].name
+            if name not in names:
+                results.append(node.args[1])
+                names.append(name)
+            graph.erase_node(node)
+    output.args = (results,)
+    graph.eliminate_dead_code()
+    return replace(traced, module=module, outputs=tuple(names))
+
+
+def _viewed(result: Any) -> Any:
+    """The node behind the detach that functionalisation puts around each result."""
+    return result.args[0] if result.target is torch.ops.aten.detach.default else result
+
+
+def _writes(node: Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+class _Replay(Interpreter):
+    """Runs a recorded program again; says of each op what was said when it was recorded."""
+
+    current: Tag | None = None
+
+    def run_node(self, node: Node) -> Any:
+        self.current = node.meta.get(TAG)
+        return super().run_node(node)
+
+    def tag(self) -> Tag:
+        return self.current or Tag("forward", None)
 
 
 def _record(
@@ -205,10 +334,15 @@ def _record(
 ) -> GraphModule:
     """The program that ``function`` runs on ``args``, tagged, without dead code."""
     hooks = _follow_modules(model, recorder)
-    with _tagged_nodes(recorder):
-        module = make_fx(function, tracing_mode="fake")(*args)
-    for hook in hooks:
-        hook.remove()
+    try:
+        with _tagged_nodes(recorder), _quiet():
+            module = make_fx(function, tracing_mode="fake")(*args)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for node in reversed(module.graph.nodes):  # marks of torch.profiler: no ops
+        if isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "profiler":
+            module.graph.erase_node(node)
     module.graph.eliminate_dead_code()
     return module
 
@@ -228,7 +362,7 @@ def _follow_modules(model: torch.nn.Module, recorder: Recorder) -> list[Any]:
 
 
 @contextmanager
-def _tagged_nodes(recorder: Recorder) -> Iterator[None]:
+def _tagged_nodes(recorder: Recorder | _Replay) -> Iterator[None]:
     """Have every node that make_fx records carry the recorder's tag."""
     tracer: Any = PythonKeyTracer
     original = tracer.create_node
