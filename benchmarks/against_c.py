@@ -59,7 +59,7 @@ Outcome = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 class CTables(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in Tables._fields] + [
-        (name, ctypes.c_int64) for name in ("n", "t", "u", "d")
+        (name, ctypes.c_int64) for name in ("n", "t", "u", "d", "s", "k", "m")
     ]
 
 
@@ -86,9 +86,10 @@ class CLibrary:
         self, tables: Tables, contention: int, placements: np.ndarray, levels: np.ndarray
     ) -> tuple[Callable[[], Outcome], Callable[[], None]]:
         """What simulates every row of ``placements``, and what frees its memory."""
-        n, t, u = len(tables.ops) - 1, len(tables.tensors) - 1, len(tables.uses)
-        d = len(tables.capacity)
-        given = CTables(*(column.ctypes.data for column in tables), n, t, u, d)
+        n, t, d = len(tables.op), len(tables.tensor), len(tables.capacity)
+        lengths = [len(tables.sources), len(tables.parameters), len(tables.followers)]
+        uses = int(tables.op["inputs"].sum())
+        given = CTables(*(column.ctypes.data for column in tables), n, t, uses, d, *lengths)
         simulation = self.library.sim_new(ctypes.byref(given), contention)
         outcome = empty_outcome(len(placements), d)
         columns = [column.ctypes.data for column in outcome]

@@ -19,23 +19,16 @@ enum { FREE, LINK, EGRESS, DUPLEX }; /* the order of CONTENTION_MODELS */
 /* -- the tables, as NumPy lays them out */
 
 typedef struct {
-    uint32_t tensors, releases, inputs, leader;
-    int64_t size, parameters;
+    uint32_t device, missing; /* of the simulation */
+    uint32_t packet, inputs;
 } Op;
 
 typedef struct {
-    uint32_t uses, producer, alias_use, pad;
-    int64_t size, local_size;
+    uint32_t device; /* of the simulation, */
+    int32_t holders; /* likewise */
+    uint32_t alias, alias_use;
+    int64_t local_size, size;
 } Tensor;
-
-typedef struct {
-    uint32_t consumer, tensor;
-    int32_t hold;
-} Use;
-
-typedef struct {
-    uint32_t use, tensor, producer;
-} Release;
 
 typedef struct {
     double ns_per_byte;
@@ -43,34 +36,35 @@ typedef struct {
 } Link;
 
 typedef struct {
-    const Op *ops;
-    const Tensor *tensors;
-    const Use *uses;
-    const Release *releases;
-    const int64_t *durations; /* (classes, n) */
-    const uint16_t *link_of;  /* (d, d) */
+    const uint64_t *program;
+    const Op *op;
+    const Tensor *tensor;
+    const uint32_t *sources;
+    const int64_t *parameters; /* (k, 2) */
+    const int64_t *followers;  /* (m, 2) */
+    const uint16_t *link_of;   /* (d, d) */
     const Link *links;
     const uint32_t *device_class;
     const int64_t *capacity;
-    int64_t n, t, u, d;
+    int64_t n, t, u, d, num_sources, num_parameters, num_followers;
 } Tables;
 
 /* -- what changes during a simulation */
 
 typedef struct {
-    uint32_t device, missing;
-} OpState;
+    uint32_t slot, next, consumer, pad;
+} Use;
 
 typedef struct {
-    uint32_t slot;
+    int64_t requested, size;
+    uint32_t tensor, source, device;
     int32_t holders;
-    uint32_t next_use, next_copy, next_request, device;
-    int64_t requested;
-} UseState;
+    uint32_t use, next_copy, next, previous;
+} Slot;
 
 typedef struct {
-    int64_t base, head, tail, moment, moment_start, memory, peak, busy;
-    uint32_t running, touched, seen, seen_slot, seen_tail, fresh;
+    int64_t base, head, tail, moment, moment_start, memory, peak, room, busy;
+    uint32_t running, touched, seen, seen_slot, seen_tail, pad;
 } Device;
 
 typedef struct {
@@ -80,6 +74,7 @@ typedef struct {
 
 typedef struct {
     int64_t level, time;
+    uint32_t op, pad;
 } Queued;
 
 typedef struct {
@@ -88,21 +83,27 @@ typedef struct {
 
 typedef struct {
     Tables in;
-    OpState *op;
-    int32_t *holders;
-    UseState *use;
+    Op *op;
+    Tensor *tensor;
+    Use *use;
+    Slot *slots;
     uint32_t *queue;
-    Queued *queued;
+    Queued *heap;
     Device *devices;
     Port *ports;
     uint32_t *device_list, *port_list;
-    Event *events;
+    Event *events; /* a heap, from 1 */
+    int64_t *ending;
     int64_t num_ports;
-    int64_t num_touched, num_listed, num_events;
+    int64_t num_touched, num_listed, num_events, num_ending, num_slots;
+    uint32_t spare; /* first slot given back */
     int64_t moved, oom_time, oom_device, stray;
     const int64_t *priority; /* of the row at hand */
     int64_t now;
 } Sim;
+
+INLINE uint32_t low(uint64_t word) { return (uint32_t)word; }
+INLINE uint32_t high(uint64_t word) { return (uint32_t)(word >> 32); }
 
 /* -- memory */
 
@@ -111,7 +112,7 @@ INLINE void allocate(Sim *s, uint32_t here, int64_t size) {
     dev->memory += size;
     if (dev->memory > dev->peak) {
         dev->peak = dev->memory;
-        if (dev->memory > s->in.capacity[here] &&
+        if (dev->memory > dev->room &&
             (s->oom_time < 0 || (s->oom_time == s->now && here < s->oom_device))) {
             s->oom_time = s->now;
             s->oom_device = here;
@@ -119,55 +120,53 @@ INLINE void allocate(Sim *s, uint32_t here, int64_t size) {
     }
 }
 
-INLINE void release(Sim *s, uint32_t here, uint32_t use, uint32_t tensor, uint32_t producer) {
-    while (s->op[producer].device == here) {
-        if (--s->holders[tensor] != 0)
+INLINE void release(Sim *s, uint32_t here, uint32_t tensor, uint32_t use) {
+    while (s->tensor[tensor].device == here) {
+        Tensor *freed = &s->tensor[tensor];
+        if (--freed->holders != 0)
             return;
-        const Tensor *freed = &s->in.tensors[tensor];
         s->devices[here].memory -= freed->local_size;
-        use = freed->alias_use;
-        if (use == NONE)
+        if (freed->alias == NONE)
             return;
-        tensor = s->in.uses[use].tensor;
-        producer = s->in.tensors[tensor].producer;
+        tensor = freed->alias;
+        use = freed->alias_use;
     }
-    if (--s->use[s->use[use].slot].holders == 0)
-        s->devices[here].memory -= s->in.tensors[tensor].size;
+    uint32_t slot = s->use[use].slot;
+    Slot *copy = &s->slots[slot];
+    if (--copy->holders == 0) {
+        s->devices[here].memory -= copy->size;
+        copy->next = s->spare;
+        s->spare = slot;
+    }
 }
 
 /* -- events */
 
-INLINE void push_event(Sim *s, int64_t time, int64_t code) {
-    Event *events = s->events;
-    size_t i = (size_t)s->num_events++;
-    while (i > 0) {
-        size_t parent = (i - 1) >> 1;
-        if (events[parent].time <= time)
-            break;
-        events[i] = events[parent];
-        i = parent;
-    }
-    events[i] = (Event){time, code};
+INLINE void rise_event(Event *events, size_t i, Event event) {
+    for (; i > 1 && events[i >> 1].time > event.time; i >>= 1)
+        events[i] = events[i >> 1];
+    events[i] = event;
+}
+
+INLINE void push_event(Sim *s, int64_t duration, int64_t code) {
+    if (duration == 0)
+        s->ending[s->num_ending++] = code;
+    else
+        rise_event(s->events, (size_t)++s->num_events, (Event){s->now + duration, code});
 }
 
 INLINE int64_t pop_event(Sim *s) {
     Event *events = s->events;
-    int64_t top = events[0].code;
-    size_t size = (size_t)--s->num_events;
+    int64_t top = events[1].code;
+    size_t size = (size_t)s->num_events--, i = 1;
     Event last = events[size];
-    size_t i = 0;
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= size)
-            break;
-        if (child + 1 < size && events[child + 1].time < events[child].time)
-            child++;
-        if (events[child].time >= last.time)
-            break;
+    events[size].time = INT64_MAX; /* spares a check below */
+    for (size_t child = 2; child < size; child = i << 1) {
+        child += events[child + 1].time < events[child].time;
         events[i] = events[child];
         i = child;
     }
-    events[i] = last;
+    rise_event(events, i, last);
     return top;
 }
 
@@ -178,18 +177,18 @@ INLINE void touch(Sim *s, uint32_t here) {
     s->device_list[s->num_touched++] = here;
 }
 
-INLINE bool before(const Sim *s, size_t i, Queued key, uint32_t op) {
-    Queued entry = s->queued[i];
-    if (entry.level != key.level)
-        return entry.level < key.level;
-    if (entry.time != key.time)
-        return entry.time < key.time;
-    return s->queue[i] < op;
+INLINE bool before(Queued a, Queued b) {
+    if (a.level != b.level)
+        return a.level < b.level;
+    if (a.time != b.time)
+        return a.time < b.time;
+    return a.op < b.op;
 }
 
-INLINE void put(Sim *s, size_t i, Queued key, uint32_t op) {
-    s->queued[i] = key;
-    s->queue[i] = op;
+INLINE void rise(Queued *heap, size_t i, Queued entry) {
+    for (; i > 0 && !before(heap[(i - 1) >> 1], entry); i = (i - 1) >> 1)
+        heap[i] = heap[(i - 1) >> 1];
+    heap[i] = entry;
 }
 
 INLINE void make_ready(Sim *s, uint32_t op, bool by_level) {
@@ -197,23 +196,15 @@ INLINE void make_ready(Sim *s, uint32_t op, bool by_level) {
     Device *dev = &s->devices[here];
     int64_t i = dev->tail++;
     if (by_level) {
-        Queued key = {-s->priority[op], s->now};
-        size_t base = (size_t)dev->base, at = (size_t)(i - dev->base);
-        while (at > 0) {
-            size_t parent = (at - 1) >> 1;
-            if (before(s, base + parent, key, op))
-                break;
-            put(s, base + at, s->queued[base + parent], s->queue[base + parent]);
-            at = parent;
-        }
-        put(s, base + at, key, op);
+        rise(s->heap + dev->base, (size_t)(i - dev->base),
+             (Queued){-s->priority[op], s->now, op, 0});
     } else {
         if (dev->moment != s->now) {
             dev->moment = s->now;
             dev->moment_start = i;
         }
-        int64_t low = dev->moment_start > dev->head ? dev->moment_start : dev->head;
-        while (i > low && s->queue[i - 1] > op) {
+        int64_t lowest = dev->moment_start > dev->head ? dev->moment_start : dev->head;
+        while (i > lowest && s->queue[i - 1] > op) {
             s->queue[i] = s->queue[i - 1];
             i--;
         }
@@ -224,63 +215,67 @@ INLINE void make_ready(Sim *s, uint32_t op, bool by_level) {
 }
 
 INLINE uint32_t pop_highest(Sim *s, Device *dev) {
-    size_t base = (size_t)dev->base, size = (size_t)(--dev->tail - dev->base);
-    uint32_t top = s->queue[base], op = s->queue[base + size];
-    Queued key = s->queued[base + size];
-    size_t i = 0;
-    for (;;) {
+    Queued *heap = s->heap + dev->base;
+    size_t size = (size_t)(--dev->tail - dev->base), i = 0;
+    Queued last = heap[size];
+    uint32_t top = heap[0].op;
+    while (2 * i + 1 < size) {
         size_t child = 2 * i + 1;
-        if (child >= size)
-            break;
-        size_t c = base + child;
-        if (child + 1 < size && before(s, c + 1, s->queued[c], s->queue[c])) {
-            child++;
-            c++;
+        if (child + 1 < size) {
+            Queued left = heap[child], right = heap[child + 1];
+            child += (right.level < left.level) |
+                     ((right.level == left.level) &
+                      ((right.time < left.time) |
+                       ((right.time == left.time) & (right.op < left.op))));
         }
-        if (!before(s, c, key, op))
-            break;
-        put(s, base + i, s->queued[c], s->queue[c]);
+        heap[i] = heap[child];
         i = child;
     }
-    put(s, base + i, key, op);
+    rise(heap, i, last);
     return top;
 }
 
 /* -- transfer queues */
 
-INLINE uint32_t note_remote(Sim *s, uint32_t use, int32_t hold, uint32_t tensor, uint32_t there,
-                            uint32_t fresh) {
-    UseState *state = &s->use[use];
+/* Book a use on device `there`; its slot if it is the first one there, else NONE. */
+INLINE uint32_t use_elsewhere(Sim *s, uint32_t use, uint32_t consumer, int32_t hold,
+                              uint32_t tensor, uint32_t here, uint32_t there) {
     Device *dev = &s->devices[there];
-    state->next_use = NONE;
+    s->use[use].next = NONE;
+    s->use[use].consumer = consumer;
     if (dev->seen == tensor) {
-        state->slot = dev->seen_slot;
-        s->use[dev->seen_tail].next_use = use;
+        s->use[use].slot = dev->seen_slot;
+        s->use[dev->seen_tail].next = use;
         dev->seen_tail = use;
-        s->use[dev->seen_slot].holders += hold;
-        return fresh;
+        s->slots[dev->seen_slot].holders += hold;
+        return NONE;
     }
+    uint32_t slot = s->spare;
+    if (slot == NONE)
+        slot = (uint32_t)s->num_slots++;
+    else
+        s->spare = s->slots[slot].next;
+    s->use[use].slot = slot;
     dev->seen = tensor;
-    dev->seen_slot = use;
+    dev->seen_slot = slot;
     dev->seen_tail = use;
-    state->slot = use;
-    state->device = there;
-    state->holders = hold;
-    uint32_t i = fresh;
-    while (i > 0 && s->use[s->devices[i - 1].fresh].device > there) {
-        s->devices[i].fresh = s->devices[i - 1].fresh;
-        i--;
-    }
-    s->devices[i].fresh = use;
-    return fresh + 1;
+    s->slots[slot] = (Slot){.requested = s->now,
+                            .size = s->tensor[tensor].size,
+                            .tensor = tensor,
+                            .source = here,
+                            .device = there,
+                            .holders = hold,
+                            .use = use,
+                            .next_copy = NONE};
+    return slot;
 }
 
 INLINE bool earlier(const Sim *s, uint32_t a, uint32_t b) {
-    const UseState *x = &s->use[a], *y = &s->use[b];
+    const Slot *x = &s->slots[a], *y = &s->slots[b];
     if (x->requested != y->requested)
         return x->requested < y->requested;
-    if (s->in.uses[a].tensor != s->in.uses[b].tensor)
-        return s->in.uses[a].tensor < s->in.uses[b].tensor;
+    if (x->tensor != y->tensor)
+        return x->tensor < y->tensor;
     return x->device < y->device;
 }
 
@@ -307,7 +302,7 @@ INLINE void look_at_port(Sim *s, uint32_t where, int contention) {
         Port *port = &s->ports[where];
         if (port->waiting_for != NONE)
             return;
-        uint32_t there = s->use[port->head].device;
+        uint32_t there = s->slots[port->head].device;
         port->waiting_for = there;
         port->waiting_next = s->ports[there].waiting;
         s->ports[there].waiting = where;
@@ -316,28 +311,26 @@ INLINE void look_at_port(Sim *s, uint32_t where, int contention) {
     list_port(s, where);
 }
 
-INLINE void enqueue(Sim *s, uint32_t where, uint32_t slot, int contention) {
-    UseState *use = s->use;
+INLINE void request(Sim *s, uint32_t where, uint32_t slot, int contention) {
+    Slot *slots = s->slots, *copy = &slots[slot];
     Port *port = &s->ports[where];
-    use[slot].requested = s->now;
-    use[slot].next_request = NONE;
-    if (port->head == NONE) {
-        port->head = port->tail = slot;
-    } else if (earlier(s, port->tail, slot)) {
-        use[port->tail].next_request = slot;
-        port->tail = slot;
-    } else if (earlier(s, slot, port->head)) {
-        use[slot].next_request = port->head;
+    uint32_t before = port->tail;
+    while (before != NONE && earlier(s, slot, before))
+        before = slots[before].previous;
+    copy->previous = before;
+    if (before == NONE) {
+        copy->next = port->head;
         port->head = slot;
         if (contention == DUPLEX)
             stop_waiting(s, where);
     } else {
-        uint32_t at = port->head;
-        while (earlier(s, use[at].next_request, slot))
-            at = use[at].next_request;
-        use[slot].next_request = use[at].next_request;
-        use[at].next_request = slot;
+        copy->next = slots[before].next;
+        slots[before].next = slot;
     }
+    if (copy->next == NONE)
+        port->tail = slot;
+    else
+        slots[copy->next].previous = slot;
     if (!port->busy)
         look_at_port(s, where, contention);
 }
@@ -345,75 +338,69 @@ INLINE void enqueue(Sim *s, uint32_t where, uint32_t slot, int contention) {
 /* -- the event loop */
 
 INLINE void end_op(Sim *s, uint32_t here, int contention, bool by_level) {
-    const Tables *in = &s->in;
     Device *dev = &s->devices[here];
-    uint32_t op = dev->running;
+    const uint64_t *at = s->in.program + s->op[dev->running].packet;
+    uint64_t counts = at[1];
+    uint32_t tensor = low(at[2]);
+    at += 3;
     dev->running = NONE;
     if (!dev->touched)
         touch(s, here);
-    for (uint32_t tensor = in->ops[op].tensors; tensor < in->ops[op + 1].tensors; tensor++) {
+    for (uint32_t i = low(counts); i > 0; i--, at++)
+        release(s, here, low(*at), high(*at));
+    for (uint32_t i = high(counts); i > 0; i--, tensor++) {
         int32_t held = 0;
-        uint32_t fresh = 0;
-        for (uint32_t j = in->tensors[tensor].uses; j < in->tensors[tensor + 1].uses; j++) {
-            const Use *use = &in->uses[j];
-            OpState *user = &s->op[use->consumer];
+        uint32_t first = NONE, use = low(*at);
+        const uint64_t *last = at + high(*at);
+        for (; at < last; use++) {
+            at++;
+            uint32_t consumer = low(*at);
+            int32_t hold = (int32_t)high(*at);
+            Op *user = &s->op[consumer];
             if (user->device == here) {
-                held += use->hold;
+                held += hold;
                 if (--user->missing == 0)
-                    make_ready(s, use->consumer, by_level);
-            } else {
-                fresh = note_remote(s, j, use->hold, tensor, user->device, fresh);
+                    make_ready(s, consumer, by_level);
+                continue;
             }
-        }
-        if (fresh > 0) {
-            if (contention == EGRESS) {
-                held++;
-                for (uint32_t k = 0; k < fresh; k++)
-                    s->use[s->devices[k].fresh].next_copy =
-                        k + 1 < fresh ? s->devices[k + 1].fresh : NONE;
-                fresh = 1;
-            } else {
-                held += (int32_t)fresh;
-                for (uint32_t k = 0; k < fresh; k++)
-                    s->use[s->devices[k].fresh].next_copy = NONE;
+            uint32_t slot = use_elsewhere(s, use, consumer, hold, tensor, here, user->device);
+            if (slot == NONE)
+                continue;
+            if (contention == EGRESS && first != NONE) {
+                s->slots[slot].next_copy = s->slots[first].next_copy;
+                s->slots[first].next_copy = slot;
+                continue;
             }
-            for (uint32_t k = 0; k < fresh; k++) {
-                uint32_t slot = s->devices[k].fresh;
-                if (contention == FREE) {
-                    s->port_list[s->num_listed++] = slot;
-                } else {
-                    uint32_t where = here;
-                    if (contention == LINK)
-                        where = here * (uint32_t)in->d + s->use[slot].device;
-                    enqueue(s, where, slot, contention);
-                }
-            }
+            held++;
+            first = slot;
+            if (contention == FREE)
+                s->port_list[s->num_listed++] = slot;
+            else if (contention == LINK)
+                request(s, here * (uint32_t)s->in.d + user->device, slot, contention);
+            else
+                request(s, here, slot, contention);
         }
-        if (held == 0) {
-            s->holders[tensor] = 1;
-            release(s, here, NONE, tensor, op);
-        } else {
-            s->holders[tensor] = held;
+        at++;
+        Tensor *made = &s->tensor[tensor];
+        made->device = here;
+        made->holders = held;
+        if (held == 0) { /* nobody wants it */
+            made->holders = 1;
+            release(s, here, tensor, NONE);
         }
-    }
-    for (uint32_t j = in->ops[op].releases; j < in->ops[op + 1].releases; j++) {
-        const Release *let = &in->releases[j];
-        release(s, here, let->use, let->tensor, let->producer);
     }
 }
 
 INLINE void end_transfer(Sim *s, uint32_t slot, int contention, bool by_level) {
-    const Tables *in = &s->in;
-    uint32_t moved = in->uses[slot].tensor;
-    uint32_t producer = in->tensors[moved].producer, source = s->op[producer].device;
+    uint32_t source = s->slots[slot].source;
     if (contention != FREE) {
         uint32_t where = source;
         if (contention == LINK)
-            where = source * (uint32_t)in->d + s->use[slot].device;
+            where = source * (uint32_t)s->in.d + s->slots[slot].device;
         Port *port = &s->ports[where];
         port->busy = 0;
         if (contention == DUPLEX) {
-            uint32_t there = s->use[slot].device;
+            uint32_t there = s->slots[slot].device;
             s->ports[there].incoming_busy = 0;
             if (s->ports[there].waiting != NONE)
                 list_port(s, there);
@@ -421,17 +408,16 @@ INLINE void end_transfer(Sim *s, uint32_t slot, int contention, bool by_level) {
         if (port->head != NONE)
             look_at_port(s, where, contention);
     }
-    release(s, source, NONE, moved, producer);
-    for (uint32_t copy = slot; copy != NONE; copy = s->use[copy].next_copy)
-        for (uint32_t reader = copy; reader != NONE; reader = s->use[reader].next_use) {
-            uint32_t op = in->uses[reader].consumer;
+    release(s, source, s->slots[slot].tensor, NONE);
+    for (; slot != NONE; slot = s->slots[slot].next_copy)
+        for (uint32_t reader = s->slots[slot].use; reader != NONE; reader = s->use[reader].next) {
+            uint32_t op = s->use[reader].consumer;
             if (--s->op[op].missing == 0)
                 make_ready(s, op, by_level);
         }
 }
 
 INLINE void start_ops(Sim *s, bool by_level) {
-    const Tables *in = &s->in;
     int64_t count = s->num_touched;
     s->num_touched = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -441,11 +427,12 @@ INLINE void start_ops(Sim *s, bool by_level) {
         if (dev->running != NONE || dev->head == dev->tail)
             continue;
         uint32_t op = by_level ? pop_highest(s, dev) : s->queue[dev->head++];
-        int64_t duration = in->durations[in->device_class[here] * (size_t)in->n + op];
+        const uint64_t *packet = s->in.program + s->op[op].packet;
+        int64_t duration = (int64_t) * (packet - 1 - s->in.device_class[here]);
         dev->running = op;
         dev->busy += duration;
-        allocate(s, here, in->ops[op].size);
-        push_event(s, s->now + duration, here);
+        allocate(s, here, (int64_t)*packet);
+        push_event(s, duration, here);
     }
 }
 
@@ -456,8 +443,7 @@ INLINE void start_transfers(Sim *s, int contention) {
     for (int64_t i = 0; i < count; i++) {
         uint32_t slot = s->port_list[i];
         if (contention != FREE) {
-            uint32_t where = slot;
-            Port *port = &s->ports[where];
+            Port *port = &s->ports[slot];
             port->listed = 0;
             if (contention == DUPLEX) {
                 if (port->incoming_busy || port->waiting == NONE)
@@ -474,68 +460,88 @@ INLINE void start_transfers(Sim *s, int contention) {
                 continue;
             }
             slot = port->head;
-            port->head = s->use[slot].next_request;
+            port->head = s->slots[slot].next;
+            if (port->head == NONE)
+                port->tail = NONE;
+            else
+                s->slots[port->head].previous = NONE;
             port->busy = 1;
         }
-        uint32_t moved = in->uses[slot].tensor;
-        uint32_t source = s->op[in->tensors[moved].producer].device;
-        int64_t size = in->tensors[moved].size, longest = 0;
-        for (uint32_t copy = slot; copy != NONE; copy = s->use[copy].next_copy) {
-            uint32_t there = s->use[copy].device;
-            const Link *link = &in->links[in->link_of[source * (size_t)in->d + there]];
-            int64_t time = link->latency + (int64_t)rint((double)size * link->ns_per_byte);
+        int64_t longest = 0;
+        for (uint32_t copy = slot; copy != NONE; copy = s->slots[copy].next_copy) {
+            const Slot *moving = &s->slots[copy];
+            const Link *link =
+                &in->links[in->link_of[moving->source * (size_t)in->d + moving->device]];
+            int64_t time = link->latency + (int64_t)rint((double)moving->size * link->ns_per_byte);
             if (time > longest)
                 longest = time;
-            allocate(s, there, size);
-            s->moved += size;
+            allocate(s, moving->device, moving->size);
+            s->moved += moving->size;
         }
-        push_event(s, s->now + longest, (int64_t)slot + in->d);
+        push_event(s, longest, (int64_t)slot + in->d);
     }
 }
 
-INLINE void simulate(Sim *s, const int64_t *placement, int contention, bool by_level) {
+INLINE void begin(Sim *s, const int64_t *placement, bool by_level) {
     const Tables *in = &s->in;
-    const int64_t n = in->n, d = in->d;
     s->now = 0;
-    s->num_touched = s->num_listed = s->num_events = 0;
+    s->num_touched = s->num_listed = s->num_events = s->num_ending = s->num_slots = 0;
+    s->spare = NONE;
     s->moved = 0;
     s->oom_time = s->oom_device = s->stray = -1;
-    for (int64_t i = 0; i < d; i++)
-        s->devices[i] = (Device){.moment = -1, .running = NONE, .seen = NONE};
+    for (int64_t i = 0; i < in->d; i++)
+        s->devices[i] = (Device){
+            .moment = -1, .room = in->capacity[i], .running = NONE, .seen = NONE};
     for (int64_t i = 0; i < s->num_ports; i++)
-        s->ports[i] = (Port){.head = NONE, .waiting = NONE, .waiting_for = NONE};
-    for (int64_t i = 0; i < n; i++) {
-        const Op *op = &in->ops[i];
-        uint32_t here = (uint32_t)placement[i];
-        s->op[i] = (OpState){here, op->inputs};
-        s->devices[here].base++;
-        if (op->parameters > 0)
-            allocate(s, here, op->parameters);
-        if (placement[op->leader] != placement[i] && s->stray < 0)
-            s->stray = i;
+        s->ports[i] = (Port){.head = NONE, .tail = NONE, .waiting = NONE, .waiting_for = NONE};
+    for (int64_t i = 0; i < in->n; i++) {
+        Op *op = &s->op[i];
+        op->device = (uint32_t)placement[i];
+        op->missing = op->inputs;
+        s->devices[op->device].base++;
     }
-    int64_t begin = 0;
-    for (int64_t i = 0; i < d; i++) {
+    for (int64_t i = 0; i < in->num_followers && s->stray < 0; i++)
+        if (placement[in->followers[2 * i]] != placement[in->followers[2 * i + 1]])
+            s->stray = in->followers[2 * i];
+    for (int64_t i = 0; i < in->num_parameters; i++)
+        s->devices[placement[in->parameters[2 * i]]].room -= in->parameters[2 * i + 1];
+    int64_t first = 0;
+    for (int64_t i = 0; i < in->d; i++) {
         Device *dev = &s->devices[i];
         int64_t size = dev->base;
-        dev->base = dev->head = dev->tail = begin;
-        begin += size;
+        dev->base = dev->head = dev->tail = first;
+        first += size;
+        if (dev->room < 0 && s->oom_time < 0) {
+            s->oom_time = 0;
+            s->oom_device = i;
+        }
     }
-    for (int64_t i = 0; i < n; i++)
-        if (s->op[i].missing == 0)
-            make_ready(s, (uint32_t)i, by_level);
-    start_ops(s, by_level);
-    while (s->num_events > 0) {
-        s->now = s->events[0].time;
-        do {
-            int64_t code = pop_event(s);
+    for (int64_t i = 0; i < in->num_sources; i++)
+        make_ready(s, in->sources[i], by_level);
+}
+
+INLINE void simulate(Sim *s, const int64_t *placement, int contention, bool by_level) {
+    const int64_t d = s->in.d;
+    begin(s, placement, by_level);
+    for (;;) {
+        start_ops(s, by_level);
+        start_transfers(s, contention);
+        if (s->num_ending == 0) {
+            if (s->num_events == 0)
+                return;
+            s->now = s->events[1].time;
+            while (s->num_events > 0 && s->events[1].time == s->now)
+                s->ending[s->num_ending++] = pop_event(s);
+        }
+        int64_t count = s->num_ending;
+        s->num_ending = 0;
+        for (int64_t i = 0; i < count; i++) {
+            int64_t code = s->ending[i];
             if (code < d)
                 end_op(s, (uint32_t)code, contention, by_level);
             else
                 end_transfer(s, (uint32_t)(code - d), contention, by_level);
-        } while (s->num_events > 0 && s->events[0].time == s->now);
-        start_ops(s, by_level);
-        start_transfers(s, contention);
+        }
     }
 }
 
@@ -569,23 +575,27 @@ Sim *sim_new(const Tables *tables, int contention) {
         return NULL;
     s->in = *tables;
     s->num_ports = (int64_t)(contention == LINK ? d * d : d);
-    s->op = calloc(n + 1, sizeof *s->op);
-    s->holders = calloc(t + 1, sizeof *s->holders);
+    s->op = malloc((n + 1) * sizeof *s->op);
+    s->tensor = malloc((t + 1) * sizeof *s->tensor);
+    memcpy(s->op, tables->op, n * sizeof *s->op);
+    memcpy(s->tensor, tables->tensor, t * sizeof *s->tensor);
     s->use = calloc(u + 1, sizeof *s->use);
+    s->slots = calloc(u + 1, sizeof *s->slots);
     s->queue = calloc(n + 1, sizeof *s->queue);
-    s->queued = calloc(n + 1, sizeof *s->queued);
+    s->heap = calloc(n + 1, sizeof *s->heap);
     s->devices = calloc(d, sizeof *s->devices);
     s->ports = calloc((size_t)s->num_ports, sizeof *s->ports);
     s->device_list = calloc(d, sizeof *s->device_list);
     s->port_list = calloc(u + (size_t)s->num_ports, sizeof *s->port_list);
-    s->events = calloc(d + u + 1, sizeof *s->events);
+    s->events = calloc(d + u + 2, sizeof *s->events);
+    s->ending = calloc(d + u, sizeof *s->ending);
     return s;
 }
 
 void sim_delete(Sim *s) {
-    free(s->op), free(s->holders), free(s->use), free(s->queue), free(s->queued);
+    free(s->op), free(s->tensor), free(s->use), free(s->slots), free(s->queue), free(s->heap);
     free(s->devices), free(s->ports), free(s->device_list), free(s->port_list), free(s->events);
-    free(s);
+    free(s->ending), free(s);
 }
 
 /* placements (b, n); priorities (b, n) or NULL; step (b,), busy and peak (b, d), figures (b, 4) */
@@ -599,7 +609,7 @@ void sim_run(Sim *s, int contention, int64_t b, const int64_t *placements,
         step[row] = s->now;
         for (int64_t i = 0; i < d; i++) {
             busy[row * d + i] = s->devices[i].busy;
-            peak[row * d + i] = s->devices[i].peak;
+            peak[row * d + i] = s->devices[i].peak + s->in.capacity[i] - s->devices[i].room;
         }
         int64_t *figure = figures + row * 4;
         figure[0] = s->moved, figure[1] = s->oom_time, figure[2] = s->oom_device;

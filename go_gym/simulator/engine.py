@@ -1,14 +1,15 @@
 """The Numba engine: the specification of ``reference.py``, fast.
 
 All jitted code stands in this one file, since Numba's cache looks at the time stamp of a
-function's own file only. What makes it fast: a binary heap over running ops and transfers only;
-first come first served ready queues in one array, so that only ops that became ready at the same
-moment are ever sorted; packed records; and unsigned indices (``U``), which spare Numba's check
-for negative ones.
+function's own file only. What makes it fast: a binary heap over running ops and transfers only,
+and none for what takes no time; first come first served ready queues in one array, so that only
+ops that became ready at the same moment are ever sorted; small packed records; and unsigned
+indices (``U``), which spare Numba's check for negative ones.
 
-A *slot* is the first use of a tensor on a device other than its producer's. It names the copy
-sent there, and the transfer that brings it. Under egress contention one transfer, named by its
-first slot, brings all copies of a tensor.
+A *slot* is the copy of a tensor on a device other than its producer's, and the transfer that
+brings it. Slots are taken from a pool and given back when the copy is freed, so that those in use
+stay in the cache. Under egress contention one transfer, named by its first slot, brings all copies
+of a tensor.
 """
 
 from typing import NamedTuple
@@ -16,25 +17,41 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from go_gym.simulator.tables import Tables
+from go_gym.simulator.tables import NONE, Tables
 
 U = np.uint64
-NONE = np.uint32(0xFFFFFFFF)
+LOW, HIGH = U(0xFFFFFFFF), U(32)  # halves of a word of the program
 FREE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
 IDLE = NONE
-DEVICES, PORTS, EVENTS = U(0), U(1), U(2)  # entries of `counts`
-MOVED, OOM_TIME, OOM_DEVICE, STRAY = U(0), U(1), U(2), U(3)  # entries of `figures`
+LAST_MOMENT = np.iinfo(np.int64).max
 
-OP_STATE = np.dtype([("device", np.uint32), ("missing", np.uint32)])  # inputs yet to arrive
-USE_STATE = np.dtype(
+# Entries of `scalars`. How many devices and ports are to look at, events are in the heap, ops and
+# transfers end now, ops have ended, slots were ever taken; the first slot given back, or NONE:
+DEVICES, PORTS, EVENTS, ENDING, DONE, SLOTS, SPARE = U(0), U(1), U(2), U(3), U(4), U(5), U(6)
+NOW = U(7)
+FIGURES = 8  # what `figures` of run_many gets begins here:
+MOVED, OOM_TIME, OOM_DEVICE, STRAY, SCALARS = U(8), U(9), U(10), U(11), 12
+
+USE = np.dtype(
     [
-        ("slot", np.uint32),  # the copy that a remote use reads
-        ("holders", np.int32),  # of a slot: what still needs the copy
-        ("next_use", np.uint32),  # of the same copy
-        ("next_copy", np.uint32),  # of a slot: next copy that the same transfer brings
-        ("next_request", np.uint32),  # of a slot: next in the port's queue
-        ("device", np.uint32),  # of a slot: where the copy goes
+        ("slot", np.uint32),
+        ("next", np.uint32),  # use of the same copy
+        ("consumer", np.uint32),
+        ("_pad", np.uint32),
+    ]
+)
+SLOT = np.dtype(
+    [
         ("requested", np.int64),
+        ("size", np.int64),
+        ("tensor", np.uint32),
+        ("source", np.uint32),
+        ("device", np.uint32),  # where the copy goes
+        ("holders", np.int32),  # what still needs the copy
+        ("use", np.uint32),  # first of its uses
+        ("next_copy", np.uint32),  # that the same transfer brings
+        ("next", np.uint32),  # in the port's queue, or of those given back
+        ("previous", np.uint32),
     ]
 )
 DEVICE_STATE = np.dtype(
@@ -44,15 +61,16 @@ DEVICE_STATE = np.dtype(
         ("tail", np.int64),  # and one past its last
         ("moment", np.int64),  # when the last op became ready,
         ("moment_start", np.int64),  # and the first entry of that moment
-        ("memory", np.int64),
-        ("peak", np.int64),
+        ("memory", np.int64),  # held beyond the parameters
+        ("peak", np.int64),  # of that
+        ("room", np.int64),  # for that
         ("busy", np.int64),
         ("running", np.uint32),  # op or IDLE
         ("touched", np.uint32),  # is it on the list of devices to look at?
-        ("seen", np.uint32),  # the last tensor that was requested from here,
+        ("seen", np.uint32),  # the last tensor that was requested for it,
         ("seen_slot", np.uint32),  # its slot
         ("seen_tail", np.uint32),  # and the last use of that
-        ("fresh", np.uint32),  # scratch: new slots, by destination
+        ("_pad", np.uint32),
     ]
 )
 PORT_STATE = np.dtype(
@@ -68,55 +86,58 @@ PORT_STATE = np.dtype(
         ("waiting_for", np.uint32),  # the destination that this source waits for, or NONE
     ]
 )
-QUEUED = np.dtype([("level", np.int64), ("time", np.int64)])
+QUEUED = np.dtype([("level", np.int64), ("time", np.int64), ("op", np.uint32), ("_pad", np.uint32)])
 EVENT = np.dtype([("time", np.int64), ("code", np.int64)])
+TRANSFER = np.dtype([(label, np.int64) for label in ("tensor", "source", "to", "start", "finish")])
 
 
 # Without Numba's reference counting, which takes four fifths of the time where helpers are handed
 # ten arrays each; jitted code here allocates nothing, and Numba refuses to compile it if it did.
-_jit = njit(_nrt=False)  # type: ignore[call-overload]
-_jit_entry = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
+_jit = njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+_jit_entry = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 
 
 class Work(NamedTuple):
     """What changes during a simulation. n ops, t tensors, u uses, d devices, p ports."""
 
-    op: np.ndarray  # (n,) OP_STATE
-    holders: np.ndarray  # (t,) int32, what still needs a tensor where it was produced
-    use: np.ndarray  # (u,) USE_STATE
-    queue: np.ndarray  # (n,) uint32 ready ops, a stretch a device: a queue, or a heap by level
-    queued: np.ndarray  # (n or 0,) QUEUED, minus the priority and the ready time of each
+    op: np.ndarray  # (n,) OP
+    tensor: np.ndarray  # (t,) TENSOR
+    use: np.ndarray  # (u,) USE, of remote uses
+    slot: np.ndarray  # (u,) SLOT
+    queue: np.ndarray  # (n,) uint32 ready ops, a stretch a device; FIFO
+    heap: np.ndarray  # (n,) QUEUED likewise; with priorities: minus the priority, ready time, op
     device: np.ndarray  # (d,) DEVICE_STATE
     port: np.ndarray  # (p,) PORT_STATE
     device_list: np.ndarray  # (d,) uint32, devices to look at before time moves on
     port_list: np.ndarray  # (p or u,) uint32 ports to look at (none: slots to start)
-    events: np.ndarray  # (d + u + 1,) EVENT heap of ops (code < d) and transfers (slot + d)
-    counts: np.ndarray  # (3,) int64: length of each of the last three
-    figures: np.ndarray  # (4,) int64: bytes moved, OOM time, OOM device, stray op; -1 for none
+    events: np.ndarray  # (d + u + 2,) EVENT: heap, from 1, of ops (code < d), transfers (slot + d)
+    ending: np.ndarray  # (d + u,) int64 codes of what ends now
+    scalars: np.ndarray  # (SCALARS,) int64
     op_times: np.ndarray  # (2, n or 0) int64, start and finish
-    slot_times: np.ndarray  # (2, u or 0) int64, likewise; -1 where a use is no slot
+    transfers: np.ndarray  # (u or 0,) TRANSFER, by the first use of each copy; tensor -1 for none
 
 
 def make_work(tables: Tables, contention: int, priorities: bool, trace: bool) -> Work:
     """Empty working memory for the problem of ``tables``."""
-    n, t, u = len(tables.ops) - 1, len(tables.tensors) - 1, len(tables.uses)
+    n, u = len(tables.op), int(tables.op["inputs"].sum())
     d = len(tables.capacity)
     ports = d * d if contention == LINK else d
     return Work(
-        op=np.empty(n, dtype=OP_STATE),
-        holders=np.empty(t, dtype=np.int32),
-        use=np.empty(u, dtype=USE_STATE),
-        queue=np.empty(n, dtype=np.uint32),
-        queued=np.empty(n if priorities else 0, dtype=QUEUED),
+        op=tables.op.copy(),
+        tensor=tables.tensor.copy(),
+        use=np.empty(u, dtype=USE),
+        slot=np.empty(u, dtype=SLOT),
+        queue=np.empty(0 if priorities else n, dtype=np.uint32),
+        heap=np.empty(n if priorities else 0, dtype=QUEUED),
         device=np.empty(d, dtype=DEVICE_STATE),
         port=np.empty(ports, dtype=PORT_STATE),
         device_list=np.empty(d, dtype=np.uint32),
         port_list=np.empty(u if contention == FREE else ports, dtype=np.uint32),
-        events=np.empty(d + u + 1, dtype=EVENT),
-        counts=np.empty(3, dtype=np.int64),
-        figures=np.empty(4, dtype=np.int64),
+        events=np.empty(d + u + 2, dtype=EVENT),
+        ending=np.empty(d + u, dtype=np.int64),
+        scalars=np.empty(SCALARS, dtype=np.int64),
         op_times=np.empty((2, n if trace else 0), dtype=np.int64),
-        slot_times=np.empty((2, u if trace else 0), dtype=np.int64),
+        transfers=np.empty(u if trace else 0, dtype=TRANSFER),
     )
 
 
@@ -128,341 +149,375 @@ def run_many(tables, work, contention, placements, priorities, step, busy, peak,
     ``figures`` (b, 4): bytes moved, time and device of the first lack of memory (-1 if none),
     first op away from its co-location group (-1 if none).
     """
-    ops, tensors, uses, releases, durations, link_of, links, device_class, capacity = tables
+    by_level = priorities.shape[0] > 0
+    for row in range(placements.shape[0]):
+        level = priorities[U(row if by_level else 0) :]
+        _begin(tables, work, placements[U(row)], level)
+        _advance(tables, work, contention, level)
+        scalars = work[12]
+        step[row] = scalars[NOW]
+        for i in range(4):
+            figures[row, i] = scalars[U(FIGURES + i)]
+        for i in range(busy.shape[1]):
+            dev = work[6][U(i)]
+            busy[row, i] = dev.busy
+            peak[row, i] = dev.peak + tables[-1][U(i)] - dev.room
+
+
+@_jit
+def _begin(tables, work, placement, level):
+    """The state before anything has started."""
+    _, _, _, sources, parameters, followers, _, _, _, capacity = tables
+    ops, _, _, _, queue, heap, devices, ports, device_list, _, _, _, scalars, _, transfers = work
+    for i in range(SCALARS):
+        scalars[U(i)] = -1 if i > MOVED else 0
+    scalars[SPARE] = NONE
+    for i in range(len(devices)):
+        dev = devices[U(i)]
+        dev.base = 0
+        dev.moment = -1
+        dev.moment_start = 0
+        dev.memory = 0
+        dev.peak = 0
+        dev.room = capacity[U(i)]
+        dev.busy = 0
+        dev.running = IDLE
+        dev.touched = 0
+        dev.seen = NONE
+    for i in range(len(ports)):
+        port = ports[U(i)]
+        port.head = NONE
+        port.tail = NONE
+        port.busy = 0
+        port.listed = 0
+        port.incoming_busy = 0
+        port.waiting = NONE
+        port.waiting_for = NONE
+    for i in range(len(transfers)):
+        transfers[U(i)].tensor = -1
+    for i in range(len(ops)):
+        here = U(placement[U(i)])
+        op = ops[U(i)]
+        op.device = np.uint32(here)
+        op.missing = op.inputs
+        devices[here].base += 1
+    for i in range(len(followers)):
+        if placement[U(followers[U(i), U(0)])] != placement[U(followers[U(i), U(1)])]:
+            scalars[STRAY] = followers[U(i), U(0)]
+            break
+    for i in range(len(parameters)):
+        devices[U(placement[U(parameters[U(i), U(0)])])].room -= parameters[U(i), U(1)]
+    begin = np.int64(0)
+    for i in range(len(devices)):
+        dev = devices[U(i)]
+        size = dev.base
+        dev.base = begin
+        dev.head = begin
+        dev.tail = begin
+        begin += size
+        if dev.room < 0 and scalars[OOM_TIME] < 0:
+            scalars[OOM_TIME] = 0
+            scalars[OOM_DEVICE] = i
+    for i in range(len(sources)):
+        _make_ready(ops, devices, device_list, scalars, queue, heap, level, sources[U(i)])
+
+
+@_jit
+def _advance(tables, work, contention, level):
+    """From one moment to the next, until nothing is left to happen."""
+    program, _, _, _, _, _, link_of, links, class_of, _ = tables
     (
-        op_state,
-        holders,
+        ops,
+        tensors,
         use_state,
+        slots,
         queue,
-        queued,
+        heap,
         devices,
         ports,
         device_list,
         port_list,
         events,
-        counts,
-        now_figures,
+        ending,
+        scalars,
         op_times,
-        slot_times,
+        transfers,
     ) = work
-    n = len(op_state)
     d = len(devices)
-    by_level = priorities.shape[0] > 0
     tracing = op_times.shape[1] > 0
-    for row in range(placements.shape[0]):
-        # -- reset
-        now = np.int64(0)
-        for i in range(3):
-            counts[U(i)] = 0
-        for i in range(4):
-            now_figures[U(i)] = -1
-        now_figures[MOVED] = 0
-        for i in range(slot_times.shape[1]):
-            slot_times[U(1), U(i)] = -1
-        for i in range(d):
-            dev = devices[U(i)]
-            dev.base = 0
-            dev.moment = -1
-            dev.moment_start = 0
-            dev.memory = 0
-            dev.peak = 0
-            dev.busy = 0
-            dev.running = IDLE
+    while True:
+        now = scalars[NOW]
+        # starts: ops
+        count = scalars[DEVICES]
+        scalars[DEVICES] = 0
+        for i in range(count):
+            here = U(device_list[U(i)])
+            dev = devices[here]
             dev.touched = 0
-            dev.seen = NONE
-        for i in range(len(ports)):
-            port = ports[U(i)]
-            port.head = NONE
-            port.busy = 0
-            port.listed = 0
-            port.incoming_busy = 0
-            port.waiting = NONE
-            port.waiting_for = NONE
-        for i in range(n):
-            op = ops[U(i)]
-            here = U(placements[U(row), U(i)])
-            state = op_state[U(i)]
-            state.device = np.uint32(here)
-            state.missing = op.inputs
-            devices[here].base += 1
-            if op.parameters > 0:
-                _allocate(devices, capacity, now_figures, here, op.parameters, now)
-            if (
-                placements[U(row), U(op.leader)] != placements[U(row), U(i)]
-                and now_figures[STRAY] < 0
-            ):
-                now_figures[STRAY] = i
-        begin = np.int64(0)
-        for i in range(d):
-            dev = devices[U(i)]
-            size = dev.base
-            dev.base = begin
-            dev.head = begin
-            dev.tail = begin
-            begin += size
-        for i in range(n):
-            if op_state[U(i)].missing == 0:
-                _make_ready(
-                    op_state, devices, device_list, counts, queue, queued, priorities, U(row),
-                    by_level, np.uint32(i), now,
-                )  # fmt: skip
-        # -- the event loop
-        first = True
-        while first or counts[EVENTS] > 0:
-            if not first:
-                now = events[U(0)].time
-            # completions
-            while counts[EVENTS] > 0 and events[U(0)].time == now and not first:
-                code = _pop_event(events, counts)
-                if code < d:
-                    here = U(code)
-                    dev = devices[here]
-                    op = U(dev.running)
-                    dev.running = IDLE
-                    if dev.touched == 0:
-                        _touch(devices, device_list, counts, here)
-                    if tracing:
-                        op_times[U(1), op] = now
-                    for index in range(ops[op].tensors, ops[op + U(1)].tensors):
-                        tensor = U(index)
-                        held = np.int32(0)
-                        fresh = np.int64(0)
-                        for j in range(tensors[tensor].uses, tensors[tensor + U(1)].uses):
-                            use = uses[U(j)]
-                            user = op_state[use.consumer]
-                            if user.device == here:
-                                held += use.hold
-                                user.missing -= np.uint32(1)
-                                if user.missing == 0:
-                                    _make_ready(
-                                        op_state, devices, device_list, counts, queue, queued,
-                                        priorities, U(row), by_level, use.consumer, now,
-                                    )  # fmt: skip
-                            else:
-                                fresh = _note_remote(
-                                    use_state, devices, U(j), use.hold, np.uint32(tensor),
-                                    user.device, fresh,
-                                )  # fmt: skip
-                        if fresh > 0:
-                            if contention == EGRESS:
-                                held += np.int32(1)
-                                for k in range(fresh):
-                                    use_state[devices[U(k)].fresh].next_copy = (
-                                        devices[U(k + 1)].fresh if k + 1 < fresh else NONE
-                                    )
-                                fresh = 1
-                            else:
-                                held += np.int32(fresh)
-                                for k in range(fresh):
-                                    use_state[devices[U(k)].fresh].next_copy = NONE
-                            for k in range(fresh):
-                                slot = devices[U(k)].fresh
-                                if contention == FREE:
-                                    port_list[U(counts[PORTS])] = slot
-                                    counts[PORTS] += 1
-                                else:
-                                    where = here
-                                    if contention == LINK:
-                                        where = here * U(d) + U(use_state[slot].device)
-                                    _enqueue(
-                                        use_state, uses, ports, port_list, counts, contention,
-                                        where, slot, now,
-                                    )  # fmt: skip
-                        if held == 0:  # nobody wants it
-                            holders[tensor] = 1
-                            _release(
-                                op_state, tensors, uses, use_state, holders, devices, here,
-                                NONE, np.uint32(tensor), np.uint32(op),
-                            )  # fmt: skip
-                        else:
-                            holders[tensor] = held
-                    for j in range(ops[op].releases, ops[op + U(1)].releases):
-                        let = releases[U(j)]
-                        _release(
-                            op_state, tensors, uses, use_state, holders, devices, here,
-                            let.use, let.tensor, let.producer,
-                        )  # fmt: skip
+            if dev.running != IDLE or dev.head == dev.tail:
+                continue
+            if len(heap) > 0:
+                chosen = _pop_highest(heap, dev)
+            else:
+                chosen = queue[U(dev.head)]
+                dev.head += 1
+            packet = U(ops[chosen].packet)
+            duration = np.int64(program[packet - U(1) - U(class_of[here])])
+            dev.running = chosen
+            dev.busy += duration
+            _allocate(devices, scalars, here, np.int64(program[packet]))
+            if tracing:
+                op_times[U(0), U(chosen)] = now
+            _push_event(events, ending, scalars, duration, np.int64(here))
+        # starts: transfers
+        count = scalars[PORTS]
+        scalars[PORTS] = 0
+        for i in range(count):
+            slot = port_list[U(i)]
+            if contention != FREE:
+                where = U(slot)
+                ports[where].listed = 0
+                if contention == DUPLEX:
+                    if ports[where].incoming_busy != 0 or ports[where].waiting == NONE:
+                        continue
+                    best = ports[where].waiting
+                    rival = ports[best].waiting_next
+                    while rival != NONE:
+                        if _earlier(slots, ports[rival].head, ports[best].head):
+                            best = rival
+                        rival = ports[rival].waiting_next
+                    _stop_waiting(ports, U(best))
+                    ports[where].incoming_busy = 1
+                    where = U(best)
+                elif ports[where].busy != 0 or ports[where].head == NONE:
+                    continue
+                slot = ports[where].head
+                after = slots[slot].next
+                ports[where].head = after
+                if after == NONE:
+                    ports[where].tail = NONE
                 else:
-                    slot = np.uint32(code - d)
-                    moved = uses[slot].tensor
-                    source = U(op_state[tensors[moved].producer].device)
-                    if contention != FREE:
-                        where = source
-                        if contention == LINK:
-                            where = source * U(d) + U(use_state[slot].device)
-                        port = ports[where]
-                        port.busy = 0
-                        if contention == DUPLEX:
-                            there = U(use_state[slot].device)
-                            ports[there].incoming_busy = 0
-                            if ports[there].waiting != NONE:
-                                _list_port(ports, port_list, counts, there)
-                        if port.head != NONE:
-                            _look_at_port(use_state, ports, port_list, counts, contention, where)
+                    slots[after].previous = NONE
+                ports[where].busy = 1
+            longest = np.int64(0)
+            copy = slot
+            while copy != NONE:
+                moving = slots[copy]
+                link = links[link_of[moving.source, moving.device]]
+                time = link.latency + np.int64(np.rint(np.float64(moving.size) * link.ns_per_byte))
+                longest = max(longest, time)
+                _allocate(devices, scalars, U(moving.device), moving.size)
+                scalars[MOVED] += moving.size
+                if tracing:
+                    traced = transfers[moving.use]
+                    traced.tensor = moving.tensor
+                    traced.source = moving.source
+                    traced.to = moving.device
+                    traced.start = now
+                copy = moving.next_copy
+            _push_event(events, ending, scalars, longest, np.int64(slot) + d)
+        # what ends next: things that took no time, else the next moment's
+        if scalars[ENDING] == 0:
+            if scalars[EVENTS] == 0:
+                return
+            now = events[U(1)].time
+            scalars[NOW] = now
+            while scalars[EVENTS] > 0 and events[U(1)].time == now:
+                ending[U(scalars[ENDING])] = _pop_event(events, scalars)
+                scalars[ENDING] += 1
+        # completions
+        count = scalars[ENDING]
+        scalars[ENDING] = 0
+        for i in range(count):
+            code = ending[U(i)]
+            if code < d:
+                here = U(code)
+                dev = devices[here]
+                op = U(dev.running)
+                dev.running = IDLE
+                if dev.touched == 0:
+                    _touch(devices, device_list, scalars, here)
+                if tracing:
+                    op_times[U(1), op] = now
+                at = U(ops[op].packet)
+                counts = program[at + U(1)]
+                tensor = program[at + U(2)]
+                at += U(3)
+                for _ in range(counts & LOW):
                     _release(
-                        op_state, tensors, uses, use_state, holders, devices, source,
-                        NONE, moved, tensors[moved].producer,
+                        tensors, use_state, slots, devices, scalars, here,
+                        program[at] & LOW, program[at] >> HIGH,
                     )  # fmt: skip
-                    copy = slot
-                    while copy != NONE:
-                        if tracing:
-                            slot_times[U(1), U(copy)] = now
-                        reader = copy
-                        while reader != NONE:
-                            user = op_state[uses[reader].consumer]
+                    at += U(1)
+                for _ in range(counts >> HIGH):
+                    held = np.int32(0)
+                    first = NONE
+                    use = program[at] & LOW
+                    last = at + (program[at] >> HIGH)
+                    while at < last:
+                        at += U(1)
+                        consumer = program[at] & LOW
+                        hold = np.int32(program[at] >> HIGH)
+                        user = ops[consumer]
+                        if user.device == here:
+                            held += hold
                             user.missing -= np.uint32(1)
                             if user.missing == 0:
                                 _make_ready(
-                                    op_state, devices, device_list, counts, queue, queued,
-                                    priorities, U(row), by_level, uses[reader].consumer, now,
+                                    ops, devices, device_list, scalars, queue, heap, level,
+                                    np.uint32(consumer),
                                 )  # fmt: skip
-                            reader = use_state[reader].next_use
-                        copy = use_state[copy].next_copy
-            first = False
-            # starts: ops
-            count = counts[DEVICES]
-            counts[DEVICES] = 0
-            for i in range(count):
-                here = U(device_list[U(i)])
-                dev = devices[here]
-                dev.touched = 0
-                if dev.running != IDLE or dev.head == dev.tail:
-                    continue
-                if by_level:
-                    chosen = _pop_highest(queue, queued, devices, here)
-                else:
-                    chosen = queue[U(dev.head)]
-                    dev.head += 1
-                duration = durations[device_class[here], chosen]
-                dev.running = chosen
-                dev.busy += duration
-                _allocate(devices, capacity, now_figures, here, ops[chosen].size, now)
-                if tracing:
-                    op_times[U(0), U(chosen)] = now
-                _push_event(events, counts, now + duration, np.int64(here))
-            # starts: transfers
-            count = counts[PORTS]
-            counts[PORTS] = 0
-            for i in range(count):
-                slot = port_list[U(i)]
+                        else:
+                            slot = _use_elsewhere(
+                                use_state, slots, devices, scalars, use, np.uint32(consumer), hold,
+                                tensor, here, user.device,
+                            )  # fmt: skip
+                            if slot != NONE:
+                                slots[slot].size = tensors[tensor].size
+                                if contention == EGRESS and first != NONE:
+                                    slots[slot].next_copy = slots[first].next_copy
+                                    slots[first].next_copy = slot
+                                else:
+                                    held += np.int32(1)
+                                    first = slot
+                                    if contention == FREE:
+                                        port_list[U(scalars[PORTS])] = slot
+                                        scalars[PORTS] += 1
+                                    else:
+                                        where = here
+                                        if contention == LINK:
+                                            where = here * U(d) + U(user.device)
+                                        _request(
+                                            slots, ports, port_list, scalars, contention, where,
+                                            slot,
+                                        )  # fmt: skip
+                        use += U(1)
+                    at += U(1)
+                    made = tensors[tensor]
+                    made.device = np.uint32(here)
+                    made.holders = held
+                    if held == 0:  # nobody wants it
+                        made.holders = 1
+                        _release(tensors, use_state, slots, devices, scalars, here, tensor, U(NONE))
+                    tensor += U(1)
+            else:
+                slot = np.uint32(code - d)
+                source = U(slots[slot].source)
                 if contention != FREE:
-                    where = U(slot)
-                    ports[where].listed = 0
+                    where = source
+                    if contention == LINK:
+                        where = source * U(d) + U(slots[slot].device)
+                    port = ports[where]
+                    port.busy = 0
                     if contention == DUPLEX:
-                        if ports[where].incoming_busy != 0 or ports[where].waiting == NONE:
-                            continue
-                        best = ports[where].waiting
-                        rival = ports[best].waiting_next
-                        while rival != NONE:
-                            if _earlier(use_state, uses, ports[rival].head, ports[best].head):
-                                best = rival
-                            rival = ports[rival].waiting_next
-                        _stop_waiting(ports, U(best))
-                        ports[where].incoming_busy = 1
-                        where = U(best)
-                    elif ports[where].busy != 0 or ports[where].head == NONE:
-                        continue
-                    slot = ports[where].head
-                    ports[where].head = use_state[slot].next_request
-                    ports[where].busy = 1
-                moved = uses[slot].tensor
-                source = U(op_state[tensors[moved].producer].device)
-                size = tensors[moved].size
-                longest = np.int64(0)
-                copy = slot
-                while copy != NONE:
-                    there = U(use_state[copy].device)
-                    link = links[link_of[source, there]]
-                    time = link.latency + np.int64(np.rint(np.float64(size) * link.ns_per_byte))
-                    longest = max(longest, time)
-                    _allocate(devices, capacity, now_figures, there, size, now)
-                    now_figures[MOVED] += size
+                        there = U(slots[slot].device)
+                        ports[there].incoming_busy = 0
+                        if ports[there].waiting != NONE:
+                            _list_port(ports, port_list, scalars, there)
+                    if port.head != NONE:
+                        _look_at_port(slots, ports, port_list, scalars, contention, where)
+                _release(
+                    tensors, use_state, slots, devices, scalars, source, U(slots[slot].tensor),
+                    U(NONE),
+                )  # fmt: skip
+                while slot != NONE:
                     if tracing:
-                        slot_times[U(0), U(copy)] = now
-                    copy = use_state[copy].next_copy
-                _push_event(events, counts, now + longest, np.int64(slot) + d)
-        # -- results
-        step[row] = now
-        for i in range(4):
-            figures[row, i] = now_figures[U(i)]
-        for i in range(d):
-            busy[row, i] = devices[U(i)].busy
-            peak[row, i] = devices[U(i)].peak
+                        transfers[slots[slot].use].finish = now
+                    reader = slots[slot].use
+                    while reader != NONE:
+                        waiting = use_state[reader].consumer
+                        user = ops[waiting]
+                        user.missing -= np.uint32(1)
+                        if user.missing == 0:
+                            _make_ready(
+                                ops, devices, device_list, scalars, queue, heap, level, waiting
+                            )
+                        reader = use_state[reader].next
+                    slot = slots[slot].next_copy
 
 
 @_jit
-def _allocate(devices, capacity, figures, here, size, now):
+def _allocate(devices, scalars, here, size):
     dev = devices[here]
     dev.memory += size
     if dev.memory > dev.peak:
         dev.peak = dev.memory
-        if dev.memory > capacity[here]:
-            first = figures[OOM_TIME]
-            if first < 0 or (first == now and np.int64(here) < figures[OOM_DEVICE]):
-                figures[OOM_TIME] = now
-                figures[OOM_DEVICE] = np.int64(here)
+        if dev.memory > dev.room:
+            first = scalars[OOM_TIME]
+            now = scalars[NOW]
+            if first < 0 or (first == now and np.int64(here) < scalars[OOM_DEVICE]):
+                scalars[OOM_TIME] = now
+                scalars[OOM_DEVICE] = np.int64(here)
 
 
 @_jit
-def _release(op_state, tensors, uses, use_state, holders, devices, here, use, tensor, producer):
+def _release(tensors, use_state, slots, devices, scalars, here, tensor, use):
     """One fewer needs a tensor on device ``here``; the last one frees it, and what it views."""
-    while op_state[producer].device == here:
-        left = holders[tensor] - np.int32(1)
-        holders[tensor] = left
+    while tensors[tensor].device == here:
+        freed = tensors[tensor]
+        left = freed.holders - np.int32(1)
+        freed.holders = left
         if left != 0:
             return
-        freed = tensors[tensor]
         devices[here].memory -= freed.local_size
-        use = freed.alias_use
-        if use == NONE:
+        if freed.alias == NONE:
             return
-        tensor = uses[use].tensor
-        producer = tensors[tensor].producer
-    copy = use_state[use_state[use].slot]
+        tensor = U(freed.alias)
+        use = U(freed.alias_use)
+    slot = use_state[use].slot
+    copy = slots[slot]
     copy.holders -= np.int32(1)
     if copy.holders == 0:
-        devices[here].memory -= tensors[tensor].size
+        devices[here].memory -= copy.size
+        copy.next = np.uint32(scalars[SPARE])
+        scalars[SPARE] = slot
 
 
 # -- events
 
 
 @_jit
-def _push_event(events, counts, time, code):
-    i = counts[EVENTS]
-    counts[EVENTS] = i + 1
-    while i > 0:
-        parent = (i - 1) >> 1
-        if events[U(parent)].time <= time:
-            break
-        events[U(i)].time = events[U(parent)].time
-        events[U(i)].code = events[U(parent)].code
-        i = parent
-    events[U(i)].time = time
-    events[U(i)].code = code
+def _push_event(events, ending, scalars, duration, code):
+    if duration == 0:
+        ending[U(scalars[ENDING])] = code
+        scalars[ENDING] += 1
+    else:
+        scalars[EVENTS] += 1
+        _rise_event(events, U(scalars[EVENTS]), scalars[NOW] + duration, code)
 
 
 @_jit
-def _pop_event(events, counts):
-    top = events[U(0)].code
-    size = counts[EVENTS] - 1
-    counts[EVENTS] = size
-    time = events[U(size)].time
-    code = events[U(size)].code
-    i = np.int64(0)
-    while True:
-        child = 2 * i + 1
-        if child >= size:
+def _rise_event(events, i, time, code):
+    while i > U(1):
+        above = events[i >> U(1)]
+        if above.time <= time:
             break
-        if child + 1 < size and events[U(child + 1)].time < events[U(child)].time:
-            child += 1
-        if events[U(child)].time >= time:
-            break
-        events[U(i)].time = events[U(child)].time
-        events[U(i)].code = events[U(child)].code
+        events[i].time = above.time
+        events[i].code = above.code
+        i >>= U(1)
+    events[i].time = time
+    events[i].code = code
+
+
+@_jit
+def _pop_event(events, scalars):
+    """Close the gap at the top from below, then let the last entry rise from where it ends."""
+    top = events[U(1)].code
+    size = U(scalars[EVENTS])
+    scalars[EVENTS] -= 1
+    time = events[size].time
+    code = events[size].code
+    events[size].time = LAST_MOMENT  # spares a check below
+    i = U(1)
+    child = U(2)
+    while child < size:
+        child += U(events[child + U(1)].time < events[child].time)
+        below = events[child]
+        events[i].time = below.time
+        events[i].code = below.code
         i = child
-    events[U(i)].time = time
-    events[U(i)].code = code
+        child = i << U(1)
+    _rise_event(events, i, time, code)
     return top
 
 
@@ -470,22 +525,21 @@ def _pop_event(events, counts):
 
 
 @_jit
-def _touch(devices, device_list, counts, here):
+def _touch(devices, device_list, scalars, here):
     devices[here].touched = 1
-    device_list[U(counts[DEVICES])] = np.uint32(here)
-    counts[DEVICES] += 1
+    device_list[U(scalars[DEVICES])] = np.uint32(here)
+    scalars[DEVICES] += 1
 
 
 @_jit
-def _make_ready(
-    op_state, devices, device_list, counts, queue, queued, priorities, row, by_level, op, now
-):
-    here = U(op_state[op].device)
+def _make_ready(ops, devices, device_list, scalars, queue, heap, level, op):
+    here = U(ops[op].device)
     dev = devices[here]
+    now = scalars[NOW]
     i = dev.tail
     dev.tail = i + 1
-    if by_level:
-        _sift_up(queue, queued, dev.base, i - dev.base, op, -priorities[row, op], now)
+    if len(heap) > 0:
+        _sift_up(heap, dev.base, i - dev.base, -level[U(0), op], now, op)
     else:
         if dev.moment != now:
             dev.moment = now
@@ -496,63 +550,67 @@ def _make_ready(
             i -= 1
         queue[U(i)] = op
     if dev.running == IDLE and dev.touched == 0:
-        _touch(devices, device_list, counts, here)
+        _touch(devices, device_list, scalars, here)
 
 
 @_jit
-def _before(queue, queued, i, level, time, op):
-    """Does entry ``i`` come before (level, time, op)?"""
-    entry = queued[U(i)]
+def _before(entry, level, time, op):
+    """Does ``entry`` come before (level, time, op)?"""
     if entry.level != level:
         return entry.level < level
     if entry.time != time:
         return entry.time < time
-    return queue[U(i)] < op
+    return entry.op < op
 
 
 @_jit
-def _put(queue, queued, i, level, time, op):
-    queued[U(i)].level = level
-    queued[U(i)].time = time
-    queue[U(i)] = op
+def _put(heap, i, level, time, op):
+    entry = heap[U(i)]
+    entry.level = level
+    entry.time = time
+    entry.op = op
 
 
 @_jit
-def _sift_up(queue, queued, base, i, op, level, time):
+def _sift_up(heap, base, i, level, time, op):
     while i > 0:
         parent = (i - 1) >> 1
-        above = U(base + parent)
-        if _before(queue, queued, above, level, time, op):
+        above = heap[U(base + parent)]
+        if _before(above, level, time, op):
             break
-        _put(queue, queued, base + i, queued[above].level, queued[above].time, queue[above])
+        _put(heap, base + i, above.level, above.time, above.op)
         i = parent
-    _put(queue, queued, base + i, level, time, op)
+    _put(heap, base + i, level, time, op)
 
 
 @_jit
-def _pop_highest(queue, queued, devices, here):
-    base = devices[here].base
-    size = devices[here].tail - base - 1
-    devices[here].tail = base + size
-    last = U(base + size)
-    top = queue[U(base)]
-    op, level, time = queue[last], queued[last].level, queued[last].time
+def _pop_highest(heap, dev):
+    """Close the gap at the top from below, then let the last entry rise from where it ends."""
+    base = dev.base
+    size = dev.tail - base - 1
+    dev.tail = base + size
+    last = heap[U(base + size)]
+    top = heap[U(base)].op
     i = np.int64(0)
-    while True:
+    while 2 * i + 1 < size:
         child = 2 * i + 1
-        if child >= size:
-            break
-        c = U(base + child)
         if child + 1 < size:
-            right = c + U(1)
-            if _before(queue, queued, right, queued[c].level, queued[c].time, queue[c]):
-                child += 1
-                c = right
-        if not _before(queue, queued, c, level, time, op):
-            break
-        _put(queue, queued, base + i, queued[c].level, queued[c].time, queue[c])
+            left = heap[U(base + child)]
+            right = heap[U(base + child + 1)]
+            child += np.int64(
+                (right.level < left.level)
+                | (
+                    (right.level == left.level)
+                    & (
+                        (right.time < left.time)
+                        | ((right.time == left.time) & (right.op < left.op))
+                    )
+                )
+            )
+        risen = heap[U(base + child)]
+        _put(heap, base + i, risen.level, risen.time, risen.op)
         i = child
-    _put(queue, queued, base + i, level, time, op)
+    _sift_up(heap, base, i, last.level, last.time, last.op)
     return top
 
 
@@ -560,88 +618,96 @@ def _pop_highest(queue, queued, devices, here):
 
 
 @_jit
-def _note_remote(use_state, devices, use, hold, tensor, there, fresh):
-    """Book a use on another device; new slots are kept in ``fresh`` by destination."""
-    state = use_state[use]
-    state.next_use = NONE
+def _use_elsewhere(
+    use_state, slots, devices, scalars, use, consumer, hold, tensor, here, there
+):  # fmt: skip
+    """Book a use on device ``there``; returns the slot if it is the first one there, else NONE."""
+    use_state[use].next = NONE
+    use_state[use].consumer = consumer
     dev = devices[there]
     if dev.seen == tensor:
-        state.slot = dev.seen_slot
-        use_state[dev.seen_tail].next_use = np.uint32(use)
+        use_state[use].slot = dev.seen_slot
+        use_state[dev.seen_tail].next = np.uint32(use)
         dev.seen_tail = np.uint32(use)
-        use_state[dev.seen_slot].holders += hold
-        return fresh
-    dev.seen = tensor
-    dev.seen_slot = np.uint32(use)
+        slots[dev.seen_slot].holders += hold
+        return NONE
+    if scalars[SPARE] == NONE:
+        slot = np.uint32(scalars[SLOTS])
+        scalars[SLOTS] += 1
+    else:
+        slot = np.uint32(scalars[SPARE])
+        scalars[SPARE] = slots[slot].next
+    use_state[use].slot = slot
+    dev.seen = np.uint32(tensor)
+    dev.seen_slot = slot
     dev.seen_tail = np.uint32(use)
-    state.slot = np.uint32(use)
-    state.device = there
-    state.holders = hold
-    i = fresh
-    while i > 0 and use_state[devices[U(i - 1)].fresh].device > there:
-        devices[U(i)].fresh = devices[U(i - 1)].fresh
-        i -= 1
-    devices[U(i)].fresh = np.uint32(use)
-    return fresh + 1
+    copy = slots[slot]
+    copy.tensor = np.uint32(tensor)
+    copy.source = np.uint32(here)
+    copy.device = there
+    copy.holders = hold
+    copy.use = np.uint32(use)
+    copy.next_copy = NONE
+    copy.requested = scalars[NOW]
+    return slot
 
 
 @_jit
-def _earlier(use_state, uses, a, b):
-    """FIFO: by request time, then tensor, then destination."""
-    x, y = use_state[a], use_state[b]
-    if x.requested != y.requested:
-        return x.requested < y.requested
-    if uses[a].tensor != uses[b].tensor:
-        return uses[a].tensor < uses[b].tensor
-    return x.device < y.device
-
-
-@_jit
-def _enqueue(use_state, uses, ports, port_list, counts, contention, where, slot, now):
-    use_state[slot].requested = now
-    use_state[slot].next_request = NONE
+def _request(slots, ports, port_list, scalars, contention, where, slot):
+    """Queue a new slot at the port ``where``, nearly always at the end."""
+    copy = slots[slot]
     port = ports[where]
-    if port.head == NONE:
-        port.head = slot
-        port.tail = slot
-    elif _earlier(use_state, uses, port.tail, slot):
-        use_state[port.tail].next_request = slot
-        port.tail = slot
-    elif _earlier(use_state, uses, slot, port.head):
-        use_state[slot].next_request = port.head
+    before = port.tail
+    while before != NONE and _earlier(slots, slot, before):
+        before = slots[before].previous
+    copy.previous = before
+    if before == NONE:
+        copy.next = port.head
         port.head = slot
         if contention == DUPLEX:
             _stop_waiting(ports, where)
     else:
-        before = port.head
-        while _earlier(use_state, uses, use_state[before].next_request, slot):
-            before = use_state[before].next_request
-        use_state[slot].next_request = use_state[before].next_request
-        use_state[before].next_request = slot
+        copy.next = slots[before].next
+        slots[before].next = slot
+    if copy.next == NONE:
+        port.tail = slot
+    else:
+        slots[copy.next].previous = slot
     if port.busy == 0:
-        _look_at_port(use_state, ports, port_list, counts, contention, where)
+        _look_at_port(slots, ports, port_list, scalars, contention, where)
 
 
 @_jit
-def _look_at_port(use_state, ports, port_list, counts, contention, where):
+def _earlier(slots, a, b):
+    """FIFO: by request time, then tensor, then destination."""
+    x, y = slots[a], slots[b]
+    if x.requested != y.requested:
+        return x.requested < y.requested
+    if x.tensor != y.tensor:
+        return x.tensor < y.tensor
+    return x.device < y.device
+
+
+@_jit
+def _look_at_port(slots, ports, port_list, scalars, contention, where):
     """List a free port with requests (duplex: the incoming port that its head waits for)."""
     if contention == DUPLEX:
         if ports[where].waiting_for != NONE:
             return
-        there = use_state[ports[where].head].device
+        there = slots[ports[where].head].device
         ports[where].waiting_for = there
         ports[where].waiting_next = ports[there].waiting
         ports[there].waiting = np.uint32(where)
         where = U(there)
-    _list_port(ports, port_list, counts, where)
+    _list_port(ports, port_list, scalars, where)
 
 
 @_jit
-def _list_port(ports, port_list, counts, where):
+def _list_port(ports, port_list, scalars, where):
     if ports[where].listed == 0:
         ports[where].listed = 1
-        port_list[U(counts[PORTS])] = np.uint32(where)
-        counts[PORTS] += 1
+        port_list[U(scalars[PORTS])] = np.uint32(where)
+        scalars[PORTS] += 1
 
 
 @_jit

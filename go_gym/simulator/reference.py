@@ -20,12 +20,15 @@ import numpy as np
 
 from go_gym.graph.model import Alias
 from go_gym.problem import Decision, Problem, check_decision
+from go_gym.simulator.fused import simulate_kernels
 from go_gym.simulator.result import ColocationBroken, OutOfMemory, Result, Trace, Violation
 
 
 def simulate_reference(problem: Problem, decision: Decision, trace: bool = False) -> Result:
     """What :func:`go_gym.simulate` computes, by the specification; about 1,000× slower."""
     check_decision(problem, decision)
+    if decision.fusion is not None:
+        return simulate_kernels(problem, decision, trace, simulate_reference)
     return Simulation(problem, decision).run(trace)
 
 

@@ -107,6 +107,18 @@ class BatchResult(Sequence[Result]):
     peak_memory: np.ndarray
     bytes_moved: np.ndarray
 
+    @classmethod
+    def of(cls, results: Sequence[Result]) -> "BatchResult":
+        """The batch of one or more results, without their traces."""
+        return cls(
+            step_time_ns=np.array([result.step_time_ns for result in results], dtype=np.int64),
+            valid=np.array([result.valid for result in results]),
+            violations=tuple(result.violation for result in results),
+            busy_ns=np.stack([result.busy_ns for result in results]),
+            peak_memory=np.stack([result.peak_memory for result in results]),
+            bytes_moved=np.array([result.bytes_moved for result in results], dtype=np.int64),
+        )
+
     def __len__(self) -> int:
         return len(self.step_time_ns)
 

@@ -1,15 +1,19 @@
 """The front door of the simulator: one decision, or many at once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from go_gym.errors import DecisionError
 from go_gym.problem import Decision, Problem, check_decision
 from go_gym.simulator.engine import Work, make_work, run_many
+from go_gym.simulator.fused import simulate_kernels
 from go_gym.simulator.result import (
     BatchResult,
     ColocationBroken,
@@ -20,13 +24,16 @@ from go_gym.simulator.result import (
 )
 from go_gym.simulator.tables import Tables, build_tables, contention_code
 
+PARTS = 4
+"""Shares of a batch for each thread, so that none waits long for the slowest."""
+
 
 def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Result:
     """Simulate one training step of ``problem`` under ``decision``.
 
     Args:
         problem: graph and cluster.
-        decision: placement, and priorities unless FIFO.
+        decision: placement, priorities unless FIFO, and fusion levels unless nothing is fused.
         trace: keep when every op and transfer starts and finishes.
 
     Returns:
@@ -36,21 +43,22 @@ def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Resul
         DecisionError: naming the op, if the decision has not the problem's shape and range.
     """
     check_decision(problem, decision)
-    _refuse_fusion(decision)
-    tables, contention = _tables(problem), contention_code(problem)
+    if decision.fusion is not None:
+        return simulate_kernels(problem, decision, trace, simulate)
+    engine = _engine(problem)
+    placement = np.asarray(decision.placement)[None]
     priorities = _levels(problem, [decision])
-    work = make_work(tables, contention, len(priorities) > 0, trace)
-    batch = _run(problem, work, np.asarray(decision.placement)[None], priorities)
-    result = batch[0]
     if not trace:
-        return result
+        return _run(problem, engine, placement, priorities)[0]
+    work = make_work(engine.tables, engine.contention, len(priorities) > 0, trace=True)
+    result = _run(problem, engine, placement, priorities, work)[0]
     return Result(
         step_time_ns=result.step_time_ns,
         violation=result.violation,
         busy_ns=result.busy_ns,
         peak_memory=result.peak_memory,
         bytes_moved=result.bytes_moved,
-        trace=_trace(problem, tables, work),
+        trace=_trace(work),
     )
 
 
@@ -73,29 +81,26 @@ def simulate_batch(
     for index, decision in enumerate(decisions):
         try:
             check_decision(problem, decision)
-            _refuse_fusion(decision)
         except DecisionError as error:
             raise DecisionError(f"decision {index}: {error}") from None
     if not decisions:
         return _joined(problem, [])
-    tables, contention = _tables(problem), contention_code(problem)
     workers = max(1, min(threads or os.cpu_count() or 1, len(decisions)))
-    bounds = np.linspace(0, len(decisions), workers + 1).astype(int)
+    if any(decision.fusion is not None for decision in decisions):
+        each = _pool(workers).map(lambda decision: simulate(problem, decision), decisions)
+        return BatchResult.of(list(each))
+    engine = _engine(problem)
+    parts = 1 if workers == 1 else min(PARTS * workers, len(decisions))
+    bounds = np.linspace(0, len(decisions), parts + 1).astype(int)
 
-    def part(worker: int) -> BatchResult:
-        chosen = decisions[bounds[worker] : bounds[worker + 1]]
-        priorities = _levels(problem, chosen)
-        work = make_work(tables, contention, len(priorities) > 0, trace=False)
-        return _run(problem, work, np.stack([d.placement for d in chosen]), priorities)
+    def run(part: int) -> BatchResult:
+        chosen = decisions[bounds[part] : bounds[part + 1]]
+        placements = np.stack([np.asarray(decision.placement) for decision in chosen])
+        return _run(problem, engine, placements, _levels(problem, chosen))
 
     if workers == 1:
-        return part(0)
-    return _joined(problem, list(_pool(workers).map(part, range(workers))))
-
-
-def _refuse_fusion(decision: Decision) -> None:
-    if decision.fusion is not None:
-        raise DecisionError("fusion: simulating fused graphs is not built yet; expected None")
+        return run(0)
+    return _joined(problem, list(_pool(workers).map(run, range(parts))))
 
 
 @cache
@@ -103,12 +108,35 @@ def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="go-gym-simulate")
 
 
-def _tables(problem: Problem) -> Tables:
-    """The engine's tables, built once a problem and kept with it."""
-    tables: Tables | None = problem.__dict__.get("_engine_tables")
-    if tables is None:
-        tables = problem.__dict__["_engine_tables"] = build_tables(problem)
-    return tables
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """What simulations of one problem share: its tables, and working memory to be used again."""
+
+    tables: Tables
+    contention: int
+    spare: tuple[list[Work], list[Work]] = field(default_factory=lambda: ([], []))
+
+    @contextmanager
+    def work(self, priorities: bool) -> Iterator[Work]:
+        """Working memory for one thread; new memory costs as much as a tenth of a simulation."""
+        spare = self.spare[priorities]
+        try:
+            work = spare.pop()
+        except IndexError:
+            work = make_work(self.tables, self.contention, priorities, trace=False)
+        yield work
+        spare.append(work)
+
+
+_engines: WeakKeyDictionary[Problem, Engine] = WeakKeyDictionary()
+
+
+def _engine(problem: Problem) -> Engine:
+    """The Engine of ``problem``, made once; kept beside it, so that copies of it stay small."""
+    engine = _engines.get(problem)
+    if engine is None:
+        engine = _engines[problem] = Engine(build_tables(problem), contention_code(problem))
+    return engine
 
 
 def _levels(problem: Problem, decisions: Sequence[Decision]) -> np.ndarray:
@@ -120,14 +148,21 @@ def _levels(problem: Problem, decisions: Sequence[Decision]) -> np.ndarray:
 
 
 def _run(
-    problem: Problem, work: Work, placements: np.ndarray, priorities: np.ndarray
+    problem: Problem,
+    engine: Engine,
+    placements: np.ndarray,
+    priorities: np.ndarray,
+    work: Work | None = None,
 ) -> BatchResult:
     count, devices = len(placements), problem.num_devices
     step = np.empty(count, dtype=np.int64)
     busy, peak = np.empty((count, devices), np.int64), np.empty((count, devices), np.int64)
     figures = np.empty((count, 4), dtype=np.int64)
-    contention = contention_code(problem)
-    run_many(_tables(problem), work, contention, placements, priorities, step, busy, peak, figures)
+    with nullcontext(work) if work else engine.work(len(priorities) > 0) as memory:
+        run_many(
+            engine.tables, memory, engine.contention, placements, priorities, step, busy, peak,
+            figures,
+        )  # fmt: skip
     violations = tuple(_violation(problem, *row) for row in figures[:, 1:].tolist())
     valid = np.array([violation is None for violation in violations])
     return BatchResult(step, valid, violations, busy, peak, figures[:, 0])
@@ -155,20 +190,15 @@ def _joined(problem: Problem, parts: list[BatchResult]) -> BatchResult:
     )
 
 
-def _trace(problem: Problem, tables: Tables, work: Work) -> Trace:
-    start, finish = work.slot_times
-    slots = np.flatnonzero(finish >= 0)
-    device = work.op["device"]
-    tensor = tables.uses["tensor"][slots].astype(np.int64)
-    destination = work.use["device"][slots].astype(np.int64)
-    order = np.lexsort((destination, tensor, start[slots]))
-    source = device[tables.tensors["producer"][tensor]].astype(np.int64)
+def _trace(work: Work) -> Trace:
+    made = work.transfers[work.transfers["tensor"] >= 0]
+    made = made[np.lexsort((made["to"], made["tensor"], made["start"]))]
     return Trace(
         op_start=work.op_times[0],
         op_finish=work.op_times[1],
-        transfer_tensor=tensor[order],
-        transfer_source=source[order],
-        transfer_destination=destination[order],
-        transfer_start=start[slots][order],
-        transfer_finish=finish[slots][order],
+        transfer_tensor=made["tensor"].copy(),
+        transfer_source=made["source"].copy(),
+        transfer_destination=made["to"].copy(),
+        transfer_start=made["start"].copy(),
+        transfer_finish=made["finish"].copy(),
     )

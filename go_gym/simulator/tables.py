@@ -1,4 +1,4 @@
-"""A problem's numbers as the engine wants them: a packed record an op, a tensor, a use."""
+"""A problem's numbers as the engine wants them: small packed records, in topological order."""
 
 from typing import NamedTuple
 
@@ -12,43 +12,34 @@ NONE = np.uint32(0xFFFFFFFF)
 
 OP = np.dtype(
     [
-        ("tensors", np.uint32),  # its first tensor; the next op's is one past its last
-        ("releases", np.uint32),  # likewise, what it lets go of when it ends
-        ("inputs", np.uint32),  # how many
-        ("leader", np.uint32),  # first op of its co-location group, or itself
-        ("size", np.int64),  # bytes that it allocates as it starts
-        ("parameters", np.int64),  # bytes resident on its device
+        ("device", np.uint32),  # set by a simulation
+        ("missing", np.uint32),  # inputs yet to arrive, set by a simulation
+        ("packet", np.uint32),  # where its part of the program begins
+        ("inputs", np.uint32),
     ]
 )
 TENSOR = np.dtype(
     [
-        ("uses", np.uint32),  # its first use
-        ("producer", np.uint32),
-        ("alias_use", np.uint32),  # the use whose storage this view holds, or NONE
-        ("_pad", np.uint32),
+        ("device", np.uint32),  # of its producer, set by a simulation as that ends
+        ("holders", np.int32),  # what still needs it there, likewise
+        ("alias", np.uint32),  # the tensor whose storage this view shares, or NONE
+        ("alias_use", np.uint32),  # and its producer's use of it
+        ("local_size", np.int64),  # bytes there: 0 for views and parameters
         ("size", np.int64),  # bytes of a copy
-        ("local_size", np.int64),  # bytes where it is produced: 0 for views and parameters
     ]
 )
-USE = np.dtype(
-    [
-        ("consumer", np.uint32),
-        ("tensor", np.uint32),
-        ("hold", np.int32),  # releases that this use brings: one, or one a view made of it
-    ]
-)
-RELEASE = np.dtype([("use", np.uint32), ("tensor", np.uint32), ("producer", np.uint32)])
 LINK = np.dtype([("ns_per_byte", np.float64), ("latency", np.int64)])
 
 
 class Tables(NamedTuple):
     """Everything about a problem that a simulation reads. n ops, t tensors, u uses, d devices."""
 
-    ops: np.ndarray  # (n + 1,) OP, the last one only ends the ranges
-    tensors: np.ndarray  # (t + 1,) TENSOR, likewise
-    uses: np.ndarray  # (u,) USE
-    releases: np.ndarray  # (r,) RELEASE
-    durations: np.ndarray  # (classes, n) int64 ns
+    program: np.ndarray  # (words,) uint64, what happens as each op starts and ends: see `_program`
+    op: np.ndarray  # (n,) OP
+    tensor: np.ndarray  # (t,) TENSOR
+    sources: np.ndarray  # (s,) uint32, the ops without inputs
+    parameters: np.ndarray  # (k, 2) int64: op, bytes resident on its device
+    followers: np.ndarray  # (m, 2) int64: op, first op of its co-location group
     link_of: np.ndarray  # (d, d) uint16
     links: np.ndarray  # (links,) LINK
     device_class: np.ndarray  # (d,) uint32
@@ -73,43 +64,77 @@ def build_tables(problem: Problem) -> Tables:
     views_of = np.bincount(alias_use[views], minlength=u)
     released = graph.op_uses[views_of[graph.op_uses] == 0]
     local_size = np.where(graph.tensor_alias == Alias.OWN, graph.tensor_bytes, 0)
+    op = np.zeros(n, dtype=OP)
+    op["inputs"] = np.diff(graph.op_use_ptr)
+    program, op["packet"] = _program(problem, local_size, released, np.maximum(views_of, 1))
 
-    ops = np.zeros(n + 1, dtype=OP)
-    ops["tensors"] = graph.op_tensor_ptr
-    ops["releases"][1:] = np.cumsum(np.bincount(graph.use_consumer[released], minlength=n))
-    ops["inputs"][:n] = np.diff(graph.op_use_ptr)
-    ops["leader"][:n] = problem.colocation_leader
-    np.add.at(ops["size"], graph.tensor_producer, local_size)
-    ops["parameters"][:n] = graph.parameter_bytes
-
-    tensors = np.zeros(t + 1, dtype=TENSOR)
-    tensors["uses"] = graph.tensor_use_ptr
-    tensors["producer"][:t] = graph.tensor_producer
-    tensors["alias_use"][:t] = alias_use
-    tensors["size"][:t] = graph.tensor_bytes
-    tensors["local_size"][:t] = local_size
-
-    uses = np.zeros(u, dtype=USE)
-    uses["consumer"] = graph.use_consumer
-    uses["tensor"] = graph.use_tensor
-    uses["hold"] = np.maximum(views_of, 1)
-
-    releases = np.zeros(len(released), dtype=RELEASE)
-    releases["use"] = released
-    releases["tensor"] = graph.use_tensor[released]
-    releases["producer"] = graph.use_producer[released]
+    tensor = np.zeros(t, dtype=TENSOR)
+    tensor["alias"] = np.where(graph.tensor_alias >= 0, graph.tensor_alias, np.int64(NONE))
+    tensor["alias_use"] = alias_use
+    tensor["local_size"] = local_size
+    tensor["size"] = graph.tensor_bytes
 
     links = np.zeros(len(cluster.links), dtype=LINK)
     links["ns_per_byte"] = [link.ns_per_byte for link in cluster.links]
     links["latency"] = [link.latency_ns for link in cluster.links]
+
+    holding = np.flatnonzero(graph.parameter_bytes)
+    following = np.flatnonzero(problem.colocation_leader != np.arange(n))
     return Tables(
-        ops=ops,
-        tensors=tensors,
-        uses=uses,
-        releases=releases,
-        durations=problem.durations.copy(),
+        program=program,
+        op=op,
+        tensor=tensor,
+        sources=np.flatnonzero(op["inputs"] == 0).astype(np.uint32),
+        parameters=np.stack([holding, graph.parameter_bytes[holding]], axis=1),
+        followers=np.stack([following, problem.colocation_leader[following]], axis=1),
         link_of=cluster.link_of.copy(),
         links=links,
         device_class=problem.device_class.astype(np.uint32),
         capacity=cluster.memory_bytes.copy(),
     )
+
+
+def _program(
+    problem: Problem, local_size: np.ndarray, released: np.ndarray, hold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Everything that the end of an op needs, in one place a op; pairs are 32 bits each, low first.
+
+    The words of an op: its duration on each class of devices, the last class first; then, where
+    its packet begins, bytes that it allocates; (number of releases, of tensors); its first tensor;
+    each release as (tensor, use); and for each tensor (first use, number of uses), followed by
+    each use as (consumer, releases that it brings: one, or one a view made of it).
+
+    Returns:
+        (words,) uint64, and (n,) uint32 where the packets begin.
+    """
+    graph = problem.graph
+    n, t, u = graph.num_ops, graph.num_tensors, graph.num_uses
+    producer, consumer = graph.tensor_producer.astype(np.int64), graph.use_consumer.astype(np.int64)
+    classes = len(problem.durations)
+    releases = np.bincount(consumer[released], minlength=n)
+    tensors, uses = np.diff(graph.op_tensor_ptr), np.diff(graph.tensor_use_ptr)
+    uses_of_op = np.bincount(producer, uses, minlength=n).astype(np.int64)
+    end = np.cumsum(3 + classes + releases + tensors + uses_of_op)
+    packet = np.concatenate([[0], end[:-1]]) + classes
+    program = np.zeros(int(end[-1]), dtype=np.uint64)
+
+    def pair(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return low.astype(np.uint64) | high.astype(np.uint64) << np.uint64(32)
+
+    size = np.zeros(n, dtype=np.int64)
+    np.add.at(size, producer, local_size)
+    for row, durations in enumerate(problem.durations):
+        program[packet - 1 - row] = durations
+    program[packet] = size
+    program[packet + 1] = pair(releases, tensors)
+    program[packet + 2] = graph.op_tensor_ptr[:-1]
+    at = packet + 3
+    nth = np.arange(len(released)) - (np.cumsum(releases) - releases)[consumer[released]]
+    program[at[consumer[released]] + nth] = pair(graph.use_tensor[released], released)
+    before = np.arange(t) + graph.tensor_use_ptr[:-1]  # words of all earlier tensors
+    first = graph.op_tensor_ptr[producer]
+    start = (at + releases)[producer] + before - before[first]
+    program[start] = pair(graph.tensor_use_ptr[:-1], uses)
+    nth = np.arange(u) - graph.tensor_use_ptr[graph.use_tensor]
+    program[start[graph.use_tensor] + 1 + nth] = pair(consumer, hold)
+    return program, packet.astype(np.uint32)
