@@ -95,17 +95,11 @@ def _heaviest_pairs(
     keys, inverse = np.unique(low[keep] * count + high[keep], return_inverse=True)
     size = np.bincount(inverse.reshape(-1), units.size[keep], len(keys))
     low, high = keys // count, keys % count
-    order = np.lexsort((-keys, size))
-    choice = np.full(count, -1)
-    choice[low[order]] = order  # the last assignment stays: the heaviest edge
-    best = np.full(count, -np.inf)
-    np.maximum.at(best, low, size)
-    np.maximum.at(best, high, size)
-    upward = np.full(count, -1)
-    upward[high[order]] = order
-    top = np.where((upward >= 0) & ((choice < 0) | (size[upward] >= size[choice])), upward, choice)
-    mutual = np.unique(top[top >= 0])
-    mutual = mutual[(top[low[mutual]] == mutual) & (top[high[mutual]] == mutual)]
+    end, edge = np.concatenate([low, high]), np.tile(np.arange(len(keys)), 2)
+    order = np.lexsort((-edge, size[edge], end))  # the heaviest edge of each end comes last
+    top = np.full(count, -1)
+    top[end[order]] = edge[order]
+    mutual = np.flatnonzero((top[low] == np.arange(len(keys))) & (top[low] == top[high]))
     mutual = mutual[np.argsort(-size[mutual], kind="stable")]
     return low[mutual], high[mutual]
 

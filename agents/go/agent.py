@@ -69,7 +69,7 @@ class GO:
             self._loaded = None
         if problems[0].num_devices > 1 or problems[0].task != "placement":
             self._run(self.training, budget)
-        return self.training.curve
+        return self.training.episodes[0].curve
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint folder; raises AgentError before any training."""
@@ -83,7 +83,7 @@ class GO:
 
     def _begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
         return Training(
-            problem,
+            [problem],
             budget.simulations,
             seed,
             self.network,
@@ -96,14 +96,14 @@ class GO:
         return None
 
     def _run(self, training: Training, budget: Budget) -> None:
-        training.run(budget, folder=self.checkpoint)
+        training.run([budget], folder=self.checkpoint)
 
     def _answer(self) -> Decision:
         assert self.training is not None
-        episode = self.training.episode
-        choices = (
-            episode.best if episode.best is not None else episode.likeliest(self.training.network)
-        )
+        episode = self.training.episodes[0]
+        choices = episode.best
+        if choices is None:
+            choices = episode.likeliest(self.training.network)
         return episode.decision(choices)
 
 

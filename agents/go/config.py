@@ -43,6 +43,7 @@ class SearchConfig:
     samples: int = 64  # simulator calls an update
     batch: int = 8  # simulator calls before a better decision becomes the state
     first_round: float = 0.1  # share of the budget spent without a previous decision
+    first_round_clusters: int = 32  # finest level of a first round: finer ones scatter neighbours
     coarse: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256, 512, 1024)  # clusters a level
     changes: float = 2.0  # clusters that a sample of a later round changes, on average
     most_units: int = 4096  # larger graphs are coarsened to so many units first
@@ -50,4 +51,6 @@ class SearchConfig:
     merge: bool = True  # changes that helped apart are tried together
     critical: bool = True  # half of the changes begin on the chain that the step time hangs on
     heat: float = 0.003  # how much worse a reward is taken, at first, as the next state
+    rounds: int = 4  # T, while pre-training; GO-one's rounds end with its budget
+    problems_per_update: int = 2  # while pre-training
     learn: bool = True  # off: an untrained network proposes (ablation)

@@ -54,3 +54,23 @@ def tilted(problem: Problem, placement: np.ndarray, level: np.ndarray, levels: i
     rank = critical_path(problem, placement)
     middle = levels // 2
     return rank + (level - middle) * (int(rank.max()) // (2 * middle))
+
+
+def canonical(problem: Problem, choices: Choices) -> Choices:
+    """``choices`` with equal devices numbered by where their units lie in the topological order.
+
+    Decisions that differ in the names of equal devices are one; a policy that imitates them needs
+    one name for each. Left as they are where devices or links differ, or nothing is placed.
+    """
+    d = problem.num_devices
+    memory = problem.cluster.memory_bytes
+    alike = (
+        len(problem.durations) == len(problem.cluster.links) == 1 and (memory == memory[0]).all()
+    )
+    if "placement" not in choices or not alike:
+        return choices
+    placement = choices["placement"]
+    count = np.bincount(placement, minlength=d)
+    middle = np.bincount(placement, np.arange(len(placement)), d) / np.maximum(count, 1)
+    order = np.argsort(np.where(count > 0, middle, np.inf), kind="stable")
+    return {**choices, "placement": np.argsort(order)[placement]}

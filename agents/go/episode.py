@@ -7,27 +7,24 @@ import numpy as np
 import torch
 
 from go_gym.agent import Budget
-from go_gym.partition import partition
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result
 
-from ..common.units import UnitGraph, coarsened, unit_graph, unit_layers
+from ..common.curves import CurvePoint, LearningCurve
+from ..common.units import UnitGraph, unit_graph
 from ..search.critical import critical_ops
 from .config import NetworkConfig, SearchConfig
-from .decisions import DECIDES, Choices, to_decision
+from .decisions import DECIDES, Choices, canonical, to_decision
 from .features import GraphInputs, State, graph_inputs, no_state, state_of
+from .levels import LevelChooser, cluster_levels
 from .model import GONetwork, Scores
-from .policy import Actions, Clusters, apply, draw, greedy
+from .policy import Actions, apply, draw, greedy
 
-STRETCHES = (1, 2, 4, 8, 32)
-"""Into how many stretches of equal work the layers are cut."""
 INVALID = -10.0
 """Reward of an invalid decision (GO, section 4)."""
-NUMBERS = ("best_reward", "current_reward", "mean", "spread", "seen", "moved")
-METIS_PARTS = 64
-"""The finest level that METIS makes; it fails on parts of few vertices."""
-FIRST_ROUND_CLUSTERS = 32
-"""The finest level of a first round: with more, chance alone never keeps neighbours together."""
+WORST = -3.0
+"""Least advantage, in spreads: an invalid decision is bad, but not more than that (ours)."""
+NUMBERS = ("best_reward", "current_reward", "mean", "spread", "seen", "round")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,22 +37,27 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """What one update learns from: samples drawn in one state of one problem."""
+    """What an update learns from: samples drawn in one state of one problem.
+
+    Attributes:
+        target: the best choices known, for imitation; None before a valid one.
+    """
 
     inputs: GraphInputs
     state: State
     decides: tuple[str, ...]
     batches: list[Batch]
     target: Choices | None
-    results: list[Result]
 
 
 class Episode:
     """One problem being decided, round by round.
 
     Attributes:
-        best: the best choices so far by name, None before a valid one.
-        best_reward: their reward.
+        best, best_reward: the best choices so far by name, None before a valid one.
+        current, current_reward: those that the next round starts from.
+        round: rounds since the start, or the last restart.
+        curve: what the samples were worth, round by round.
     """
 
     def __init__(
@@ -73,128 +75,120 @@ class Episode:
         self.units: UnitGraph = unit_graph(problem, most=search.most_units)
         self.inputs = graph_inputs(problem, self.units, network.type_buckets, device)
         self.levels = cluster_levels(problem, self.units, search.coarse, device)
-        self.success = np.ones(len(self.levels))
+        self.chooser = LevelChooser(self.levels, search.first_round_clusters)
         self.baseline = max(float(problem.durations.sum(axis=1).min()), 1.0)
         self.mean = self.spread = 0.0
         self.seen = 0
         self.best: Choices | None = None
         self.best_reward = INVALID
+        self.curve = LearningCurve()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with a first round again; the best decision so far stays known."""
         self.current: Choices | None = None
         self.current_reward = INVALID
-        self.focus: np.ndarray | None = None
-        self.moved = True
+        self.round = 0
 
-    def state(self, later: bool) -> State:
-        """The network's view of the previous round: nothing, or the best decision so far."""
-        if not later or self.current is None:
-            return no_state(self.inputs)
-        placement = self.current.get("placement")
-        if placement is None:
-            placement = self._given_placement()
-        return state_of(
-            self.problem,
-            self.units,
-            self.inputs,
-            placement,
-            self.current.get("priority"),
-            self.current.get("fusion"),
-            self.focus,
-        )
+    def collect(self, network: GONetwork, budget: Budget, later: bool, heat: float) -> Rollout:
+        """A round: draw and simulate samples in one state, in small batches.
 
-    def collect(
-        self, network: GONetwork, budget: Budget, samples: int, later: bool, heat: float = 0.0
-    ) -> Rollout:
-        """Draw and simulate up to ``samples`` decisions in one state, in small batches.
+        In a first round (``later`` false, or nothing valid yet) each sample decides all clusters
+        of a coarse level. In later rounds it changes a few clusters of the previous decision; the
+        best of a batch, or all that helped in it together, is where the next batch starts from.
 
-        In later rounds each sample changes a few clusters of the best decision so far; what helped
-        in a batch, apart and together, is the best that the next batch starts from.
+        Args:
+            network: as it is; the state is encoded once.
+            budget: at most ``search.samples`` of its calls are used.
+            later: whether the previous decision is seen and kept.
+            heat: how much worse, on average, a reward may be and still be gone on from.
         """
-        self.heat = heat
-        later = later and self.best is not None and self.search.refine
-        self.focus = self._critical(budget) if later and self.search.critical else None
-        state = self.state(later)
+        later = later and self.current is not None and self.search.refine
+        results: list[Result] = []
+        left = min(self.search.samples, budget.remaining)
+        focus = self._critical(budget, results) if later and left > 1 else None
+        state = self.state(later, focus)
         with torch.no_grad():
             scores, _ = network(self.inputs, state, self.decides)
-        batches = []
-        self.results: list[Result] = []
+        batches: list[Batch] = []
         merged: Choices | None = None
-        looked = budget.used
-        left = min(samples - (self.focus is not None), budget.remaining)
-        while left > 0:
-            if self.focus is not None and self.moved and budget.used - looked >= 24 and left > 8:
-                self.focus, looked, left = self._critical(budget), budget.used, left - 1
-            level = self._level(later)
+        while left > len(results):
             previous = self.current if later else None
-            count = min(self.search.batch, left)
-            actions = self._draw(scores, level, previous, count)
-            tried = [
-                {name: rows[i] for name, rows in self._choices(actions, previous).items()}
-                for i in range(count)
-            ]
-            extra = [merged] if merged is not None and left > count else []
-            reward = self._evaluate([*tried, *extra], budget)
-            left -= len(reward)
-            base = self.current_reward if later else None
-            batches.append(Batch(actions, self._advantage(reward[:count], base)))
-            better = [
-                i for i in np.argsort(-reward[:count]) if base is not None and reward[i] > base
-            ]
-            gained = self._keep_best([*tried, *extra], reward)
-            self.success[level] += 0.1 * (float(gained) - self.success[level])
-            merged = None
-            if previous is not None and self.search.merge and len(better) > 1:
-                merged = _together(previous, [tried[i] for i in better])
-        return Rollout(self.inputs, state, self.decides, batches, self.best, self.results)
+            level = self.chooser.choose(later, self.random)
+            extra = [merged] if merged is not None else []
+            count = min(self.search.batch, left - len(results))
+            actions = self._draw(scores, level, previous, focus, max(count - len(extra), 0))
+            tried = [*self._samples(actions, previous), *extra]
+            reward = self._evaluate(tried, budget, results)
+            drawn = reward[: len(tried) - len(extra)]
+            if len(drawn):
+                base = self.current_reward if later else None
+                batches.append(Batch(actions, self._advantage(drawn, base)))
+            merged = self._together(previous, tried, drawn) if previous is not None else None
+            gained = self._keep(tried, reward, heat)
+            if later:
+                self.chooser.note(level, gained)
+        self.curve.note(results)
+        self.round += 1
+        target = self.best if later or self.best is None else canonical(self.problem, self.best)
+        return Rollout(self.inputs, state, self.decides, batches, target)
+
+    def state(self, later: bool, focus: np.ndarray | None = None) -> State:
+        """The network's view of the previous round's decision, and of a given placement."""
+        choices = dict(self.current or {}) if later else {}
+        if "placement" not in self.decides:
+            choices["placement"] = self._given_placement()
+        if not choices:
+            return no_state(self.inputs)
+        return state_of(self.problem, self.units, self.inputs, choices, focus)
 
     def likeliest(self, network: GONetwork) -> Choices:
         """What the network finds likeliest for each unit in a first round; no simulator call."""
         with torch.no_grad():
-            scores, _ = network(self.inputs, no_state(self.inputs), self.decides)
+            scores, _ = network(self.inputs, self.state(later=False), self.decides)
         return greedy(scores)
+
+    def consider(self, choices: Choices, budget: Budget) -> None:
+        """Simulate ``choices`` (one call) and go on from them if they are the best so far."""
+        results: list[Result] = []
+        self._keep([choices], self._evaluate([choices], budget, results), heat=0.0)
+        self.curve.note(results)
 
     def decision(self, choices: Choices) -> Decision:
         """The Decision about every op that ``choices`` stand for."""
         levels = self.network.levels
         return to_decision(self.problem, self.units, choices, levels, self.scheduled)
 
-    def _critical(self, budget: Budget) -> np.ndarray | None:
-        """(U,) float64 shares of the current step's critical chain; costs a simulator call."""
-        if "fusion" in self.decides or self.current is None or budget.remaining < 2:
-            return None
-        decision = self.decision(self.current)
-        result = budget.evaluate(decision, trace=True)
-        self.results.append(result)
-        trace = result.trace
-        assert trace is not None
-        self.moved = False
-        ops, share = critical_ops(self.problem, decision.placement, trace)
-        by_unit = np.bincount(self.units.groups.of_op[ops], share, self.units.count)
-        return by_unit / by_unit.sum() if by_unit.any() else None
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """Choices and levels' success, for a checkpoint."""
-        found = {"episode.success": torch.from_numpy(self.success)}
+    def tensors(self, prefix: str) -> dict[str, torch.Tensor]:
+        """Choices and the levels' success, for a checkpoint."""
+        found = {f"{prefix}.success": torch.from_numpy(self.chooser.success)}
         for label, choices in (("best", self.best), ("current", self.current)):
             for name, rows in (choices or {}).items():
-                found[f"episode.{label}.{name}"] = torch.from_numpy(rows)
+                found[f"{prefix}.{label}.{name}"] = torch.from_numpy(rows)
         return found
 
-    def numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, object]:
         """The rest, as JSON."""
-        return {name: float(getattr(self, name)) for name in NUMBERS}
+        points = [list(vars(point).values()) for point in self.curve.points]
+        return {**{name: getattr(self, name) for name in NUMBERS}, "curve": points}
 
-    def restore(self, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, float]) -> None:
+    def restore(
+        self, prefix: str, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, object]
+    ) -> None:
         """Put back what :meth:`tensors` and :meth:`numbers` gave."""
-        self.success = tensors["episode.success"].numpy().copy()
+        self.chooser.success = tensors[f"{prefix}.success"].numpy().copy()
         for label in ("best", "current"):
             choices = {
-                name: tensors[f"episode.{label}.{name}"].numpy()
+                name: tensors[f"{prefix}.{label}.{name}"].numpy()
                 for name in self.decides
-                if f"episode.{label}.{name}" in tensors
+                if f"{prefix}.{label}.{name}" in tensors
             }
             setattr(self, label, choices or None)
         for name in NUMBERS:
             setattr(self, name, numbers[name])
+        points = numbers["curve"]
+        assert isinstance(points, list)
+        self.curve = LearningCurve([CurvePoint(*point) for point in points])
 
     def _given_placement(self) -> np.ndarray:
         """(U,) the given placement of each unit: its first op's."""
@@ -202,17 +196,28 @@ class Episode:
         assert self.problem.placement is not None
         return np.asarray(self.problem.placement[first])
 
-    def _level(self, later: bool) -> int:
-        """A level of clusters: levels that lately brought gains come more often."""
-        weight = self.success + 0.02
-        if not later:
-            weight = np.array([float(c.count <= FIRST_ROUND_CLUSTERS) for c in self.levels])
-            if not weight.any():
-                weight[:] = 1.0
-        return int(self.random.choice(len(weight), p=weight / weight.sum()))
+    def _critical(self, budget: Budget, results: list[Result]) -> np.ndarray | None:
+        """(U,) float64 shares of the current step's critical chain; costs a simulator call.
+
+        None for tasks that fuse, whose trace is of another graph.
+        """
+        if "fusion" in self.decides or self.current is None or not self.search.critical:
+            return None
+        decision = self.decision(self.current)
+        result = budget.evaluate(decision, trace=True)
+        results.append(result)
+        assert result.trace is not None
+        ops, share = critical_ops(self.problem, np.asarray(decision.placement), result.trace)
+        by_unit = np.bincount(self.units.groups.of_op[ops], share, self.units.count)
+        return by_unit / by_unit.sum() if by_unit.any() else None
 
     def _draw(
-        self, scores: dict[str, Scores], level: int, previous: Choices | None, count: int
+        self,
+        scores: dict[str, Scores],
+        level: int,
+        previous: Choices | None,
+        focus: np.ndarray | None,
+        count: int,
     ) -> dict[str, Actions]:
         changes = self.search.changes / len(self.decides)
         return {
@@ -221,85 +226,65 @@ class Episode:
                 self.levels[level],
                 None if previous is None else previous[name],
                 changes,
-                self.focus,
+                focus,
                 count,
                 self.random,
             )
             for name in self.decides
         }
 
-    def _choices(self, actions: dict[str, Actions], previous: Choices | None) -> Choices:
-        return {
+    def _samples(self, actions: dict[str, Actions], previous: Choices | None) -> list[Choices]:
+        columns = {
             name: apply(each, None if previous is None else previous[name])
             for name, each in actions.items()
         }
+        count = len(next(iter(columns.values())))
+        return [{name: rows[i] for name, rows in columns.items()} for i in range(count)]
 
-    def _evaluate(self, tried: Sequence[Choices], budget: Budget) -> np.ndarray:
-        """(B,) float64 rewards: -sqrt(step time / that of one device), -10 if invalid."""
-        results = budget.evaluate_batch([self.decision(choices) for choices in tried])
-        self.results.extend(results)
-        reward = -np.sqrt(results.step_time_ns / self.baseline)
-        return np.where(results.valid, reward, INVALID)
+    def _evaluate(
+        self, tried: Sequence[Choices], budget: Budget, results: list[Result]
+    ) -> np.ndarray:
+        """(B,) float64 rewards: -sqrt(step time / that of one device), -10 if invalid.
+
+        One device's step time is the sum of its ops', and takes no simulator call.
+        """
+        batch = budget.evaluate_batch([self.decision(choices) for choices in tried])
+        results.extend(batch)
+        return np.where(batch.valid, -np.sqrt(batch.step_time_ns / self.baseline), INVALID)
 
     def _advantage(self, reward: np.ndarray, base: float | None) -> torch.Tensor:
-        """(B,) float32: reward against the state's (else the mean), in units of this problem's
-        spread, clipped to [-3, 3] so that an invalid decision is only bad."""
-        valid = reward[reward > INVALID]
-        for value in valid.tolist():
-            self.seen += 1
-            step = max(1 / self.seen, 0.01)
-            self.mean += step * (value - self.mean)
-            deviation = abs(value - (self.mean if base is None else base))
-            self.spread += step * (deviation - self.spread)
+        """(B,) float32: reward against the state's (None: the mean), in this problem's spread."""
         against = self.mean if base is None else base
+        for value in reward[reward > INVALID].tolist():
+            self.seen += 1
+            rate = max(1 / self.seen, 0.01)
+            self.mean += rate * (value - self.mean)
+            deviation = abs(value - (self.mean if base is None else base))
+            self.spread += rate * (deviation - self.spread)
         scaled = (reward - against) / max(self.spread, 1e-6)
-        return torch.as_tensor(np.clip(scaled, -3, 3), dtype=torch.float32, device=self.device)
+        clipped = np.clip(scaled, WORST, -WORST)
+        return torch.as_tensor(clipped, dtype=torch.float32, device=self.device)
 
-    def _keep_best(self, tried: Sequence[Choices], reward: np.ndarray) -> bool:
+    def _keep(self, tried: Sequence[Choices], reward: np.ndarray, heat: float) -> bool:
+        """Go on from the best of ``tried`` if it is good enough; True if it is better."""
         top = int(reward.argmax())
-        slack = self.heat * self.random.exponential()
-        if reward[top] > max(self.current_reward - slack, INVALID):
+        gained = bool(reward[top] > self.current_reward)
+        if reward[top] > max(self.current_reward - heat * self.random.exponential(), INVALID):
             self.current, self.current_reward = tried[top], float(reward[top])
-            self.moved = True
-        if reward[top] <= max(self.best_reward, INVALID):
-            return False
-        self.best, self.best_reward = tried[top], float(reward[top])
-        return True
+        if reward[top] > self.best_reward:
+            self.best, self.best_reward = tried[top], float(reward[top])
+        return gained
 
-
-def cluster_levels(
-    problem: Problem, units: UnitGraph, coarse: Sequence[int], device: torch.device
-) -> list[Clusters]:
-    """The levels of clusters that samples decide by, and last the units themselves.
-
-    METIS's parts, equal in work, up to METIS_PARTS; beyond, clusters by heavy edges. Then the
-    layers of the model (the tags that the human expert cuts along too), whole and cut into
-    stretches of the topological order.
-    """
-    labels = []
-    weight = units.work + units.work.mean()  # METIS fails on many vertices of no weight
-    for parts in coarse:
-        if 1 < parts < units.count / 2:
-            small = parts <= METIS_PARTS and 8 * parts <= units.count
-            labels.append(
-                partition(problem, units.groups, weight, parts)
-                if small
-                else coarsened(units, parts)
-            )
-    layer = unit_layers(problem, units)
-    stretch = ((np.cumsum(units.work) - units.work / 2) / max(units.work.sum(), 1.0)).clip(0, 0.999)
-    for cuts in STRETCHES:
-        labels.append(layer * cuts + (stretch * cuts).astype(np.int64))
-    labels.append(np.arange(units.count))
-    levels = [Clusters.of(np.unique(each, return_inverse=True)[1], device) for each in labels]
-    return [level for level in levels if level.count > 1 or units.count == 1]
-
-
-def _together(previous: Choices, better: Sequence[Choices]) -> Choices:
-    """All changes of ``better`` (best first) at once; where two disagree, the better one's."""
-    merged = {name: rows.copy() for name, rows in previous.items()}
-    for choices in reversed(better):
-        for name, rows in choices.items():
-            changed = rows != previous[name]
-            merged[name][changed] = rows[changed]
-    return merged
+    def _together(
+        self, previous: Choices, tried: Sequence[Choices], reward: np.ndarray
+    ) -> Choices | None:
+        """The changes of all samples that helped; where two disagree, those of the better one."""
+        better = [i for i in np.argsort(reward) if reward[i] > self.current_reward]
+        if len(better) < 2 or not self.search.merge:
+            return None
+        merged = {name: rows.copy() for name, rows in previous.items()}
+        for i in better:
+            for name, rows in tried[i].items():
+                changed = rows != previous[name]
+                merged[name][changed] = rows[changed]
+        return merged

@@ -1,6 +1,7 @@
 """What GO sees: a row a decision unit, a row a device, and what a decision puts where."""
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,17 +187,21 @@ def state_of(
     problem: Problem,
     units: UnitGraph,
     inputs: GraphInputs,
-    placement: np.ndarray,
-    priority: np.ndarray | None = None,
-    fusion: np.ndarray | None = None,
+    choices: Mapping[str, np.ndarray],
     focus: np.ndarray | None = None,
 ) -> State:
-    """The state after a round that decided ``placement`` (U,), ``priority`` and ``fusion``.
+    """The state after a round that decided ``choices``, or before one with a given placement.
 
     Affinity of unit u to device d: is it there; the share of its bytes that come from there, and
     go there; the device's work and parameter bytes against the mean; and how many of the units
     just before and after it in the topological order are there.
+
+    Args:
+        problem, units, inputs: as elsewhere.
+        choices: (U,) int64 by name, "placement" among them.
+        focus: (U,) float64 shares of the critical chain.
     """
+    placement = choices["placement"]
     d, count = problem.num_devices, units.count
     where = inputs.units.device
     one_hot = np.eye(d, dtype=np.float32)[placement]
@@ -222,8 +227,8 @@ def state_of(
 
     return State(
         long(placement),
-        long(priority),
-        long(fusion),
+        long(choices.get("priority")),
+        long(choices.get("fusion")),
         torch.as_tensor(rows.astype(np.float32), device=where),
         torch.as_tensor(affinity.astype(np.float32), device=where),
     )

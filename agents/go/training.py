@@ -1,6 +1,6 @@
-"""Training: on one problem within a budget, or on many in turn before any is asked for."""
+"""Training: on one problem within its budget, or on many in turn before any is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,8 @@ from go_gym.errors import AgentError
 from go_gym.problem import Problem
 
 from ..common.checkpoint import restore_training, save_checkpoint, training_tensors
-from ..common.curves import CurvePoint, LearningCurve
 from .config import NetworkConfig, SearchConfig
-from .episode import Episode
+from .episode import Episode, Rollout
 from .model import GONetwork
 from .ppo import update
 
@@ -24,10 +23,14 @@ CHECKPOINT_EVERY = 10
 
 
 class Training:
-    """A network in training on one problem; what a checkpoint holds and goes on from.
+    """A network in training; what a checkpoint holds and goes on from.
+
+    On one problem the rounds go on until the budget ends (GO-one, fine-tuning). On several, an
+    update takes a few of them at random, and each begins anew with a first round after
+    ``search.rounds`` rounds (pre-training); rewards are normalised by each problem's own spread.
 
     Args:
-        problem: what is decided about.
+        problems: what is decided about.
         calls: simulator calls that the whole training may take; schedules refer to it.
         seed: all chance comes from it.
         network, search: configurations.
@@ -37,13 +40,12 @@ class Training:
 
     Attributes:
         updates: policy updates so far.
-        curve: what the samples were worth, update by update.
-        episode: the decisions so far.
+        episodes: the decisions so far, one of each problem.
     """
 
     def __init__(
         self,
-        problem: Problem,
+        problems: Sequence[Problem],
         calls: int,
         seed: int,
         network: NetworkConfig,
@@ -52,70 +54,93 @@ class Training:
         scheduled: bool = False,
         device: torch.device | None = None,
     ) -> None:
-        self.problem, self.calls, self.seed, self.search = problem, calls, seed, search
+        self.problems, self.calls, self.seed, self.search = tuple(problems), calls, seed, search
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.random = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.network = fresh_network(network, seed, weights).to(self.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=search.learning_rate)
-        self.episode = Episode(problem, network, search, self.random, self.device, scheduled)
+        self.episodes = [
+            Episode(problem, network, search, self.random, self.device, scheduled)
+            for problem in self.problems
+        ]
         self.updates = 0
-        self.curve = LearningCurve()
 
-    def run(self, budget: Budget, updates: int | None = None, folder: Path | None = None) -> None:
-        """Train until ``budget`` is used up or, if given, for so many ``updates`` in all.
+    @property
+    def used(self) -> int:
+        """Simulator calls so far, those before a stop included."""
+        return sum(episode.curve.calls for episode in self.episodes)
 
-        With ``folder``, a checkpoint lies there after every CHECKPOINT_EVERY updates and at the
-        end.
+    def run(
+        self, budgets: Sequence[Budget], updates: int | None = None, folder: Path | None = None
+    ) -> None:
+        """Train until ``calls`` are used or, if given, for so many ``updates`` in all.
+
+        Args:
+            budgets: of each problem, in their order.
+            updates: how many in all.
+            folder: gets a checkpoint every CHECKPOINT_EVERY updates and at the end.
         """
-        while budget.remaining and (updates is None or self.updates < updates):
-            self._step(budget)
+        while (
+            self.used < self.calls
+            and any(budget.remaining for budget in budgets)
+            and (updates is None or self.updates < updates)
+        ):
+            self._step(budgets)
             if folder is not None and self.updates % CHECKPOINT_EVERY == 0:
                 self.save(folder)
         if folder is not None:
             self.save(folder)
 
-    def _step(self, budget: Budget) -> None:
-        search, progress = self.search, self.curve.calls / max(self.calls, 1)
-        later = progress >= search.first_round
-        rollout = self.episode.collect(
-            self.network, budget, search.samples, later, search.heat * max(1 - progress, 0.0)
-        )
-        self.curve.note(rollout.results)
-        if search.learn and rollout.batches:
-            weight = search.entropy * max(1 - progress, 0.0)
-            update(self.network, self.optimizer, [rollout], search, weight)
+    def _step(self, budgets: Sequence[Budget]) -> None:
+        search = self.search
+        left = max(1 - self.used / max(self.calls, 1), 0.0)
+        if len(self.episodes) == 1:
+            later = 1 - left >= search.first_round
+            rollouts = [self._round(0, budgets[0], later, search.heat * left)]
+        else:
+            count = min(search.problems_per_update, len(self.episodes))
+            chosen = self.random.choice(len(self.episodes), count, replace=False).tolist()
+            rollouts = [self._episode_round(i, budgets[i]) for i in chosen]
+        rollouts = [rollout for rollout in rollouts if rollout.batches]
+        if search.learn and rollouts:
+            update(self.network, self.optimizer, rollouts, search, search.entropy * left)
         self.updates += 1
+
+    def _round(self, number: int, budget: Budget, later: bool, heat: float) -> Rollout:
+        return self.episodes[number].collect(self.network, budget, later, heat)
+
+    def _episode_round(self, number: int, budget: Budget) -> Rollout:
+        episode = self.episodes[number]
+        if episode.round >= self.search.rounds:
+            episode.restart()
+        return self._round(number, budget, episode.round > 0, self.search.heat)
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for training to go on from a checkpoint."""
         return {
             "agent": "go",
-            "graph": self.problem.graph.content_hash,
-            "cluster": self.problem.cluster.content_hash,
-            "task": self.problem.task,
+            "problems": [
+                [p.task, p.graph.content_hash, p.cluster.content_hash] for p in self.problems
+            ],
             "seed": self.seed,
             "network": vars(self.network.config),
             "search": {**vars(self.search), "coarse": list(self.search.coarse)},
         }
 
     def save(self, folder: str | Path) -> None:
-        """Write a checkpoint folder: weights, optimizer, chance, decisions and curve."""
-        save_checkpoint(
-            folder,
-            {
-                **training_tensors(self.network, self.optimizer, self.generator),
-                **self.episode.tensors(),
-            },
-            {
-                "identity": self.identity(),
-                "calls": self.calls,
-                "updates": self.updates,
-                "random": self.random.bit_generator.state,
-                "episode": self.episode.numbers(),
-                "curve": [list(vars(point).values()) for point in self.curve.points],
-            },
-        )
+        """Write a checkpoint folder: weights, optimizer, chance, decisions and curves."""
+        tensors = training_tensors(self.network, self.optimizer, self.generator)
+        for number, episode in enumerate(self.episodes):
+            tensors |= episode.tensors(f"episode.{number}")
+        state = {
+            "identity": self.identity(),
+            "calls": self.calls,
+            "updates": self.updates,
+            "random": self.random.bit_generator.state,
+            "episodes": [episode.numbers() for episode in self.episodes],
+        }
+        save_checkpoint(folder, tensors, state)
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Take over a checkpoint; raises AgentError if it is of something else."""
@@ -124,10 +149,10 @@ class Training:
                 f"the checkpoint is of {state.get('identity')}, expected {self.identity()}"
             )
         restore_training(tensors, self.network, self.optimizer, self.generator)
-        self.episode.restore(tensors, state["episode"])
+        for number, episode in enumerate(self.episodes):
+            episode.restore(f"episode.{number}", tensors, state["episodes"][number])
         self.random.bit_generator.state = state["random"]
         self.calls, self.updates = state["calls"], state["updates"]
-        self.curve = LearningCurve([CurvePoint(*point) for point in state["curve"]])
 
 
 def fresh_network(
