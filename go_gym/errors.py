@@ -47,3 +47,7 @@ class CaptureError(GoGymError):
 
 class HardwareError(GoGymError):
     """A measurement that cannot be made here, or that failed: a worker died, hung or raised."""
+
+
+class CaptureWarning(UserWarning):
+    """A program that is captured with costs that are less than sure."""

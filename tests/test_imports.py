@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "torch_geometric", "stable_baselines3", "pandas", "matplotlib", "scipy", "typer"}
 LAYERS = (
     {"cli"},
+    {"plan"},
     {"leaderboard", "runs"},
     {"envs"},
     {"render"},
@@ -20,6 +21,7 @@ LAYERS = (
         "agent",
         "bounds",
         "placements",
+        "device_map",
         "decisions",
         "priorities",
         "tasks",

@@ -2,6 +2,7 @@
 
 from go_gym.cli import (  # isort: skip
     catalogue,
+    capture,
     run,
     board,
     site,
@@ -12,4 +13,15 @@ from go_gym.cli import (  # isort: skip
 )
 from go_gym.cli.shared import app
 
-__all__ = ["app", "board", "build", "catalogue", "demo", "run", "site", "submit", "trace"]
+__all__ = [
+    "app",
+    "board",
+    "build",
+    "capture",
+    "catalogue",
+    "demo",
+    "run",
+    "site",
+    "submit",
+    "trace",
+]

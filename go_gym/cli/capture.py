@@ -1,0 +1,131 @@
+"""go-gym capture and optimize: your own model, and a plan for it."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from go_gym.cli.shared import app, console, errors, one_line_errors, print_table
+from go_gym.errors import CaptureError, CaptureWarning, GoGymError
+
+
+@app.command()
+def capture(
+    source: Annotated[str, typer.Argument(help="path.py:function, or a path ending in .onnx.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Graph file (.npz); default by its name.")
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="adam or sgd: a training step, not a forward pass.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The graph's name.")] = None,
+    dim: Annotated[
+        list[str] | None, typer.Option(help="Of an ONNX file: batch=8; repeat for several.")
+    ] = None,
+) -> None:
+    """Capture your model as a graph (needs torch, or onnx for .onnx files).
+
+    The function takes no argument and gives (model_or_step, example_inputs), or a dict of the
+    arguments of go_gym.capture.torch: model_or_step, example_inputs, optimizer, loss, target, …
+
+    Example: go-gym capture mymodel.py:make_step -o my.graph.npz
+    """
+    with one_line_errors():
+        from go_gym.capture.source import capture_source
+
+        path = out
+        if path is not None and path.suffix != ".npz":
+            raise CaptureError(f"{path}: expected a path ending in .npz")
+        with _warnings_in_one_line():
+            graph = capture_source(source, optimizer=optimizer, name=name, dims=_sizes(dim or []))
+        path = path or Path(f"{graph.name}.graph.npz")
+        graph.save(path)
+    kinds = [graph.op_types[code] for code in graph.op_type.tolist()]
+    weights = sum(
+        size
+        for kind, size in zip(kinds, graph.parameter_bytes.tolist(), strict=True)
+        if kind == "parameter"
+    )
+    rows = [
+        ("ops (that cost something)", f"{graph.num_ops:,} ({int((~graph.is_free).sum()):,})"),
+        ("GFLOP", f"{int(graph.flops.sum()) / 1e9:,.3f}"),
+        ("parameters (MB)", f"{weights / 1e6:,.3f}"),
+        ("resident bytes (MB)", f"{int(graph.parameter_bytes.sum()) / 1e6:,.3f}"),
+        ("layers", f"{len(graph.layers):,}"),
+    ]
+    print_table("", (graph.name, "captured"), rows)
+    console.print(f"Graph: {path}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CaptureWarning)
+        yield
+    for warning in caught:
+        errors.print(f"go-gym: {warning.message}", highlight=False, soft_wrap=True)
+
+
+def _sizes(given: list[str]) -> dict[str, int]:
+    sizes = {}
+    for text in given:
+        key, _, size = text.rpartition("=")
+        if not key or not size.isdecimal():
+            raise CaptureError(f"--dim {text!r}: expected name=size, like batch=8")
+        sizes[key] = int(size)
+    return sizes
+
+
+@app.command()
+def optimize(
+    graph: Annotated[str, typer.Argument(help="Graph file (.npz) or a name of the catalogue.")],
+    cluster: Annotated[str, typer.Option("--cluster", "-c", help="Preset or .toml path.")],
+    agent: Annotated[
+        list[str] | None,
+        typer.Option("--agent", "-a", help="Repeat for several; default heft-contention."),
+    ] = None,
+    budget: Annotated[int, typer.Option(min=0, help="Simulator calls for each agent.")] = 4000,
+    seed: Annotated[int, typer.Option(help="Seed of the agents.")] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the plan.")] = Path("plan"),
+) -> None:
+    """Plan where and when each op runs, beside what practitioners do today.
+
+    Writes the best decision found, plan.json, device_map.json (module path → device), a Gantt
+    chart and a Perfetto trace.
+
+    Example: go-gym optimize my.graph.npz -c a100x8 -a heft-contention -o plan
+    """
+    from go_gym.envs.problems import resolve_problems
+    from go_gym.plan import make_plan, summary, write_plan
+
+    with one_line_errors():
+        problems = resolve_problems(graph, cluster)
+        if len(problems) != 1:
+            raise GoGymError(f"{graph!r} is {len(problems)} graphs: expected one")
+        plan = make_plan(problems[0], agent or ["heft-contention"], budget, seed)
+        facts = summary(plan)
+        rows = [
+            (
+                row["agent"],
+                row["priorities"],
+                f"{row['step_time_ns'] / 1e6:,.3f}" if row["valid"] else row["reason"],
+                f"{row['chosen_is_faster_by']:.2f}×" if row["valid"] else "-",
+                f"{row['peak_memory_bytes'] / 2**30:,.2f}",
+            )
+            for row in facts["plans"]
+        ]
+        headings = ("plan", "priorities", "step (ms)", "chosen is faster by", "peak memory (GiB)")
+        print_table(f"{facts['graph']} on {facts['cluster']}, as simulated", headings, rows)
+        bound = plan.lower_bound_ns / 1e6
+        console.print(f"No plan takes less than {bound:,.3f} ms here.", highlight=False)
+        if splits := facts["modules_split"]:
+            console.print(
+                f"{len(splits)} modules are split; the device map has most of each "
+                "(plan.json lists them).",
+                highlight=False,
+            )
+        for what, path in write_plan(plan, out).items():
+            console.print(f"{what + ':':<15} {path}", highlight=False, soft_wrap=True)

@@ -1,0 +1,159 @@
+"""A plan for one graph on one cluster: an agent's decision beside the usual ones, as files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from go_gym.agent import load_agent
+from go_gym.bounds import lower_bound_ns
+from go_gym.decisions import save_decision
+from go_gym.device_map import device_map
+from go_gym.errors import GoGymError
+from go_gym.files import atomic_write
+from go_gym.leaderboard.facts import prioritised
+from go_gym.priorities import PRIORITIES
+from go_gym.problem import Decision, Problem
+from go_gym.runs.runner import OWN, Job, solve
+from go_gym.simulator import Result, simulate
+
+USUAL = ("single-device", "human-expert", "metis")
+"""What practitioners do today; each plan is set beside these agents'."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One agent's decision, under the priorities that serve it best."""
+
+    agent: str
+    priorities: str  # a rule's name, or "own"
+    decision: Decision
+    result: Result
+
+    @property
+    def placement(self) -> np.ndarray:
+        """(n,) devices."""
+        return np.asarray(self.decision.placement)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options, best first, and a bound that none can beat.
+
+    Attributes:
+        problem: the graph and cluster.
+        options: valid ones by step time, then invalid ones.
+        asked: the agents asked for, beside the usual ones.
+        budget: simulator calls that each agent was allowed.
+        lower_bound_ns: of the step time on this cluster.
+    """
+
+    problem: Problem
+    options: tuple[Option, ...]
+    asked: tuple[str, ...]
+    budget: int
+    lower_bound_ns: int
+
+    @property
+    def best(self) -> Option:
+        return self.options[0]
+
+
+def make_plan(problem: Problem, agents: Sequence[str], budget: int, seed: int = 0) -> Plan:
+    """Ask each agent, and the usual ones, for a decision; each gets the same budget.
+
+    Raises:
+        AgentError: for an agent that is not installed or breaks the protocol.
+        GoGymError: if no decision is valid, with the reason of each.
+    """
+    names = dict.fromkeys([*agents, *USUAL])
+    options = [_option(problem, name, budget, seed) for name in names]
+    options.sort(key=lambda option: (not option.result.valid, option.result.step_time_ns))
+    if not options[0].result.valid:
+        reasons = "; ".join(f"{each.agent}: {each.result.reason}" for each in options)
+        raise GoGymError(
+            f"{problem.graph.name} fits {problem.cluster.name} under no plan ({reasons}): "
+            "expected a larger cluster, or a smaller batch"
+        )
+    return Plan(problem, tuple(options), tuple(agents), budget, lower_bound_ns(problem))
+
+
+def _option(problem: Problem, name: str, budget: int, seed: int) -> Option:
+    decision, _, _ = solve(load_agent(name), Job(problem, name, seed), budget)
+    if decision.priority is not None:
+        return Option(name, OWN, decision, simulate(problem, decision))
+    placement = np.asarray(decision.placement)
+    ruled = [(rule, prioritised(problem, placement, rule)) for rule in PRIORITIES]
+    tried = [Option(name, rule, each, simulate(problem, each)) for rule, each in ruled]
+    return min(tried, key=lambda each: (not each.result.valid, each.result.step_time_ns))
+
+
+def write_plan(plan: Plan, folder: Path) -> dict[str, Path]:
+    """Write the best option: decision, summary, device map, Gantt chart, Perfetto trace.
+
+    Returns:
+        What each file is → its path.
+    """
+    from go_gym.render.gantt import save_gantt
+    from go_gym.render.perfetto import save_chrome_trace
+
+    best, problem = plan.best, plan.problem
+    paths = {
+        "decision": folder / "decision.npz",
+        "summary": folder / "plan.json",
+        "device map": folder / "device_map.json",
+        "Gantt chart": folder / "gantt.png",
+        "Perfetto trace": folder / "trace.json",
+    }
+    modules, _ = device_map(problem, best.placement)
+    save_decision(paths["decision"], problem, best.decision)
+    atomic_write(paths["summary"], json.dumps(summary(plan), indent=2) + "\n")
+    atomic_write(paths["device map"], json.dumps(modules, indent=2) + "\n")
+    traced = simulate(problem, best.decision, trace=True)
+    save_gantt(paths["Gantt chart"], problem, best.decision, traced)
+    save_chrome_trace(paths["Perfetto trace"], problem, best.decision, traced)
+    return paths
+
+
+def summary(plan: Plan) -> dict[str, Any]:
+    """What plan.json says: all numbers are the simulator's; times in ns, memory in bytes."""
+    problem, best = plan.problem, plan.best
+    _, splits = device_map(problem, best.placement)
+    return {
+        "graph": problem.graph.name,
+        "graph_hash": problem.graph.content_hash,
+        "cluster": problem.cluster.name,
+        "cluster_hash": problem.cluster.content_hash,
+        "devices": [device.name for device in problem.cluster.devices],
+        "agents_asked": list(plan.asked),
+        "budget": plan.budget,
+        "chosen": best.agent,
+        "priorities": best.priorities,
+        "step_time_ns": best.result.step_time_ns,
+        "lower_bound_ns": plan.lower_bound_ns,
+        "busy_share": [
+            round(int(busy) / max(best.result.step_time_ns, 1), 4) for busy in best.result.busy_ns
+        ],
+        "peak_memory_bytes": [int(peak) for peak in best.result.peak_memory],
+        "bytes_moved": int(best.result.bytes_moved),
+        "plans": [_row(option, best) for option in plan.options],
+        "modules_split": [str(split) for split in splits],
+    }
+
+
+def _row(option: Option, best: Option) -> dict[str, Any]:
+    result = option.result
+    return {
+        "agent": option.agent,
+        "priorities": option.priorities,
+        "valid": result.valid,
+        "reason": result.reason,
+        "step_time_ns": result.step_time_ns,
+        "chosen_is_faster_by": round(result.step_time_ns / max(best.result.step_time_ns, 1), 4)
+        if result.valid
+        else None,
+        "peak_memory_bytes": int(result.peak_memory.max()),
+    }
