@@ -1,0 +1,101 @@
+"""HDP's training: schedule, rewards, baseline, gradients, and a toy that it must solve."""
+
+import numpy as np
+import pytest
+import torch
+from go_agents.hdp.agent import Hdp
+from go_agents.hdp.training import HdpConfig, HdpLearner, advantages, rewards
+
+import go_gym
+from go_gym.agent import Budget
+from tests.agents.toys import awkward, optimum, two_kinds
+
+SMALL = HdpConfig(hidden=16, learning_rate=0.003)
+
+
+def test_rewards_fall_with_step_time_and_invalid_ones_get_the_least():
+    times, valid = np.array([400, 100, 25, 25]), np.array([True, True, True, False])
+    assert rewards(times, valid, 100).tolist() == [-2.0, -1.0, -0.5, -10.0]
+
+
+def test_baseline_is_a_moving_average_of_means():
+    first, baseline = advantages(torch.tensor([-1.0, -3.0]), None, 0.9)
+    assert first.tolist() == [1.0, -1.0]
+    assert baseline == -2.0
+    second, baseline = advantages(torch.tensor([-1.0]), baseline, 0.9)
+    assert second.tolist() == [1.0]
+    assert baseline == pytest.approx(0.9 * -2.0 + 0.1 * -1.0)
+
+
+def test_noise_is_within_its_amplitude_and_ends():
+    learner = HdpLearner(two_kinds(), 100, 0, HdpConfig(noise=0.1, noisy_updates=500))
+    for updates, amplitude in ((0, 0.1), (499, 0.1), (500, 0.0), (501, 0.0)):
+        learner.updates = updates
+        noise = learner._noise(50, 40)
+        assert float(noise.abs().max()) == pytest.approx(amplitude, rel=0.01)
+        assert (float(noise.min()) < 0) == (amplitude > 0)
+
+
+def weights(learner):
+    return {name: value.clone() for name, value in learner.model.state_dict().items()}
+
+
+def test_an_update_moves_both_networks():
+    problem = two_kinds()
+    learner = HdpLearner(problem, 100, 0, SMALL)
+    budget = Budget(problem, 100)
+    before = weights(learner)
+    assert learner.update(budget)
+    after = weights(learner)
+    for name, old in before.items():
+        if "bias_hh" not in name and "bias_ih" not in name:
+            assert not torch.equal(old, after[name]), name
+    assert budget.used == 4
+
+
+def out_of_memory() -> go_gym.Problem:
+    """Each device holds two of four parameters: some placements are valid, most are not."""
+    graph = go_gym.ComputationGraph.from_costs([1] * 4, [], [], parameter_bytes=[9] * 4)
+    return go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9, memory=20))
+
+
+def test_after_the_noisy_updates_invalid_placements_teach_nothing():
+    problem = out_of_memory()
+    bad, good = np.zeros(4, dtype=bool), np.array([True, False, False, True])
+    reward = rewards(np.array([9, 9, 9, 5]), good, 4)
+    for updates, valid, learns in ((0, bad, True), (500, bad, False), (500, good, True)):
+        learner = HdpLearner(problem, 100, 0, SMALL)
+        learner.updates = updates
+        logits, group = learner._group()
+        memory, start = learner.placer(torch.from_numpy(learner.embed(group.numpy())))
+        devices = torch.randint(0, 2, (4, learner.groups), generator=learner.generator)
+        placing = learner.placer.logits(memory, start, devices).log_softmax(2)[..., 0].sum(1)
+        before = weights(learner)
+        learner._learn(logits.log_softmax(1)[:, 0].sum(), placing, reward, valid)
+        same = all(torch.equal(before[name], value) for name, value in weights(learner).items())
+        assert same != learns
+        if learns:
+            kept = reward if updates == 0 else reward[[0, 3]]
+            assert learner.baseline == pytest.approx(float(kept.mean()))
+
+
+def test_samples_keep_colocation_and_reach_every_device():
+    problem = awkward()
+    learner = HdpLearner(problem, 100, 0, SMALL)
+    drawn = np.stack([learner.sample() for _ in range(60)])
+    assert np.array_equal(drawn, drawn[:, problem.colocation_leader])
+    assert set(drawn.ravel().tolist()) == {0, 1, 2}
+
+
+def test_it_learns_which_kind_belongs_where():
+    """All samples of the last updates, not the best of all, are the optimum."""
+    problem = two_kinds()
+    best = optimum(problem)
+    assert best == 80
+    agent = Hdp(HdpConfig(hidden=32, learning_rate=0.003))
+    budget = Budget(problem, 1200)
+    decision = agent.solve(problem, budget, seed=1)
+    assert go_gym.simulate(problem, decision).step_time_ns == best
+    means = [point.mean_step_time_ns for point in agent.learner.curve.points]
+    assert np.mean(means[:20]) > 5 * best
+    assert np.mean(means[-20:]) < 1.25 * best

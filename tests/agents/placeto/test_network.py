@@ -1,0 +1,64 @@
+"""Placeto's message passing and pooling against loops over single groups."""
+
+import numpy as np
+import pytest
+import torch
+from go_agents.placeto.features import FIXED_COLUMNS, group_graph
+from go_agents.placeto.network import MessagePassing, PlacetoPolicy, Pool
+
+from tests.agents.toys import awkward
+
+WIDTH, GROUPS = 4, 6
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(5)
+
+
+@torch.no_grad()
+def test_messages_equal_plain_sums():
+    layer = MessagePassing(WIDTH, rounds=3)
+    neighbours = (torch.rand(GROUPS, GROUPS) < 0.4).float()
+    x = torch.randn(2, GROUPS, WIDTH)
+    for state, found in zip(x, layer(x, neighbours), strict=True):
+        rows = list(state)
+        for _ in range(3):
+            sent = [layer.message(row) for row in rows]
+            heard = [
+                sum((sent[u] for u in range(GROUPS) if neighbours[v, u]), torch.zeros(WIDTH))
+                for v in range(GROUPS)
+            ]
+            rows = [row + layer.receive(sound) for row, sound in zip(rows, heard, strict=True)]
+        assert torch.allclose(found, torch.stack(rows), atol=1e-5)
+
+
+@torch.no_grad()
+def test_pools_equal_plain_means_and_know_the_empty_set():
+    pool = Pool(WIDTH, WIDTH)
+    x = torch.randn(2, GROUPS, WIDTH)
+    members = torch.tensor([[0, 1, 0, 1, 1, 0], [0] * 6], dtype=torch.float32)
+    found = pool(x, members)
+    mean = sum(pool.member(x[0, u]) for u in (1, 3, 4)) / 3
+    assert torch.allclose(found[0], pool.summary(mean), atol=1e-6)
+    assert torch.allclose(found[1], pool.summary(torch.zeros(WIDTH)), atol=1e-6)
+
+
+@torch.no_grad()
+def test_the_policy_pools_the_current_groups_sets():
+    graph = group_graph(awkward(), 4)
+    policy = PlacetoPolicy(graph, 3, WIDTH, rounds=2)
+    states = torch.rand(graph.groups.count, graph.groups.count, len(FIXED_COLUMNS) + 3)
+    logits = policy(states, torch.arange(graph.groups.count))
+    degree = max(graph.parents.sum() / graph.groups.count, 1.0)
+    for v in range(graph.groups.count):
+        x = policy.embed(states[v : v + 1])
+        parents = torch.from_numpy(graph.parents / degree)
+        x = torch.cat([policy.down(x, parents), policy.up(x, parents.T)], dim=-1)[0]
+        parts = [x[v]]
+        sets = (graph.ancestors, graph.descendants, graph.parallel)
+        for pool, members in zip(policy.pools, sets, strict=True):
+            chosen = [pool.member(x[u]) for u in np.flatnonzero(members[v]).tolist()]
+            mean = sum(chosen) / len(chosen) if chosen else torch.zeros(WIDTH)
+            parts.append(pool.summary(mean))
+        assert torch.allclose(logits[v], policy.head(torch.cat(parts)), atol=1e-5)
