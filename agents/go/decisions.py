@@ -34,8 +34,11 @@ def to_decision(
         scheduled: give critical-path priorities where none are chosen.
     """
     of_op = units.groups.of_op
-    placement = choices["placement"][of_op] if "placement" in choices else problem.placement
-    assert placement is not None  # a Problem without one decides it
+    if "placement" in choices:
+        placement = choices["placement"][of_op]
+    else:
+        assert problem.placement is not None  # a Problem without one decides it
+        placement = np.asarray(problem.placement)
     priority = None
     if "priority" in choices:
         priority = tilted(problem, placement, choices["priority"][of_op], levels)
@@ -64,10 +67,8 @@ def canonical(problem: Problem, choices: Choices) -> Choices:
     """
     d = problem.num_devices
     memory = problem.cluster.memory_bytes
-    alike = (
-        len(problem.durations) == len(problem.cluster.links) == 1 and (memory == memory[0]).all()
-    )
-    if "placement" not in choices or not alike:
+    alike = len(problem.durations) == len(problem.cluster.links) == 1
+    if "placement" not in choices or not alike or (memory != memory[0]).any():
         return choices
     placement = choices["placement"]
     count = np.bincount(placement, minlength=d)

@@ -194,7 +194,7 @@ class Episode:
         """(U,) the given placement of each unit: its first op's."""
         _, first = np.unique(self.units.groups.of_op, return_index=True)
         assert self.problem.placement is not None
-        return np.asarray(self.problem.placement[first])
+        return np.asarray(self.problem.placement)[first]
 
     def _critical(self, budget: Budget, results: list[Result]) -> np.ndarray | None:
         """(U,) float64 shares of the current step's critical chain; costs a simulator call.

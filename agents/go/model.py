@@ -100,13 +100,10 @@ class GONetwork(nn.Module):
         self.score_out = nn.Linear(config.score_width, 1, bias=False)
         self.score_skip = nn.Linear(AFFINITY_FEATURES, 1, bias=False)
         self.level_heads = nn.ModuleDict(
-            {name: nn.Linear(width, config.levels) for name in ("priority", "fusion")}
+            {name: _zero_linear(width, config.levels) for name in ("priority", "fusion")}
         )
-        self.change_heads = nn.ModuleDict({name: nn.Linear(width, 1) for name in TASK_ORDER})
-        self.value = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 1))
-        for head in (*self.level_heads.values(), *self.change_heads.values(), self.value[2]):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+        self.change_heads = nn.ModuleDict({name: _zero_linear(width, 1) for name in TASK_ORDER})
+        self.value = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), _zero_linear(width, 1))
         with torch.no_grad():
             self.score_skip.weight.copy_(torch.tensor([AFFINITY_START]))
 
@@ -178,3 +175,11 @@ class GONetwork(nn.Module):
         if self.config.device_affinity:
             score = score + self.score_skip(state.affinity)
         return score.squeeze(2).float()
+
+
+def _zero_linear(width: int, out: int) -> nn.Linear:
+    """A head that says nothing before it has learned: all options alike, value zero."""
+    linear = nn.Linear(width, out)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear

@@ -87,7 +87,7 @@ def draw(
     """
     keeps = previous is not None
     count, options = clusters.count, scores.options.shape[1]
-    weight = np.ones(count)
+    weight: np.ndarray = np.ones(count)
     if focus is not None:
         weight = 0.5 + 0.5 * count * np.bincount(clusters.of_unit.cpu().numpy(), focus, count)
     share = np.clip(changes / count * weight, 1e-6, 0.5)
