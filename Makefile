@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow lint bench datasets datasets-check leaderboards clean
+.PHONY: demo test test-slow lint bench datasets datasets-check leaderboards train-sb3 clean
 
 demo: .venv/.core
 	$(BIN)/go-gym demo
@@ -31,6 +31,10 @@ datasets-check: .venv/.all
 leaderboards: .venv/.core
 	$(BIN)/go-gym leaderboard leaderboards --update
 	$(BIN)/go-gym verify leaderboards
+
+# PPO of Stable-Baselines3 on rnnlm-2 in 16 groups: runs/sb3/curve.png, a few minutes
+train-sb3: .venv/.all
+	$(BIN)/python -m go_agents.sb3.train --graph rnnlm-2 --cluster p100x2 --budget 20000
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

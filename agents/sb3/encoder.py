@@ -29,10 +29,11 @@ class GraphEncoder(nn.Module):
 
     def __init__(self, space: spaces.Dict, width: int = 64, layers: int = 3) -> None:
         super().__init__()
-        self.nodes = space["ops"].shape[0] // len(OP_FEATURES)
-        self.devices = space["devices"].shape[0] // len(DEVICE_FEATURES)
-        self.tables = [key for key in PER_NODE if key in space.spaces]
-        columns = sum(space[key].shape[0] // self.nodes for key in self.tables)
+        length = {key: spaces.flatdim(part) for key, part in space.spaces.items()}
+        self.nodes = length["ops"] // len(OP_FEATURES)
+        self.devices = length["devices"] // len(DEVICE_FEATURES)
+        self.tables = [key for key in PER_NODE if key in length]
+        columns = sum(length[key] // self.nodes for key in self.tables)
         self.enter = nn.Linear(columns + self.devices, width)
         self.along = nn.ModuleList(GraphConv(width, width, aggr="mean") for _ in range(layers))
         self.against = nn.ModuleList(GraphConv(width, width, aggr="mean") for _ in range(layers))

@@ -29,26 +29,26 @@ class NodeCategorical(Distribution):
 
     def proba_distribution(self, logits: torch.Tensor, mask: torch.Tensor) -> "NodeCategorical":
         """From logits (b, o, k) and the mask of the nodes that there are (b, o)."""
-        self.distribution = Categorical(logits=logits, validate_args=False)
+        self.choice = Categorical(logits=logits, validate_args=False)
         self.mask = mask
         return self
 
     def log_prob(self, actions: torch.Tensor) -> torch.Tensor:
         """(b,) of actions (b, o)."""
-        return (self.distribution.log_prob(actions) * self.mask).sum(dim=1)
+        return (self.choice.log_prob(actions) * self.mask).sum(dim=1)
 
     def entropy(self) -> torch.Tensor:
         """(b,): summed over the nodes."""
-        return (self.distribution.entropy() * self.mask).sum(dim=1)
+        return (self.choice.entropy() * self.mask).sum(dim=1)
 
     def sample(self) -> torch.Tensor:
         """(b, o) int64, by the Gumbel trick: a third of the time of ``multinomial``."""
-        logits = self.distribution.logits
+        logits = self.choice.logits
         return (logits - torch.log(-torch.log(torch.rand_like(logits)))).argmax(dim=-1)
 
     def mode(self) -> torch.Tensor:
         """(b, o) int64."""
-        return self.distribution.logits.argmax(dim=-1)
+        return self.choice.logits.argmax(dim=-1)
 
     def actions_from_params(
         self, logits: torch.Tensor, mask: torch.Tensor, deterministic: bool = False
@@ -93,16 +93,15 @@ class NodePolicy(ActorCriticPolicy):
         self.from_node = nn.Linear(width, width)
         self.from_graph = nn.Linear(2 * width, width, bias=False)
         self.action_net = self.action_dist.proba_distribution_net(width, self.choices)
-        self.value_net = nn.Sequential(nn.Linear(2 * width, width), nn.Tanh(), nn.Linear(width, 1))
-        for module in (self.from_node, self.from_graph, self.value_net):
+        self.judge = nn.Sequential(nn.Linear(2 * width, width), nn.Tanh(), nn.Linear(width, 1))
+        for module in (self.from_node, self.from_graph, self.judge):
             module.apply(partial(self.init_weights, gain=np.sqrt(2)))
         self.action_net.apply(partial(self.init_weights, gain=0.01))  # begin near uniform
-        self.optimizer = self.optimizer_class(
-            self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
-        )
+        options: dict[str, Any] = {"lr": lr_schedule(1), **self.optimizer_kwargs}
+        self.optimizer = self.optimizer_class(self.parameters(), **options)
 
     def forward(
-        self, obs: Observation, deterministic: bool = False
+        self, obs: Any, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Actions (b, o), values (b, 1), log-probabilities (b,)."""
         distribution, values = self._act_and_judge(obs)
@@ -110,17 +109,17 @@ class NodePolicy(ActorCriticPolicy):
         return actions, values, distribution.log_prob(actions)
 
     def evaluate_actions(
-        self, obs: Observation, actions: torch.Tensor
+        self, obs: Any, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Values (b, 1), log-probabilities (b,) and entropies (b,) of actions (b, o)."""
         distribution, values = self._act_and_judge(obs)
         return values, distribution.log_prob(actions), distribution.entropy()
 
-    def get_distribution(self, obs: Observation) -> NodeCategorical:
+    def get_distribution(self, obs: Any) -> NodeCategorical:
         """The distribution of actions."""
         return self._act_and_judge(obs)[0]
 
-    def predict_values(self, obs: Observation) -> torch.Tensor:
+    def predict_values(self, obs: Any) -> torch.Tensor:
         """Values (b, 1)."""
         return self._act_and_judge(obs)[1]
 
@@ -129,4 +128,4 @@ class NodePolicy(ActorCriticPolicy):
         summary = pooled(nodes, mask)
         context = self.from_graph(summary).unsqueeze(1)
         logits = self.action_net(torch.tanh(self.from_node(nodes) + context))
-        return NodeCategorical().proba_distribution(logits, mask), self.value_net(summary)
+        return NodeCategorical().proba_distribution(logits, mask), self.judge(summary)
