@@ -1,0 +1,75 @@
+"""What each algorithm of Stable-Baselines3 runs on and with: our choices, found on rnnlm-2."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = MappingProxyType(
+    {"ppo": PPO, "a2c": A2C, "dqn": DQN}
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        algorithm: one of ``ALGORITHMS``.
+        env: an id: placement all at once, or a node a step (the one that suits DQN).
+        groups: at most how many groups of ops are decided about; None for ops. Few decisions
+            learn fast, since all share one reward.
+        num_envs: episodes side by side, simulated in one call a step.
+        width, layers: of the graph network.
+        options: arguments of the algorithm's class.
+    """
+
+    algorithm: str
+    env: str = "GO-Placement-v0"
+    groups: int | None = 16
+    num_envs: int = 16
+    width: int = 32
+    layers: int = 2
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stepwise(self) -> bool:
+        return self.env == "GO-PlacementSteps-v0"
+
+
+PPO_PLACEMENT = Settings(
+    "ppo",
+    options={"n_steps": 16, "batch_size": 256, "n_epochs": 8, "learning_rate": 3e-3, "gamma": 1.0},
+)
+"""One-shot episodes: a rollout of 256 decisions, all in one batch."""
+A2C_PLACEMENT = Settings(
+    "a2c",
+    options={"n_steps": 4, "learning_rate": 2e-3, "gamma": 1.0, "use_rms_prop": False},
+)
+"""Adam instead of RMSprop, whose state SB3 does not keep as tensors."""
+DQN_STEPS = Settings(
+    "dqn",
+    "GO-PlacementSteps-v0",
+    options={
+        "learning_rate": 1e-3,
+        "buffer_size": 10_000,
+        "batch_size": 64,
+        "learning_starts": 500,
+        "train_freq": 4,
+        "gradient_steps": 8,
+        "target_update_interval": 500,
+        "exploration_fraction": 0.5,
+        "gamma": 1.0,
+    },
+)
+PPO_STEPS = Settings(
+    "ppo", "GO-PlacementSteps-v0", options={"learning_rate": 1e-3, "n_epochs": 4, "gamma": 1.0}
+)
+A2C_STEPS = Settings(
+    "a2c",
+    "GO-PlacementSteps-v0",
+    options={"learning_rate": 1e-3, "gamma": 1.0, "use_rms_prop": False},
+)
