@@ -1,6 +1,6 @@
 """Train an algorithm of Stable-Baselines3 on a graph, and draw its learning curve.
 
-    python -m go_agents.sb3.train --graph rnnlm-2 --cluster p100x2 --budget 20000 --out runs/sb3
+python -m go_agents.sb3.train --graph rnnlm-2 --cluster p100x2 --budget 20000 --out runs/sb3
 """
 
 import argparse
@@ -49,7 +49,9 @@ def draw(curve: LearningCurve, references: dict[str, int], title: str, path: Pat
     axes.plot(calls, [p.best_step_time_ns / 1e6 for p in curve.points], label="best so far")
     for place, (label, time) in enumerate(references.items()):
         style = ("--", ":", "-.")[place % 3]
-        axes.axhline(time / 1e6, color="grey", linestyle=style, label=f"{label}, {time / 1e6:.0f} ms")
+        axes.axhline(
+            time / 1e6, color="grey", linestyle=style, label=f"{label}, {time / 1e6:.0f} ms"
+        )
     axes.set(xlabel="simulator calls", ylabel="step time [ms]", title=title, ylim=(0, None))
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
