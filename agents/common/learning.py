@@ -145,12 +145,16 @@ class LearningAgent(ABC):
 
         Raises:
             AgentError: for several problems (these policies know one graph), for a budget of
-                another problem, and if the checkpoint is of another problem or seed.
+                another problem, for a task that gives the placement, and if the checkpoint is of
+                another problem or seed.
         """
         if len(problems) != 1 or problems[0] is not budget.problem:
             raise AgentError(
                 f"{type(self).__name__}: trains on one problem, the budget's; got {len(problems)}"
             )
+        task = problems[0].task
+        if problems[0].placement is not None:
+            raise AgentError(f"{type(self).__name__}: decides placements, task {task!r} gives one")
         learner = self.learner_for(problems[0], budget.simulations, seed)
         if self._loaded is not None:
             tensors, state = self._loaded

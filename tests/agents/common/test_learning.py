@@ -14,6 +14,7 @@ import go_gym
 from go_gym.agent import Budget, load_agent
 from go_gym.errors import AgentError
 from go_gym.problem import check_decision
+from go_gym.tasks import make_problem
 from tests.agents.toys import awkward, two_kinds
 from tests.strategies import problems
 
@@ -134,6 +135,9 @@ def test_what_does_not_fit_is_refused(make, tmp_path):
         agent.train([problem, other], Budget(problem, CALLS), 0)
     with pytest.raises(AgentError, match="one problem"):
         agent.train([other], Budget(problem, CALLS), 0)
+    placed = make_problem(problem.graph, problem.cluster, "scheduling")
+    with pytest.raises(AgentError, match="'scheduling' gives one"):
+        agent.solve(placed, Budget(placed, CALLS), 0)
     agent.train([problem], Budget(problem, CALLS), 0)
     agent.save(tmp_path)
     for place, seed in ((other, 0), (problem, 1)):
