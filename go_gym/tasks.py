@@ -5,9 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from go_gym.cluster.model import Cluster
+from go_gym.fusion.greedy import default_fusion
 from go_gym.graph.model import ComputationGraph
-from go_gym.placements import human_expert
-from go_gym.problem import PLACED_TASKS, Decision, Problem
+from go_gym.partition import metis_placement
+from go_gym.placements import human_expert, single_device
+from go_gym.priorities import priorities
+from go_gym.problem import FUSING_TASKS, PLACED_TASKS, Decision, Problem
+from go_gym.simulator import simulate
 
 
 def make_problem(
@@ -34,8 +38,33 @@ def make_problem(
 def baseline(problem: Problem) -> Decision:
     """What rewards compare with.
 
-    Placement: the human expert's. Scheduling: first in, first out on the given placement.
+    Placement: the human expert's placement. Scheduling: first in, first out. Fusion and joint: the
+    framework's default.
+    """
+    if problem.task == "placement":
+        return Decision(human_expert(problem))
+    return framework_default(problem)
+
+
+def framework_default(problem: Problem, priorities_name: str = "fifo") -> Decision:
+    """What a framework does if nobody decides: greedy fusion where the task decides fusion, on the
+    given placement, else on a single device if the step fits there, else by METIS.
+
+    Args:
+        problem: any.
+        priorities_name: rule of the priorities, see :func:`go_gym.priorities.priorities`.
     """
     if problem.placement is not None:
-        return Decision(problem.placement)
-    return Decision(human_expert(problem))
+        return _default_on(problem, np.asarray(problem.placement), priorities_name)
+    alone = _default_on(problem, single_device(problem), priorities_name)
+    if simulate(problem, alone).valid:
+        return alone
+    return _default_on(problem, metis_placement(problem), priorities_name)
+
+
+def _default_on(problem: Problem, placement: np.ndarray, priorities_name: str) -> Decision:
+    return Decision(
+        placement=placement,
+        priority=priorities(priorities_name, problem, placement),
+        fusion=default_fusion(problem, placement) if problem.task in FUSING_TASKS else None,
+    )

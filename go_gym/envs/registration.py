@@ -4,6 +4,9 @@ import gymnasium
 
 IDS = {
     "GO-Placement-v0": "go_gym.envs.placement:PlacementEnv",
+    "GO-Scheduling-v0": "go_gym.envs.scheduling:SchedulingEnv",
+    "GO-Fusion-v0": "go_gym.envs.fusion:FusionEnv",
+    "GO-Joint-v0": "go_gym.envs.joint:JointEnv",
     "GO-PlacementSteps-v0": "go_gym.envs.steps:PlacementStepsEnv",
 }
 

@@ -10,7 +10,10 @@ from gymnasium.vector.utils import batch_space
 
 from go_gym.envs.core import GraphEnv, Observation
 from go_gym.envs.episode import Episode
+from go_gym.envs.fusion import FusionEnv
+from go_gym.envs.joint import JointEnv
 from go_gym.envs.placement import PlacementEnv
+from go_gym.envs.scheduling import SchedulingEnv
 from go_gym.envs.shared import SharedArrays
 from go_gym.envs.steps import PlacementStepsEnv
 from go_gym.errors import GoGymError
@@ -156,6 +159,24 @@ class PlacementVectorEnv(GraphVectorEnv):
     """GO-Placement-v0, vectorized."""
 
     single = PlacementEnv
+
+
+class SchedulingVectorEnv(GraphVectorEnv):
+    """GO-Scheduling-v0, vectorized."""
+
+    single = SchedulingEnv
+
+
+class FusionVectorEnv(GraphVectorEnv):
+    """GO-Fusion-v0, vectorized."""
+
+    single = FusionEnv
+
+
+class JointVectorEnv(GraphVectorEnv):
+    """GO-Joint-v0, vectorized."""
+
+    single = JointEnv
 
 
 class PlacementStepsVectorEnv(GraphVectorEnv):

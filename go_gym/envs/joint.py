@@ -1,0 +1,117 @@
+"""GO-Joint-v0: fusion, placement and scheduling of every op, in one decision."""
+
+from pathlib import Path
+
+from go_gym.cluster import Cluster
+from go_gym.envs.backends import Backend
+from go_gym.envs.base import OneShotEnv
+from go_gym.envs.problems import GraphLike
+
+
+class JointEnv(OneShotEnv):
+    """Fuse, place and schedule every op of a computation graph.
+
+    ## Description
+    All three decisions of the other environments at once, in GO's order: ops are fused by their
+    levels (only with ops on the same device: fusion across devices is not legal), a kernel runs
+    where its ops are placed, and each device runs its ready kernel of the highest priority first.
+    A kernel has the highest of its ops' priorities. In a small case one device and one kernel
+    are best (10 ns of launch; 8 bytes at 1 byte a ns in or out, or from device to device):
+
+    >>> import gymnasium as gym, go_gym
+    >>> graph = go_gym.ComputationGraph.from_arrays(
+    ...     "two", num_ops=2, tensors=[(0, 8), (1, 8)], uses=[(0, 1)], bytes_read=[8, 8],
+    ...     bytes_written=[8, 8], op_types=["aten.exp", "aten.relu"],
+    ... )
+    >>> pair = go_gym.Cluster.uniform(2, 1e9, memory_bandwidth=1e9, launch_overhead=1e-8)
+    >>> env = gym.make("GO-Joint-v0", graph=graph, cluster=pair, rounds=3)
+    >>> _ = env.reset(seed=0)
+    >>> fused, apart, split = [1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0]
+    >>> [env.step(action)[4]["step_time_ns"] for action in (fused, apart, split)]
+    [26, 52, 60]
+
+    ## Action Space
+    ``MultiDiscrete([fusion_levels] * ops + [devices] * ops + [levels] * ops)``: a fusion level, a
+    device and a priority for each op (or group, see ``groups``). With several graphs, ``ops`` is
+    the largest one's count; entries beyond a graph's own are ignored.
+
+    ## Observation Space
+    A ``Dict`` of flat arrays, tables row after row; ``o`` ops, ``u`` uses (padded with zeros, see
+    the masks), ``d`` devices:
+
+    | key | shape, dtype | meaning |
+    | --- | --- | --- |
+    | ops | (o · F,) float32 | a row of F features an op, ``go_gym.graph.features.OP_FEATURES`` |
+    | op_mask | (o,) int8 | 1 for an op of this graph |
+    | edges | (u · 2,) int32 | producer and consumer op of each use |
+    | edge_features | (u,) float32 | log2(1 + bytes) / 64 |
+    | edge_mask | (u,) int8 | 1 for a use of this graph |
+    | durations | (o · d,) float32 | log2(1 + ns) / 64 of each op on each device |
+    | devices | (d · 5,) float32 | ``go_gym.envs.observations.DEVICE_FEATURES`` |
+    | fusion | (o,) int32 | the previous round's decision, -1 before the first |
+    | placement | (o,) int32 | likewise |
+    | priority | (o,) int32 | likewise |
+    | round | (1,) int32 | rounds done |
+
+    ## Starting State
+    No decision yet. With several graphs, one is drawn uniformly at every reset.
+
+    ## Rewards
+    ``"go"``: −sqrt(step time / the default's), −10 if invalid (out of memory, or a co-location
+    group torn apart). ``"speedup"``: the default's / step time, 0 if invalid.
+    ``"improvement"``: (previous − this step time) / the default's, −10 if invalid; the first
+    previous one is the default's.
+
+    ## Episode End
+    Terminates after ``rounds`` decisions. Never truncates by itself.
+
+    ## Information
+    ``graph``, ``cluster``, ``baseline_ns`` (that of the framework's default: a single device
+    where the step fits, else METIS; first in, first out; greedy fusion), and after a step
+    ``step_time_ns``, ``speedup``, ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``,
+    ``best_step_time_ns`` (the best valid one of the episode, missing before the
+    first). Deterministic.
+
+    ## Arguments
+    ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.
+    ``cluster``: a preset, a TOML path, or a ``Cluster``.
+    ``reward``: one of the above. ``rounds``: decisions an episode (GO's T).
+    ``levels``, ``fusion_levels``: how many priorities (our choice: 8) and fusion levels there are
+    (20, as in one re-implementation of GO).
+    ``groups``: None, or at most how many groups of ops are decided about instead of ops; the
+    observation then has a row a group (``go_gym.coarsening.bounded_groups``).
+    ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
+    ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
+
+    ## References
+    Zhou et al., Transferable Graph Optimizers for ML Compilers, NeurIPS 2020 (the task, its order,
+    the reward).
+
+    ## Version History
+    v0: initial version.
+    """
+
+    task = "joint"
+
+    def __init__(
+        self,
+        graph: GraphLike = "rnnlm-2",
+        cluster: str | Path | Cluster = "p100x2",
+        reward: str = "go",
+        rounds: int = 1,
+        levels: int = 8,
+        fusion_levels: int = 20,
+        backend: str | Backend = "simulator",
+        render_mode: str | None = None,
+        groups: int | None = None,
+    ) -> None:
+        super().__init__(
+            graph,
+            cluster,
+            {"fusion": fusion_levels, "placement": None, "priority": levels},
+            reward,
+            rounds,
+            backend,
+            render_mode,
+            groups=groups,
+        )
