@@ -1,0 +1,254 @@
+"""ONNX models as computation graphs."""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from onnx import AttributeProto, helper
+
+from go_gym.capture.onnx_costs import VIEWS, bytes_moved, flops
+from go_gym.capture.onnx_file import SMALL, OnnxGraph, TensorInfo, read_onnx
+from go_gym.errors import CaptureError, CaptureWarning
+from go_gym.graph.model import Alias, ComputationGraph
+
+STATIC = frozenset(["Constant", "Shape", "Size"])
+"""Their results are known before the run."""
+KNOWN_DOMAINS = ("", "ai.onnx", "com.microsoft")
+OURS = {("com.microsoft", "Attention"): "com.microsoft.Attention"}
+"""Operators whose name means something else in another domain."""
+
+
+def capture_onnx(
+    path: str | Path,
+    *,
+    dims: Mapping[str, int] | None = None,
+    layer_of: Callable[[str], str | None] = lambda path: path or None,
+    name: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> ComputationGraph:
+    """Capture an ONNX model's forward pass; called as ``go_gym.capture.onnx``.
+
+    Weights are resident, each an op of type ``parameter``; files of external data need not be
+    there. What is known before the run (constants, shapes and what is computed from them alone)
+    is no op, what leads to no output neither. An operator that has no formula is costed as bound
+    by memory, and all of these are listed in one CaptureWarning.
+
+    Args:
+        path: the ``.onnx`` file.
+        dims: sizes of named dimensions: ``{"batch": 8}``; one without a name goes by its input
+            and axis: ``{"x.0": 8}``.
+        layer_of: the layer tag of a module path, which is read from the exporter's node names
+            (``/encoder/layer.0/MatMul`` is of ``encoder.layer.0``).
+        name: the graph's name; by default that in the file.
+        metadata: facts to keep with the graph; counts of raw and contracted ops are added.
+
+    Raises:
+        FileFormatError: for a file that is no ONNX model, or too large.
+        CaptureError: for what has no shape, naming tensor and operator.
+    """
+    model = read_onnx(path, dims or {})
+    columns = _Columns(path, model, layer_of)
+    try:
+        columns.fill()
+    except (IndexError, AttributeError, KeyError, TypeError) as error:
+        raise CaptureError(f"{path}: {columns.where} is malformed: {error}") from error
+    if columns.unknown:
+        listed = ", ".join(f"{kind} ({count})" for kind, count in columns.unknown.most_common())
+        warnings.warn(
+            f"{path}: no cost formula for {listed}: taken as bound by memory",
+            CaptureWarning,
+            stacklevel=2,
+        )
+    label = name or model.name
+    graph = columns.graph(label, {})
+    counts = {"raw_ops": graph.num_ops, "contracted_ops": int((~graph.is_free).sum())}
+    return columns.graph(label, {**(metadata or {}), **counts})
+
+
+@dataclass
+class _Columns:
+    """The graph under construction, a list a column."""
+
+    path: str | Path
+    model: OnnxGraph
+    layer_of: Callable[[str], str | None]
+    where: str = "the graph"
+    unknown: Counter[str] = field(default_factory=Counter)
+    names: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    dtypes: list[str] = field(default_factory=list)
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    layers: list[str | None] = field(default_factory=list)
+    flops: list[int] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    written: list[int] = field(default_factory=list)
+    parameter_bytes: list[int] = field(default_factory=list)
+    tensors: list[tuple[int, int]] = field(default_factory=list)
+    aliases: list[int] = field(default_factory=list)
+    uses: list[tuple[int, int]] = field(default_factory=list)
+    made: dict[str, int] = field(default_factory=dict)  # tensor name → tensor number
+    static: set[str] = field(default_factory=set)
+
+    def fill(self) -> None:
+        self._find_static()
+        live = self._live_nodes()
+        used = {name for node in live for name in _inputs(node)}
+        for name in self.model.inputs:
+            if name in used:
+                self._add_source(name, "input", Alias.OWN)
+        for name in self.model.weights:
+            if name in used and name not in self.static:
+                self._add_source(name, "parameter", Alias.PARAMETER)
+        for number, node in enumerate(live):
+            self.where = f"node {node.name or number!r} ({node.op_type})"
+            if node.op_type == "Constant":
+                self._add_source(node.output[0], "buffer", Alias.PARAMETER)
+            else:
+                self._add_node(node, number)
+        self._spread_layers()
+
+    def _find_static(self) -> None:
+        """Small whole-number weights, small constants, shapes, and what comes of these alone."""
+        for name in self.model.weights:
+            info = self.model.tensors[name]
+            if info.elements <= SMALL and info.dtype.startswith("int"):
+                self.static.add(name)
+        for node in self.model.nodes:
+            known = node.op_type in STATIC or (
+                all(name in self.static for name in _inputs(node)) and len(node.input) > 0
+            )
+            infos = [self.model.tensors.get(name) for name in node.output if name]
+            if known and all(info is not None and info.elements <= SMALL for info in infos):
+                self.static.update(node.output)
+
+    def _live_nodes(self) -> list[Any]:
+        needed = set(self.model.outputs)
+        live = []
+        for node in reversed(self.model.nodes):
+            wanted = any(name in needed for name in node.output)
+            if wanted and not all(name in self.static for name in node.output if name):
+                live.append(node)
+                needed.update(_inputs(node))
+        return live[::-1]
+
+    def _info(self, name: str) -> TensorInfo:
+        info = self.model.tensors.get(name)
+        if info is None:
+            raise CaptureError(
+                f"{self.path}: {self.where}: the shape of tensor {name!r} is not known before the "
+                "run: export with fixed shapes, or simplify the model"
+            )
+        return info
+
+    def _add_source(self, name: str, kind: str, alias: int) -> None:
+        info = self._info(name)
+        op = self._append(f"{kind}:{name}", kind, info, None)
+        self.parameter_bytes[op] = info.bytes if alias == Alias.PARAMETER else 0
+        self._output(op, name, info, alias)
+
+    def _add_node(self, node: Any, number: int) -> None:
+        given = [
+            None if name == "" or name in self.static else self._info(name) for name in node.input
+        ]
+        shapes = [self.model.tensors.get(name) if name else None for name in node.input]
+        outputs = [self._info(name) if name else None for name in node.output]
+        first = next(info for info in outputs if info is not None)
+        label = f"{number}:{node.name}" if node.name else f"{number}:{node.op_type}"
+        op = self._append(label, node.op_type, first, self.layer_of(_module_path(node)))
+        sources = list(dict.fromkeys(n for n in _inputs(node) if n not in self.static))
+        for name in sources:
+            if name not in self.made:
+                raise CaptureError(f"{self.path}: {self.where} uses {name!r}, which nothing makes")
+            self.uses.append((self.made[name], op))
+        view = node.op_type in VIEWS and given[0] is not None
+        if not view:
+            distinct = [self._info(name) for name in sources]
+            self.flops[op] = self._flops(node, shapes, outputs)
+            self.read[op], self.written[op] = bytes_moved(node.op_type, distinct, outputs)
+        for name, info in zip(node.output, outputs, strict=True):
+            if info is not None:
+                alias = self.made[node.input[0]] if view else Alias.OWN
+                self._output(op, name, info, alias)
+                view = False  # a dropout's mask is its own
+
+    def _flops(self, node: Any, inputs: list[Any], outputs: list[Any]) -> int:
+        attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        known = node.domain in KNOWN_DOMAINS
+        kind = OURS.get((node.domain, node.op_type), node.op_type)
+        count = flops(kind, attributes, inputs, outputs) if known else None
+        if count is None:
+            self.unknown[f"{node.domain}.{node.op_type}" if node.domain else node.op_type] += 1
+            return 0
+        return count
+
+    def _append(self, name: str, kind: str, info: TensorInfo, layer: str | None) -> int:
+        self.names.append(name)
+        self.types.append(kind)
+        self.dtypes.append(info.dtype)
+        self.shapes.append(info.shape)
+        self.layers.append(layer)
+        for column in (self.flops, self.read, self.written, self.parameter_bytes):
+            column.append(0)
+        return len(self.names) - 1
+
+    def _output(self, op: int, name: str, info: TensorInfo, alias: int) -> None:
+        if name in self.made:
+            raise CaptureError(f"{self.path}: {self.where} makes {name!r} a second time")
+        self.made[name] = len(self.tensors)
+        self.tensors.append((op, info.bytes))
+        self.aliases.append(alias)
+
+    def _spread_layers(self) -> None:
+        """Give each op without a layer that of an input, else of a consumer."""
+        producer = [op for op, _ in self.tensors]
+        for tensor, op in self.uses:
+            if self.layers[op] is None:
+                self.layers[op] = self.layers[producer[tensor]]
+        for tensor, op in reversed(self.uses):
+            if self.layers[producer[tensor]] is None:
+                self.layers[producer[tensor]] = self.layers[op]
+
+    def graph(self, name: str, metadata: Mapping[str, Any]) -> ComputationGraph:
+        return ComputationGraph.from_arrays(
+            name,
+            num_ops=len(self.names),
+            tensors=self.tensors,
+            uses=self.uses,
+            aliases=self.aliases,
+            op_names=self.names,
+            op_types=self.types,
+            layers=self.layers,
+            dtypes=self.dtypes,
+            shapes=self.shapes,
+            flops=self.flops,
+            bytes_read=self.read,
+            bytes_written=self.written,
+            parameter_bytes=self.parameter_bytes,
+            metadata=metadata,
+        )
+
+
+def _inputs(node: Any) -> list[str]:
+    """The tensors that a node reads, with those that its inner graphs take from outside."""
+    found = [name for name in node.input if name]
+    for attribute in node.attribute:
+        inner = [attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs
+        for graph in inner:
+            found += _taken(graph)
+    return found
+
+
+def _taken(graph: Any) -> Iterator[str]:
+    own = {value.name for value in graph.input} | {weight.name for weight in graph.initializer}
+    for node in graph.node:
+        yield from (name for name in _inputs(node) if name not in own)
+        own.update(node.output)
+
+
+def _module_path(node: Any) -> str:
+    """``encoder.layer.0`` of a node that torch's exporter named ``/encoder/layer.0/MatMul``."""
+    scope = node.name.rpartition("/")[0]
+    return scope.strip("/").replace("/", ".")
