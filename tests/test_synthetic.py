@@ -13,10 +13,10 @@ def types_of(graph):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("ops", [1_000, 20_000])
+@pytest.mark.parametrize("ops", [5_000, 20_000])
 def test_as_many_ops_as_asked_for(kind, ops):
     graph = generate(kind, ops, seed=1)
-    assert 0.75 * ops <= graph.num_ops <= ops
+    assert 0.8 * ops <= graph.num_ops <= ops
     assert graph.op_type.dtype == np.int32 and set(graph.phase) == {0, 1, 2}
 
 
@@ -42,7 +42,7 @@ def test_every_parameter_is_updated_beside_itself(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_way_back_costs_twice_the_way_there(kind):
     graph = generate(kind, 3_000, seed=4)
-    kinds = ["aten.mm", "aten.convolution", "aten.convolution_backward"]
+    kinds = ["aten.mm", "aten.addmm", "aten.convolution", "aten.convolution_backward"]
     heavy = np.isin(types_of(graph), kinds)
     there = graph.flops[heavy & (graph.phase == 0)].sum()
     back = graph.flops[heavy & (graph.phase == 1)].sum()

@@ -99,23 +99,21 @@ def _layered(seed: int, cells: int) -> Tape:
     for cell in range(cells):
         layer = f"layers.{cell}"
         y = tape.norm("aten.native_layer_norm", x, layer) if norms else x
-        query, key, value = (
-            tape.linear(y, tape.parameter((width, width), layer), layer) for _ in range(3)
-        )
+        query, key, value = (_projected(tape, y, width, layer) for _ in range(3))
         mixed = tape.product(tape.elementwise("aten._softmax", query, layer, 5), key, layer)
-        y = tape.linear(
-            tape.product(mixed, value, layer), tape.parameter((width, width), layer), layer
-        )
+        y = _projected(tape, tape.product(mixed, value, layer), width, layer)
         x = tape.add(x, y, layer)
-        inner = tape.linear(x, tape.parameter((4 * width, width), layer), layer)
-        y = tape.elementwise("aten.gelu", inner, layer)
+        y = tape.elementwise("aten.gelu", _projected(tape, x, 4 * width, layer), layer)
         if gated:
-            up = tape.linear(x, tape.parameter((4 * width, width), layer), layer)
-            y = tape.product(y, up, layer)
-        y = tape.linear(y, tape.parameter((width, 4 * width), layer), layer)
-        x = tape.add(x, y, layer)
+            y = tape.product(y, _projected(tape, x, 4 * width, layer), layer)
+        x = tape.add(x, _projected(tape, y, width, layer), layer)
     tape.finish(_loss(tape, x, width))
     return tape
+
+
+def _projected(tape: Tape, x: int, outputs: int, layer: str) -> int:
+    weight = tape.parameter((outputs, tape.tensor_shapes[x][1]), layer)
+    return tape.linear(x, weight, layer, tape.parameter((outputs,), layer))
 
 
 def _branching(seed: int, cells: int) -> Tape:

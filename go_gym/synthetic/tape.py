@@ -71,13 +71,17 @@ class Tape:
         self.parameters.append((tensor, group, layer))
         return tensor
 
-    def linear(self, x: int, weight: int, layer: str) -> int:
-        """(rows, inner) times (columns, inner) transposed."""
+    def linear(self, x: int, weight: int, layer: str, bias: int | None = None) -> int:
+        """(rows, inner) times (columns, inner) transposed, plus (columns,)."""
         turned = self._view("aten.t", weight, layer)
         (rows, inner), columns = self.tensor_shapes[x], self.tensor_shapes[weight][0]
-        shape = (rows, columns)
-        y = self._op("aten.mm", (x, turned), shape, layer, 2 * rows * inner * columns)
-        return self._record("linear", (x,), y, layer, (weight,))
+        kind = "aten.mm"
+        sources: tuple[int, ...] = (x, turned)
+        weights: tuple[int, ...] = (weight,)
+        if bias is not None:
+            kind, sources, weights = "aten.addmm", (bias, x, turned), (weight, bias)
+        y = self._op(kind, sources, (rows, columns), layer, 2 * rows * inner * columns)
+        return self._record("linear", (x,), y, layer, weights)
 
     def convolution(self, x: int, weight: int, layer: str, stride: int = 1) -> int:
         """(batch, channels, side, side) by (outputs, channels, kernel, kernel), sides kept."""
@@ -146,11 +150,13 @@ class Tape:
 
         size = prod(self.tensor_shapes[gradient])
         if forward.kind == "linear":
-            (weight,), (x,) = forward.weights, forward.inputs
+            (weight, *biases), (x,) = forward.weights, forward.inputs
             products = 2 * size * self.tensor_shapes[weight][1]
             turned = self._view("aten.t", gradient, forward.layer)
             give(x, "aten.mm", (gradient, weight), products)
             give(weight, "aten.mm", (turned, x), products)
+            for bias in biases:
+                give(bias, "aten.sum.dim_IntList", (gradient,), size)
         elif forward.kind == "joint":
             self._joint(forward, gradient, gradients)
         elif forward.kind == "elementwise":

@@ -73,15 +73,19 @@ def build_datasets(
         for name in chosen:
             progress(name)
             data, cost = pool.submit(_captured, name).result()
-            path = folder / f"{name}.npz"
-            if path.exists() and sha256(path.read_bytes()) == sha256(data):
+            path, picture = folder / f"{name}.npz", folder / PICTURES / f"{name}.png"
+            same = path.exists() and sha256(path.read_bytes()) == sha256(data)
+            if not same:
+                altered.append(name)
+            if check:
                 continue
-            altered.append(name)
-            if not check:
+            costs = read_costs(folder)
+            if not same:
                 atomic_write(path, data)
-                costs = {**read_costs(folder), name: cost}
+            if not same or name not in costs:
+                costs[name] = cost
                 _write_csv(folder / COSTS, [asdict(costs[key]) for key in sorted(costs)])
-                picture = folder / PICTURES / f"{name}.png"
+            if not same or not picture.exists():
                 save_profile(picture, Problem(load_file(path), load_cluster(PICTURED_ON)))
     if not check:
         write_index(folder)

@@ -77,7 +77,6 @@ def test_a_server_keeps_nothing_for_a_way_back():
         (gpt2, gpt2.Settings(2, 16, 2, 19, 8, 2), np.log(19)),
         (vit, vit.Settings(2, 2, 16, 2, 4, 8, 5), np.log(5)),
         (moe, moe.Settings(2, 4, 16, 2, 19, 8, 2), np.log(19)),
-        (mamba, mamba.Settings(2, 16, 2, 4, 4, 19, 8, 2), np.log(19)),
         (dlrm, dlrm.Settings(3, 7, 8, 4, (8, 8), (8, 1), 16), np.log(2)),
         (gnn, gnn.Settings(2, 8, 4, 5, 30, 60, 2), np.log(5)),
     ],
@@ -140,7 +139,7 @@ def test_the_u_net_keeps_the_image_s_size():
     torch.manual_seed(0)
     images, time, noise = unet.inputs(settings)
     loss = unet.build(settings)(images, time, noise)
-    assert loss.shape == () and float(loss) < 1.0
+    assert loss.shape == () and float(loss.detach()) < 1.0
     with pytest.raises(RuntimeError):
         unet.build(settings)(images[..., :15], time, noise)
 
