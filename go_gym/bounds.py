@@ -5,7 +5,9 @@ from math import ceil
 import numpy as np
 from numba import njit
 
-from go_gym.problem import Problem
+from go_gym.fusion.fused import relaxed
+from go_gym.priorities import critical_path
+from go_gym.problem import FUSING_TASKS, Problem
 
 THRESHOLDS = 64
 """Heads and tails tried, of each, for the bound on the work between them (our choice)."""
@@ -16,7 +18,8 @@ WEIGHT_ROUNDS = 200
 def lower_bound_ns(problem: Problem) -> int:
     """No valid decision has a shorter step time, in ns, under any contention model.
 
-    The largest of (all with communication free of cost):
+    Where the placement is given, the largest of the busiest device's work and the critical path
+    with its transfers; else the largest of (all with communication free of cost):
 
     - the critical path with every op on its fastest device;
     - a co-location group's work on its best device, after the shortest path up to it and before
@@ -26,7 +29,14 @@ def lower_bound_ns(problem: Problem) -> int:
     - h + the work of the ops with head ≥ h and tail ≥ q, over all devices, + q: none of these
       starts before h, and after each the step goes on for q (Carlier 1982, for several machines);
     - the k + 1 smallest of the k·d + 1 largest groups, since two devices' worth share one.
+
+    Where the task decides fusion, an op that can be fused counts with its FLOPs alone.
     """
+    placement = problem.placement
+    if problem.task in FUSING_TASKS:
+        problem = relaxed(problem)
+    if placement is not None:
+        return _placed_bound(problem, np.asarray(placement))
     durations = problem.durations
     fastest = durations.min(axis=0)
     head, tail = heads_and_tails(problem, fastest)
@@ -49,6 +59,13 @@ def heads_and_tails(problem: Problem, durations: np.ndarray) -> tuple[np.ndarray
     graph = problem.graph
     first_use = graph.tensor_use_ptr[graph.op_tensor_ptr]
     return _heads_and_tails(durations, first_use, graph.use_consumer)
+
+
+def _placed_bound(problem: Problem, placement: np.ndarray) -> int:
+    work = problem.durations[problem.device_class[placement], np.arange(problem.num_ops)]
+    busy = np.zeros(problem.num_devices, dtype=np.int64)
+    np.add.at(busy, placement, work)
+    return max(int(busy.max()), int(critical_path(problem, placement).max()))
 
 
 def _group_bound(group: np.ndarray, work: np.ndarray, head: np.ndarray, tail: np.ndarray) -> int:

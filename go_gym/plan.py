@@ -85,8 +85,7 @@ def _option(problem: Problem, name: str, budget: int, seed: int) -> Option:
     decision, _, _ = solve(load_agent(name), Job(problem, name, seed), budget)
     if decision.priority is not None:
         return Option(name, OWN, decision, simulate(problem, decision))
-    placement = np.asarray(decision.placement)
-    ruled = [(rule, prioritised(problem, placement, rule)) for rule in PRIORITIES]
+    ruled = [(rule, prioritised(problem, decision, rule)) for rule in PRIORITIES]
     tried = [Option(name, rule, each, simulate(problem, each)) for rule, each in ruled]
     return min(tried, key=lambda each: (not each.result.valid, each.result.step_time_ns))
 

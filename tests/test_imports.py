@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"torch", "torch_geometric", "stable_baselines3", "pandas", "matplotlib", "scipy", "typer"}
+HEAVY = {
+    "torch",
+    "torch_geometric",
+    "stable_baselines3",
+    "pandas",
+    "matplotlib",
+    "typer",
+}  # Numba brings SciPy where it is installed
 LAYERS = (
     {"cli"},
     {"plan"},

@@ -46,7 +46,7 @@ def trace(
             assert agent is not None
             chosen, _, _ = solve(load_agent(agent), Job(problem, agent, 0), budget)
             if chosen.priority is None:
-                chosen = prioritised(problem, chosen.placement, priorities)
+                chosen = prioritised(problem, chosen, priorities)
             label = f"{agent}-{priorities}"
         write_pictures(
             problem, chosen, out / f"{problem.graph.name}-{problem.cluster.name}-{label}"

@@ -136,6 +136,21 @@ def fuse_plan(problem: Problem, decision: Decision, plan: Plan) -> Fused:
     return Fused(kernels, Decision(place, priority), plan, tensor_of)
 
 
+def relaxed(problem: Problem) -> KernelProblem:
+    """The problem with durations that hold under any fusion, for lower bounds.
+
+    What can be fused takes at least the time of its FLOPs, which every kernel that computes it
+    must do; the launch and the bytes may go. The rest keeps its duration.
+    """
+    ops, cost = structure(problem.graph).ops[:-1], rates(problem)
+    arithmetic = ops["flops"] * cost.seconds_per_flop[:, ops["dtype"]]
+    least = np.floor(arithmetic * 1e9 * (1 - 1e-12)).astype(np.int64)
+    durations = np.where(ops["kind"] > _VIEW, least, problem.durations)
+    durations.setflags(write=False)
+    given = (durations, problem.device_class)
+    return KernelProblem(problem.graph, problem.cluster, kernel_durations=given)
+
+
 def _names(graph: ComputationGraph) -> np.ndarray:
     """(n,) object: the ops' names, built once a graph."""
     found: np.ndarray | None = graph.__dict__.get("_name_array")

@@ -45,12 +45,12 @@ def default_fusion(problem: Problem, placement: np.ndarray) -> np.ndarray:
 def greedy_order(problem: Problem, placement: np.ndarray) -> np.ndarray:
     """The ops in the order in which they are fused."""
     parts, cost = structure(problem.graph), rates(problem)
-    state, row = new_state(parts), problem.device_class[placement]
+    state, row = new_state(parts, placement), problem.device_class[placement]
     while True:
         order, whole = _greedy(parts, new_scratch(parts), cost, *state, placement, row)
         if whole:
             return order
-        state = grown(new_state(parts)._replace(instances=state.instances))
+        state = grown(new_state(parts, placement)._replace(instances=state.instances))
 
 
 @njit(cache=True, nogil=True)

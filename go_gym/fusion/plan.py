@@ -4,7 +4,7 @@ Every node begins as a kernel of its own, named by it: the *root*, the only part
 kernel writes. Nodes are *taken* in order of level, highest first, ties in topological order, level
 0 never. Taking node p moves kernel p into each kernel that reads it, where that is legal:
 
-- all parts are on one device, and there are at most ``MAX_PARTS``;
+- all parts are on one device, with the views between them, and there are at most ``MAX_PARTS``;
 - no part is opaque (see :mod:`go_gym.fusion.kinds`);
 - at most one part is a reduction or a product. A kernel with one is never copied: it is taken only
   if one kernel alone reads it;
@@ -73,6 +73,7 @@ KERNEL = np.dtype(
         ("first", np.int32),  # its first instance
         ("instances", np.int32),  # the first instance of the op of that number
         ("alive", np.uint8),
+        ("fixed", np.uint8),  # a view of it lies on another device: it is not taken
     ],
     align=True,
 )
@@ -98,15 +99,17 @@ class State(NamedTuple):
 _USED, _QUESTION = 0, 1
 
 
-def new_state(parts: Structure) -> State:
+def new_state(parts: Structure, place: np.ndarray) -> State:
     """Every node a kernel of its own."""
     n = len(parts.ops) - 1
+    base = parts.ops["base"][:n]
     kind, numbers = parts.ops["kind"][:n], np.arange(n)
     kernels = np.zeros(n, dtype=KERNEL)
     kernels["hero"] = np.where(kind >= Kind.REDUCTION, numbers, _END)
     kernels["count"] = 1
     kernels["first"] = kernels["instances"] = numbers
     kernels["alive"] = kind != Kind.VIEW
+    kernels["fixed"][base[place != place[base]]] = 1
     instances = np.empty(4 * n + MAX_PARTS * MAX_COPIES, dtype=INSTANCE)
     for label, value in (("op", numbers), ("kernel", numbers), ("next", -1), ("next_of_op", -1)):
         instances[label][:n] = value
@@ -133,7 +136,7 @@ def plan_order(graph: ComputationGraph, placement: np.ndarray, order: np.ndarray
     """The plan of taking the ops of ``order`` one after the other."""
     parts = structure(graph)
     place, order = (np.ascontiguousarray(each, dtype=np.int64) for each in (placement, order))
-    state, done = new_state(parts), 0
+    state, done = new_state(parts, place), 0
     while done < len(order):
         done = _take_all(parts.ops, parts.readers, parts.input_base, *state, place, order, done)
         if done < len(order):
@@ -205,6 +208,8 @@ def find_readers(ops, readers, kernels, instances, counts, found, op):
 @njit(cache=True, nogil=True)
 def may_take(ops, kernels, op, count):
     """May kernel ``op`` be computed by its ``count`` readers, as far as copies go?"""
+    if kernels[op].fixed != 0:
+        return False
     copied = count > 1 or ops[op].kept != 0
     costly = kernels[op].hero >= 0 or kernels[op].count > MAX_COPIED
     return 0 < count <= MAX_COPIES and not (copied and costly)

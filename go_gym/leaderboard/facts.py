@@ -1,15 +1,16 @@
 """What every row of a problem is measured against: expert, default and lower bound."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from go_gym.bounds import lower_bound_ns
-from go_gym.placements import contiguous_balanced, human_expert, single_device
+from go_gym.placements import human_expert
 from go_gym.priorities import priorities
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, simulate
+from go_gym.tasks import framework_default
 
 
 @dataclass(frozen=True)
@@ -21,27 +22,21 @@ class Facts:
     lower_bound_ns: int
 
 
-def prioritised(problem: Problem, placement: np.ndarray, name: str) -> Decision:
-    """A placement with the priorities of that name (``fifo`` or ``critical-path``)."""
-    return Decision(placement=placement, priority=priorities(name, problem, placement))
+def prioritised(problem: Problem, decision: Decision, name: str) -> Decision:
+    """A decision with the priorities of that name (``fifo`` or ``critical-path``)."""
+    rule = priorities(name, problem, np.asarray(decision.placement))
+    return replace(decision, priority=rule)
 
 
 def facts(problem: Problem, priorities_name: str) -> Facts:
-    """The facts of ``problem``.
-
-    The framework's default is a single device where the graph fits, else contiguous cuts of
-    equal work (our choice: METIS, the other usual default, ignores the direction of edges).
-    """
-
-    def run(placement: np.ndarray) -> Result:
-        return simulate(problem, prioritised(problem, placement, priorities_name))
-
-    default = run(single_device(problem))
-    if not default.valid:
-        default = run(contiguous_balanced(problem))
+    """The facts of ``problem``: the human expert's placement (or the given one) without fusion, and
+    the framework's default (:func:`go_gym.tasks.framework_default`)."""
+    given = problem.placement
+    expert = Decision(human_expert(problem) if given is None else given)
+    default = framework_default(problem, priorities_name)
     return Facts(
-        expert_ns=run(human_expert(problem)).step_time_ns,
-        default_ns=default.step_time_ns,
+        expert_ns=simulate(problem, prioritised(problem, expert, priorities_name)).step_time_ns,
+        default_ns=simulate(problem, default).step_time_ns,
         lower_bound_ns=lower_bound_ns(problem),
     )
 

@@ -159,7 +159,7 @@ class _Checker:
         """What is wrong with the row's ``priorities``, None if nothing is."""
         if row.priorities == "own":
             return None if decision.priority is not None else "priorities are own, but none given"
-        rule = prioritised(problem, decision.placement, row.priorities).priority
+        rule = prioritised(problem, decision, row.priorities).priority
         same = (rule is None) == (decision.priority is None) and (
             rule is None or (rule == decision.priority).all()
         )

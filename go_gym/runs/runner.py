@@ -89,11 +89,7 @@ def run(
                     fact_key = (id(job.problem), "fifo" if rule == OWN else rule)
                     if fact_key not in known:
                         known[fact_key] = facts(job.problem, fact_key[1])
-                    final = (
-                        decision
-                        if rule == OWN
-                        else prioritised(job.problem, decision.placement, rule)
-                    )
+                    final = decision if rule == OWN else prioritised(job.problem, decision, rule)
                     row = record(
                         folder, plan, job, agent, final, rule, known[fact_key], used, seconds
                     )
