@@ -1,0 +1,118 @@
+"""The cross-entropy method over groups of ops (Rubinstein 1999), refined from coarse to fine."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from go_gym.agent import Budget
+from go_gym.problem import Decision, Problem
+
+from .space import Space
+from .starts import starting_points
+from .units import Clustering
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the distribution is learned; all our choice but the method itself.
+
+    Attributes:
+        samples: decisions an iteration, fewer where there are few units.
+        elite: share of them that the distribution moves towards.
+        rate: how far it moves each time.
+        flips: clusters that a sample of a fresh distribution changes, on average; twice as many
+            after all scales brought no improvement.
+        patience: iterations without an improvement before the next finer clustering.
+    """
+
+    samples: int = 50
+    elite: float = 0.1
+    rate: float = 0.3
+    flips: float = 4.0
+    patience: int = 2
+
+
+class Distribution:
+    """Independent values for the clusters of each column: (clusters, values) float64 each."""
+
+    def __init__(self, space: Space, clustering: Clustering, centre: np.ndarray, flips: float):
+        self.space = space
+        # clusters keep the pieces that the centre already has
+        self.clustering = Clustering.of(clustering.of_unit, *centre)
+        first = self.clustering.order[self.clustering.pointers[:-1]]
+        keep = max(1.0 / max(space.values), 1.0 - flips / (self.clustering.count * len(centre)))
+        self.chances = []
+        for row, values in zip(centre, space.values, strict=True):
+            table = np.full((len(first), values), (1.0 - keep) / max(values - 1, 1))
+            table[np.arange(len(first)), row[first]] = keep if values > 1 else 1.0
+            self.chances.append(table)
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count, columns, clusters) int64."""
+        drawn = []
+        for table in self.chances:
+            below = np.cumsum(table, axis=1)[:, :-1]
+            drawn.append((rng.random((count, len(table), 1)) > below).sum(axis=2))
+        return np.stack(drawn, axis=1)
+
+    def genome(self, drawn: np.ndarray) -> np.ndarray:
+        """(columns, units) int64 of one draw (columns, clusters)."""
+        return drawn[:, self.clustering.of_unit]
+
+    def learn(self, elite: np.ndarray, rate: float) -> None:
+        """Move towards the values of ``elite`` (e, columns, clusters); no value dies out."""
+        least = 1.0 / (self.clustering.count * len(self.chances))
+        for row, table in enumerate(self.chances):
+            values = table.shape[1]
+            seen = (elite[:, row, :, None] == np.arange(values)).mean(axis=0)
+            table += rate * (seen - table)
+            floor = min(least / values, 0.5 / values)
+            table *= 1.0 - floor * values
+            table += floor
+
+
+class CrossEntropy:
+    """Cross-entropy method over clusters of ops, from coarse to fine."""
+
+    version = "1"
+    from_best = False
+    settings = Settings()
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """Sample until the budget is spent; the best that was evaluated."""
+        rng = np.random.default_rng(seed)
+        space, settings = Space(problem), self.settings
+        if not budget.remaining:
+            return space.decision(space.neutral())
+        genomes, costs = starting_points(space, budget, rng, self.from_best)
+        best, best_cost = genomes[0], float(costs[0])
+        scales = sorted(space.units.clusterings, key=lambda scale: scale.count)
+        rung, waited, flips = 0, 0, settings.flips
+        at_last_cycle = np.inf
+        distribution = Distribution(space, scales[0], best, settings.flips)
+        while budget.remaining:
+            samples = min(settings.samples, max(20, 2 * space.units.count), budget.remaining)
+            drawn = distribution.draw(samples, rng)
+            found = [distribution.genome(each) for each in drawn]
+            costs = space.costs(budget.evaluate_batch(space.decisions(found)))
+            order = np.argsort(costs, kind="stable")
+            if costs[order[0]] < best_cost:
+                best, best_cost, waited = found[order[0]], float(costs[order[0]]), 0
+            else:
+                waited += 1
+            if waited >= settings.patience:
+                rung, waited = (rung + 1) % len(scales), 0
+                if rung == 0:
+                    flips = settings.flips if best_cost < at_last_cycle else 2 * flips
+                    at_last_cycle = best_cost
+                distribution = Distribution(space, scales[rung], best, flips)
+            else:
+                elite = order[: max(1, round(settings.elite * len(order)))]
+                distribution.learn(drawn[elite], settings.rate)
+        return budget.best or space.decision(best)
+
+
+class CrossEntropyFromBest(CrossEntropy):
+    """Cross-entropy method that starts from the best of the classical heuristics."""
+
+    from_best = True

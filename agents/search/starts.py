@@ -1,0 +1,91 @@
+"""Where a search starts: from nothing, or from the best of the classical heuristics."""
+
+import numpy as np
+
+from go_gym.agent import Budget
+from go_gym.fusion.greedy import default_fusion
+from go_gym.partition import metis_placement
+from go_gym.placements import contiguous_balanced, human_expert, single_device
+
+from ..heuristics.baechi import m_etf_schedule, m_topo_placement
+from ..heuristics.cpop import cpop_schedule
+from ..heuristics.heft import contention_plans
+from .space import Space
+
+SAMPLES = 50
+"""Random genomes that a search from nothing looks at first (our choice)."""
+
+
+def heuristic_placements(space: Space) -> list[np.ndarray]:
+    """(n,) placements of the classical heuristics, each different one once."""
+    problem = space.problem
+    made = [
+        single_device(problem),
+        contiguous_balanced(problem),
+        human_expert(problem),
+        metis_placement(problem),
+        m_topo_placement(problem),
+        m_etf_schedule(problem).placement,
+        cpop_schedule(problem).placement,
+        *(plan.placement for plan in contention_plans(problem)),
+    ]
+    return list({placement.tobytes(): placement for placement in made}.values())
+
+
+def heuristic_genomes(space: Space) -> list[np.ndarray]:
+    """:func:`heuristic_placements` without boosts, and with default fusion as well as without."""
+    given = space.problem.placement
+    placements = heuristic_placements(space) if given is None else [given]
+    found = []
+    for placement in placements:
+        found.append(space.neutral(placement))
+        if "fusion" in space.columns:
+            found.append(space.neutral(placement, default_fusion(space.problem, placement)))
+    return found
+
+
+def random_genomes(space: Space, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Genomes at random: a value for each cluster of a scale, coarse scales as often as fine.
+
+    The first is :meth:`Space.neutral`, every other second has devices by stretches of the
+    topological order.
+    """
+    found = [space.neutral()]
+    units = space.units
+    while len(found) < count:
+        genome = space.neutral()
+        for row, column in enumerate(space.columns):
+            if column == "placement" and len(found) % 2:
+                cuts = rng.random(space.values[row] - 1)
+                share = (np.cumsum(units.work) - units.work / 2) / max(units.work.sum(), 1.0)
+                genome[row] = rng.permutation(space.values[row])[
+                    np.searchsorted(np.sort(cuts), share)
+                ]
+            else:
+                clustering = units.clusterings[rng.integers(len(units.clusterings))]
+                drawn = rng.integers(0, space.values[row], clustering.count)
+                genome[row] = drawn[clustering.of_unit]
+        found.append(genome)
+    return found[:count]
+
+
+def starting_points(
+    space: Space, budget: Budget, rng: np.random.Generator, from_best: bool
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Evaluated genomes and their costs (b,), best first; at most a tenth of the budget, or one.
+
+    Args:
+        space: the genomes.
+        budget: pays for each.
+        rng: draws the random ones.
+        from_best: start from the heuristics instead of random genomes.
+    """
+    if from_best:
+        genomes = heuristic_genomes(space)
+        genomes = genomes[: budget.remaining]
+    else:
+        genomes = random_genomes(space, max(1, min(SAMPLES, budget.remaining // 10)), rng)
+    results = budget.evaluate_batch(space.decisions(genomes))
+    costs = space.costs(results)
+    order = np.argsort(costs, kind="stable")
+    return [genomes[i] for i in order], costs[order]

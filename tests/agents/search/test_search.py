@@ -1,0 +1,151 @@
+"""Every search, found as users find it: optimal where it is known, within budget, repeatable."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import go_gym
+from go_gym import datasets
+from go_gym.agent import Budget, agent_entry_points, load_agent
+from go_gym.fusion.greedy import default_fusion
+from go_gym.problem import check_decision
+from go_gym.tasks import make_problem
+from tests.strategies import problems
+
+NAMES = [
+    name
+    for name, entry in agent_entry_points().items()
+    if entry.value.startswith("go_agents.search.")
+]
+TASKS = ["placement", "scheduling", "fusion", "joint"]
+
+
+def layered(width: int, depth: int, seed: int) -> go_gym.ComputationGraph:
+    """Ops in layers; each uses one or two of the layer before."""
+    rng = np.random.default_rng(seed)
+    n = width * depth
+    uses = {
+        (int(rng.integers((op // width - 1) * width, op // width * width)), op)
+        for op in range(width, n)
+        for _ in range(2)
+    }
+    return go_gym.ComputationGraph.from_costs(
+        rng.integers(5, 50, n),
+        [(op, int(rng.integers(1, 60))) for op in range(n)],
+        sorted(uses),
+        layers=[f"blocks.{op // width}" for op in range(n)],
+    )
+
+
+def optimum(problem: go_gym.Problem) -> int:
+    """The best step time of all placements."""
+    placements = product(range(problem.num_devices), repeat=problem.num_ops)
+    results = go_gym.simulate_batch(problem, [go_gym.Decision(p) for p in placements])
+    return int(results.step_time_ns[results.valid].min())
+
+
+def test_all_are_installed():
+    assert set(NAMES) == {
+        f"{method}{start}" for method in ("sa", "cem", "brkga") for start in ("", "-from-best")
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_optimum_of_all_placements_is_found(name, seed):
+    cluster = go_gym.Cluster.uniform(2, 1e9, latency=2e-9, contention="duplex")
+    problem = go_gym.Problem(layered(3, 4, seed), cluster)
+    budget = Budget(problem, 1500)
+    load_agent(name).solve(problem, budget, seed)
+    assert budget.best_step_time_ns == optimum(problem)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_memory_that_no_start_respects_is_respected_in_the_end(name):
+    """Eight chains of one op, three devices that hold three each; a start holds more."""
+    graph = go_gym.ComputationGraph.from_costs(
+        np.arange(10, 18), [], [], parameter_bytes=[30, 30, 30, 30, 30, 30, 30, 30]
+    )
+    problem = go_gym.Problem(graph, go_gym.Cluster.uniform(3, 1e9, memory=90))
+    budget = Budget(problem, 1500)
+    load_agent(name).solve(problem, budget, 0)
+    assert budget.best_step_time_ns == optimum(problem)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_better_than_random_at_equal_calls(name):
+    problem = go_gym.Problem(
+        layered(6, 30, 0), go_gym.Cluster.uniform(3, 1e9, latency=2e-9, contention="duplex")
+    )
+    rng = np.random.default_rng(0)
+    random = Budget(problem, 300)
+    random.evaluate_batch(
+        [go_gym.Decision(rng.integers(0, 3, problem.num_ops)) for _ in range(300)]
+    )
+    for seed in range(2):
+        budget = Budget(problem, 300)
+        load_agent(name).solve(problem, budget, seed)
+        assert budget.best_step_time_ns < random.best_step_time_ns
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=25, deadline=None)
+@given(problem=problems(), calls=st.integers(0, 70), seed=st.integers(0, 5))
+def test_any_problem_and_budget(name, problem, calls, seed):
+    """Never over the budget, always all that there is; co-location kept; the same seed alike."""
+    runs = []
+    for _ in range(2):
+        budget = Budget(problem, calls)
+        decision = load_agent(name).solve(problem, budget, seed)
+        check_decision(problem, decision)
+        assert budget.used == calls
+        placement = np.asarray(decision.placement)
+        assert np.array_equal(placement, placement[problem.colocation_leader])
+        if budget.best is not None:
+            assert decision is budget.best
+        runs.append((decision.placement.tobytes(), tuple(budget.curve)))
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_seed_matters(name):
+    problem = go_gym.Problem(layered(5, 12, 1), go_gym.Cluster.uniform(3, 1e9))
+    curves = []
+    for seed in range(2):
+        budget = Budget(problem, 200)
+        load_agent(name).solve(problem, budget, seed)
+        curves.append(budget.curve)
+    assert curves[0] != curves[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_decides_its_own_columns(name, task):
+    graph = layered(5, 8, 2)
+    cluster = go_gym.Cluster.uniform(2, 1e9, latency=2e-9, contention="duplex")
+    problem = make_problem(graph, cluster, task)
+    budget = Budget(problem, 200)
+    decision = load_agent(name).solve(problem, budget, 0)
+    check_decision(problem, decision)
+    assert (decision.priority is not None) == (task in ("scheduling", "joint"))
+    assert (decision.fusion is not None) == (task in ("fusion", "joint"))
+    assert budget.best_step_time_ns is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fusion_pays_on_a_real_graph(name):
+    """Some fusion beats none; a start from the best is no worse than the default fusion."""
+    problem = make_problem(datasets.load("wavenet-2x18"), go_gym.load_cluster("p100x2"), "fusion")
+    budget = Budget(problem, 40)
+    load_agent(name).solve(problem, budget, 0)
+    levels = default_fusion(problem, problem.placement)
+    none, default = (
+        go_gym.simulate(problem, go_gym.Decision(problem.placement, fusion=fusion)).step_time_ns
+        for fusion in (None, levels)
+    )
+    assert budget.best_step_time_ns < none
+    if name.endswith("-from-best"):
+        assert budget.best_step_time_ns <= default * 1.01  # twenty levels stand for thousands
