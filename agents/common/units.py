@@ -44,7 +44,9 @@ def unit_graph(problem: Problem, chains: bool = True, most: int | None = None) -
     if chains:
         units = _graph_of(problem, _merged(units.groups, _chain_heads(units)))
     if most is not None and units.count > most:
-        units = _graph_of(problem, _merged(units.groups, coarsened(units, most)))
+        units = _graph_of(
+            problem, _merged(units.groups, coarsened(units, most, unit_layers(problem, units)))
+        )
     return units
 
 
@@ -62,19 +64,21 @@ def unit_layers(problem: Problem, units: UnitGraph) -> np.ndarray:
     return problem.graph.layer[longest_ops(problem, units.groups)].astype(np.int64)
 
 
-def coarsened(units: UnitGraph, most: int) -> np.ndarray:
+def coarsened(units: UnitGraph, most: int, layer: np.ndarray) -> np.ndarray:
     """(U,) int64: a cluster of each unit, 0 … at most ``most`` - 1.
 
-    Agglomeration by heavy edges: of each cluster, the neighbour with the most bytes between them;
-    where two choose each other they merge, unless their work together would exceed four times
-    the mean of the final clusters. What is left without such a pair joins the next in
-    topological order (our choice).
+    Agglomeration by heavy edges: of each cluster, the neighbour with the most bytes between them,
+    one of the same ``layer`` (U,) first; where two choose each other they merge, unless their
+    work together would exceed four times the mean of the final clusters. What is left without
+    such a pair joins the next in topological order (our choice).
     """
     label = np.arange(units.count)
     count, limit = units.count, 4 * float(units.work.sum()) / most
     while count > most:
         work = np.bincount(label, units.work, count)
-        first, second = _heaviest_pairs(units, label, count, work, limit)
+        of_cluster = np.zeros(count, dtype=np.int64)
+        of_cluster[label] = layer
+        first, second = _heaviest_pairs(units, label, of_cluster, work, limit)
         if len(first) < count // 50:
             first, second = np.arange(0, count - 1, 2), np.arange(1, count, 2)
         first, second = first[: count - most], second[: count - most]
@@ -86,9 +90,10 @@ def coarsened(units: UnitGraph, most: int) -> np.ndarray:
 
 
 def _heaviest_pairs(
-    units: UnitGraph, label: np.ndarray, count: int, work: np.ndarray, limit: float
+    units: UnitGraph, label: np.ndarray, layer: np.ndarray, work: np.ndarray, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Clusters that are each other's heaviest neighbour, lower number first, heaviest first."""
+    count = len(work)
     low = np.minimum(label[units.source], label[units.target])
     high = np.maximum(label[units.source], label[units.target])
     keep = (low != high) & (work[low] + work[high] <= limit)
@@ -96,7 +101,8 @@ def _heaviest_pairs(
     size = np.bincount(inverse.reshape(-1), units.size[keep], len(keys))
     low, high = keys // count, keys % count
     end, edge = np.concatenate([low, high]), np.tile(np.arange(len(keys)), 2)
-    order = np.lexsort((-edge, size[edge], end))  # the heaviest edge of each end comes last
+    alike = layer[low] == layer[high]
+    order = np.lexsort((-edge, size[edge], alike[edge], end))  # the best edge of each end last
     top = np.full(count, -1)
     top[end[order]] = edge[order]
     mutual = np.flatnonzero((top[low] == np.arange(len(keys))) & (top[low] == top[high]))

@@ -104,7 +104,7 @@ class GO:
         choices = episode.best
         if choices is None:
             choices = episode.likeliest(self.training.network)
-        return episode.decision(choices)
+        return episode.decoder.decision(choices)
 
 
 class GOScheduled(GO):

@@ -46,7 +46,7 @@ class SearchConfig:
     first_round_clusters: int = 32  # finest level of a first round: finer ones scatter neighbours
     coarse: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256, 512, 1024)  # clusters a level
     changes: float = 2.0  # clusters that a sample of a later round changes, on average
-    most_units: int = 4096  # larger graphs are coarsened to so many units first
+    most_units: int = 2048  # larger graphs are coarsened to so many units first
     refine: bool = True  # later rounds start from the previous decision; off: from nothing
     merge: bool = True  # changes that helped apart are tried together
     critical: bool = True  # half of the changes begin on the chain that the step time hangs on

@@ -1,9 +1,13 @@
 """From choices a unit to a Decision about every op."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from go_gym.fusion.greedy import default_fusion
+from go_gym.placements import single_device
 from go_gym.priorities import critical_path
 from go_gym.problem import Decision, Problem
 
@@ -21,42 +25,65 @@ Choices = Mapping[str, np.ndarray]
 """(U,) int64 by name: a device, a priority level or a fusion level of each unit."""
 
 
-def to_decision(
-    problem: Problem, units: UnitGraph, choices: Choices, levels: int, scheduled: bool = False
-) -> Decision:
-    """The Decision that ``choices`` stand for.
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """What choices stand for.
 
-    Args:
+    The middle level of priority is list scheduling's critical-path order, that of fusion the
+    framework's default; the levels above and below raise and lower ops against it. Levels that
+    stand alone, as in the paper, would have to find those orders anew (our choice).
+
+    Attributes:
         problem: its given placement is used where none is chosen.
         units: spread over their ops.
-        choices: by name.
         levels: how many there are of priority and fusion.
         scheduled: give critical-path priorities where none are chosen.
     """
-    of_op = units.groups.of_op
-    if "placement" in choices:
-        placement = choices["placement"][of_op]
-    else:
-        assert problem.placement is not None  # a Problem without one decides it
-        placement = np.asarray(problem.placement)
-    priority = None
-    if "priority" in choices:
-        priority = tilted(problem, placement, choices["priority"][of_op], levels)
-    elif scheduled:
-        priority = critical_path(problem, placement)
-    fusion = choices["fusion"][of_op] if "fusion" in choices else None
-    return Decision(placement, priority, fusion)
 
+    problem: Problem
+    units: UnitGraph
+    levels: int
+    scheduled: bool = False
 
-def tilted(problem: Problem, placement: np.ndarray, level: np.ndarray, levels: int) -> np.ndarray:
-    """(n,) int64: the critical-path priority, raised or lowered by up to half the critical path.
+    def decision(self, choices: Choices) -> Decision:
+        """The Decision about every op."""
+        of_op = self.units.groups.of_op
+        if "placement" in choices:
+            placement = choices["placement"][of_op]
+        else:
+            assert self.problem.placement is not None  # a Problem without one decides it
+            placement = np.asarray(self.problem.placement)
+        priority = None
+        if "priority" in choices:
+            priority = self._tilted_priority(placement, choices["priority"][of_op])
+        elif self.scheduled:
+            priority = critical_path(self.problem, placement)
+        fusion = self._tilted_fusion(choices["fusion"][of_op]) if "fusion" in choices else None
+        return Decision(placement, priority, fusion)
 
-    The middle level leaves list scheduling's order as it is. Levels that stand alone, as in the
-    paper, would have to find that order anew (our choice).
-    """
-    rank = critical_path(problem, placement)
-    middle = levels // 2
-    return rank + (level - middle) * (int(rank.max()) // (2 * middle))
+    def _tilted_priority(self, placement: np.ndarray, level: np.ndarray) -> np.ndarray:
+        """(n,) int64: the critical path, with up to half of its length added or taken away."""
+        rank = critical_path(self.problem, placement)
+        middle = self.levels // 2
+        return rank + (level - middle) * (int(rank.max()) // (2 * middle))
+
+    def _tilted_fusion(self, level: np.ndarray) -> np.ndarray:
+        """(n,) int64 fusion levels: 0 never; above the middle, ops that the default leaves too."""
+        default = self._default_fusion
+        middle = self.levels // 2
+        tilt = level - middle
+        moved = np.maximum(default + tilt * (int(default.max()) // (2 * middle)), 1)
+        wanted = np.where(default > 0, moved, np.maximum(tilt, 0))
+        return np.where(level == 0, 0, wanted)
+
+    @cached_property
+    def _default_fusion(self) -> np.ndarray:
+        """(n,) int64: the default under the given placement, else on one device (our choice:
+        worked out once, not for every placement)."""
+        given = self.problem.placement
+        return default_fusion(
+            self.problem, single_device(self.problem) if given is None else np.asarray(given)
+        )
 
 
 def canonical(problem: Problem, choices: Choices) -> Choices:

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from go_gym.agent import Budget
-from go_gym.problem import Decision, Problem
+from go_gym.problem import Problem
 from go_gym.simulator import Result
 
 from ..common.curves import CurvePoint, LearningCurve
 from ..common.units import UnitGraph, unit_graph
 from ..search.critical import critical_ops
 from .config import NetworkConfig, SearchConfig
-from .decisions import DECIDES, Choices, canonical, to_decision
+from .decisions import DECIDES, Choices, Decoder, canonical
 from .features import GraphInputs, State, graph_inputs, no_state, state_of
 from .levels import LevelChooser, cluster_levels
 from .model import GONetwork, Scores
@@ -69,10 +69,11 @@ class Episode:
         device: torch.device,
         scheduled: bool = False,
     ) -> None:
-        self.problem, self.network, self.search = problem, network, search
-        self.random, self.device, self.scheduled = random, device, scheduled
+        self.problem, self.search = problem, search
+        self.random, self.device = random, device
         self.decides = DECIDES[problem.task]
         self.units: UnitGraph = unit_graph(problem, most=search.most_units)
+        self.decoder = Decoder(problem, self.units, network.levels, scheduled)
         self.inputs = graph_inputs(problem, self.units, network.type_buckets, device)
         self.levels = cluster_levels(problem, self.units, search.coarse, device)
         self.chooser = LevelChooser(self.levels, search.first_round_clusters)
@@ -154,17 +155,12 @@ class Episode:
         self._keep([choices], self._evaluate([choices], budget, results), heat=0.0)
         self.curve.note(results)
 
-    def decision(self, choices: Choices) -> Decision:
-        """The Decision about every op that ``choices`` stand for."""
-        levels = self.network.levels
-        return to_decision(self.problem, self.units, choices, levels, self.scheduled)
-
     def tensors(self, prefix: str) -> dict[str, torch.Tensor]:
         """Choices and the levels' success, for a checkpoint."""
-        found = {f"{prefix}.success": torch.from_numpy(self.chooser.success)}
+        found = {f"{prefix}.success": torch.tensor(self.chooser.success)}
         for label, choices in (("best", self.best), ("current", self.current)):
             for name, rows in (choices or {}).items():
-                found[f"{prefix}.{label}.{name}"] = torch.from_numpy(rows)
+                found[f"{prefix}.{label}.{name}"] = torch.tensor(rows)
         return found
 
     def numbers(self) -> dict[str, object]:
@@ -203,7 +199,7 @@ class Episode:
         """
         if "fusion" in self.decides or self.current is None or not self.search.critical:
             return None
-        decision = self.decision(self.current)
+        decision = self.decoder.decision(self.current)
         result = budget.evaluate(decision, trace=True)
         results.append(result)
         assert result.trace is not None
@@ -248,7 +244,7 @@ class Episode:
 
         One device's step time is the sum of its ops', and takes no simulator call.
         """
-        batch = budget.evaluate_batch([self.decision(choices) for choices in tried])
+        batch = budget.evaluate_batch([self.decoder.decision(choices) for choices in tried])
         results.extend(batch)
         return np.where(batch.valid, -np.sqrt(batch.step_time_ns / self.baseline), INVALID)
 

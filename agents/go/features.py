@@ -13,14 +13,16 @@ from go_gym.graph.model import PHASES, SHAPE_DIMS
 from go_gym.placements import mean_durations
 from go_gym.problem import Problem
 
-from ..common.units import UnitGraph, longest_ops
+from ..common.units import UnitGraph, longest_ops, unit_layers
 
 WAVES = 4
 """Octaves of sines and cosines that a fraction in [0, 1] is spread over."""
+NEAR = 32
+"""Units before and after one that count as near it."""
 SPREAD = 1 + 2 * WAVES
 UNIT_FEATURES = 10 + SHAPE_DIMS + len(PHASES) + 5 * SPREAD + 1
 DEVICE_FEATURES = 7 + SPREAD
-AFFINITY_FEATURES = 6
+AFFINITY_FEATURES = 7
 STATE_FEATURES = 4
 
 
@@ -193,8 +195,8 @@ def state_of(
     """The state after a round that decided ``choices``, or before one with a given placement.
 
     Affinity of unit u to device d: is it there; the share of its bytes that come from there, and
-    go there; the device's work and parameter bytes against the mean; and how many of the units
-    just before and after it in the topological order are there.
+    go there; the device's work and parameter bytes against the mean; and which share of the
+    units just before and after it in the topological order, and of its layer, are there.
 
     Args:
         problem, units, inputs: as elsewhere.
@@ -215,9 +217,12 @@ def state_of(
     resident = np.bincount(units.groups.of_op, problem.graph.parameter_bytes, count)
     held = np.bincount(placement, resident, d)
     held = held / max(held.mean(), 1.0)
-    near = _moving_mean(one_hot, 32)
+    near = _moving_mean(one_hot, NEAR)
+    layer = unit_layers(problem, units) + 1
+    alike = np.stack([np.bincount(layer, column) for column in one_hot.T], axis=1)
+    alike = (alike / np.maximum(np.bincount(layer), 1)[:, None])[layer]
     flat = np.ones((count, 1))
-    affinity = np.stack([one_hot, coming, going, flat * load, flat * held, near], axis=2)
+    affinity = np.stack([one_hot, coming, going, flat * load, flat * held, near, alike], axis=2)
     kept = (one_hot * (coming + going)).sum(axis=1)
     critical = np.zeros(count) if focus is None else np.log1p(focus * count)
     rows = np.stack([np.ones(count), 1 - kept, load[placement] / load.max(), critical], axis=1)

@@ -27,6 +27,7 @@ def cluster_levels(
     stretches of the topological order.
     """
     labels = []
+    layer = unit_layers(problem, units)
     weight = units.work + units.work.mean()  # METIS fails on many vertices of no weight
     for parts in coarse:
         if 1 < parts < units.count / 2:
@@ -34,9 +35,8 @@ def cluster_levels(
             labels.append(
                 partition(problem, units.groups, weight, parts)
                 if by_metis
-                else coarsened(units, parts)
+                else coarsened(units, parts, layer)
             )
-    layer = unit_layers(problem, units)
     share = (np.cumsum(units.work) - units.work / 2) / max(float(units.work.sum()), 1.0)
     for cuts in STRETCHES:
         labels.append(layer * cuts + np.minimum((share * cuts).astype(np.int64), cuts - 1))

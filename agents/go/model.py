@@ -21,7 +21,7 @@ from .sage import SageLayer
 TASK_ORDER = ("fusion", "placement", "priority")
 """The order of the task layers (GO, section 3.3); "priority" is what scheduling decides."""
 
-AFFINITY_START = (0.0, 2.0, 2.0, -0.5, 0.0, 0.0)
+AFFINITY_START = (0.0, 2.0, 2.0, -0.5, 0.0, 0.0, 0.0)
 """Initial weights of the affinity features in the score: near neighbours, away from load (ours)."""
 
 
@@ -100,7 +100,7 @@ class GONetwork(nn.Module):
         self.score_out = nn.Linear(config.score_width, 1, bias=False)
         self.score_skip = nn.Linear(AFFINITY_FEATURES, 1, bias=False)
         self.level_heads = nn.ModuleDict(
-            {name: _zero_linear(width, config.levels) for name in ("priority", "fusion")}
+            {name: _level_head(width, config.levels) for name in ("priority", "fusion")}
         )
         self.change_heads = nn.ModuleDict({name: _zero_linear(width, 1) for name in TASK_ORDER})
         self.value = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), _zero_linear(width, 1))
@@ -116,10 +116,20 @@ class GONetwork(nn.Module):
     ) -> tuple[dict[str, Scores], torch.Tensor]:
         """Scores of each of ``decisions`` (names of TASK_ORDER), and the value of the state.
 
+        In bfloat16 on a GPU, except for what is handed out.
+
         Returns:
             scores: by name.
             value: () float32, the expected normalised reward of what is decided next.
         """
+        where = inputs.units.device.type
+        half = where == "cuda" or torch.is_autocast_enabled(where)
+        with torch.autocast(where, torch.bfloat16, enabled=half):
+            return self._forward(inputs, state, decisions)
+
+    def _forward(
+        self, inputs: GraphInputs, state: State, decisions: Sequence[str]
+    ) -> tuple[dict[str, Scores], torch.Tensor]:
         rows = self.embedding(inputs)
         devices = self.device_keys(inputs.devices)
         hidden = self.enter(torch.cat([rows, self._decided(state, devices, rows)], dim=1))
@@ -182,4 +192,12 @@ def _zero_linear(width: int, out: int) -> nn.Linear:
     linear = nn.Linear(width, out)
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
+    return linear
+
+
+def _level_head(width: int, levels: int) -> nn.Linear:
+    """At first, about half of what it draws is the middle level (our choice)."""
+    linear = _zero_linear(width, levels)
+    with torch.no_grad():
+        linear.bias[levels // 2] = 2.0
     return linear

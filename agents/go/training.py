@@ -108,7 +108,10 @@ class Training:
         self.updates += 1
 
     def _round(self, number: int, budget: Budget, later: bool, heat: float) -> Rollout:
-        return self.episodes[number].collect(self.network, budget, later, heat)
+        episode = self.episodes[number]
+        if episode.round == 0:
+            episode.consider(episode.likeliest(self.network), budget)
+        return episode.collect(self.network, budget, later, heat)
 
     def _episode_round(self, number: int, budget: Budget) -> Rollout:
         episode = self.episodes[number]

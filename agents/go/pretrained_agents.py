@@ -1,0 +1,80 @@
+"""GO trained on other graphs before: zero-shot, and fine-tuned on the problem."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from go_gym.agent import Budget
+from go_gym.problem import Decision, Problem
+
+from .agent import GO
+from .config import SearchConfig
+from .pretraining import SHIPPED, load_pretrained
+from .training import Training
+
+
+class PretrainedGO(GO):
+    """What the two agents below share: the weights, and the track that follows from them.
+
+    Args:
+        pretrained: a folder made by ``go_agents.go.pretraining``; default the shipped one.
+        checkpoint, search: as of :class:`GO`.
+
+    Attributes:
+        track: "generalising" after deciding a graph of a family that the weights never saw, else
+            "tuned".
+    """
+
+    def __init__(
+        self,
+        pretrained: str | Path = SHIPPED,
+        checkpoint: str | Path | None = None,
+        search: SearchConfig | None = None,
+    ) -> None:
+        self.pretrained = load_pretrained(pretrained)
+        super().__init__(checkpoint, self.pretrained.network, search)
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """As :meth:`GO.solve`, from the pre-trained weights."""
+        family = problem.graph.metadata.get("family")
+        known = family in self.pretrained.families or problem.graph.name in self.pretrained.graphs
+        self.track = "tuned" if known else "generalising"
+        return super().solve(problem, budget, seed)
+
+    def _weights(self) -> Mapping[str, Tensor] | None:
+        return self.pretrained.weights
+
+
+class ZeroShotGO(PretrainedGO):
+    """The pre-trained policy as it is: its likeliest decision, and a few rounds of samples.
+
+    No weight changes. Of the budget at most CALLS are used; without any, the likeliest decision
+    is the answer.
+    """
+
+    CALLS = 64
+
+    def __init__(
+        self,
+        pretrained: str | Path = SHIPPED,
+        checkpoint: str | Path | None = None,
+        search: SearchConfig | None = None,
+    ) -> None:
+        search = replace(search or SearchConfig(), learn=False, samples=16, first_round=0.25)
+        super().__init__(pretrained, checkpoint, search)
+
+    def _run(self, training: Training, budget: Budget) -> None:
+        training.calls = min(self.CALLS, budget.remaining)
+        super()._run(training, budget)
+
+
+class FineTunedGO(PretrainedGO):
+    """The pre-trained policy, trained on the problem for fewer than 50 updates (GO, section 4)."""
+
+    UPDATES = 49
+
+    def _run(self, training: Training, budget: Budget) -> None:
+        training.calls = min(training.calls, self.UPDATES * self.search.samples)
+        training.run([budget], updates=self.UPDATES, folder=self.checkpoint)
