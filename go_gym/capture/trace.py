@@ -274,23 +274,13 @@ def unrolled_layers() -> Iterator[None]:
 
 
 def without_mutation(traced: Traced) -> Traced:
-    """The same program without ops that write to their inputs; itself if it has none.
+    """The same program without ops that write to their inputs.
 
     Every op then depends on all that it needs, so devices may run them in any order that the
     graph allows. What the program writes to its inputs (running statistics) becomes a result.
     """
     calls = [node for node in traced.module.graph.nodes if node.op == "call_function"]
-    if not any(_writes(node) for node in calls):
-        return traced
-    replay = _Replay(traced.module)
-    with FakeTensorMode(allow_non_fake_inputs=True), _tagged_nodes(replay):
-        values = [
-            _fake(node.meta["val"])
-            for node in traced.module.graph.nodes
-            if node.op == "placeholder"
-        ]
-        run = torch.func.functionalize(lambda *args: replay.run(*args), remove="mutations")
-        module = make_fx(run, tracing_mode="fake")(*values)
+    module = _functional(traced.module) if any(map(_writes, calls)) else traced.module
     graph = module.graph
     (output,) = (node for node in graph.nodes if node.op == "output")
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
@@ -305,6 +295,17 @@ def without_mutation(traced: Traced) -> Traced:
     output.args = (results,)
     graph.eliminate_dead_code()
     return replace(traced, module=module, outputs=tuple(names))
+
+
+def _functional(module: GraphModule) -> GraphModule:
+    """The program recorded again, each op that writes replaced by one that makes a tensor; what
+    it writes to its inputs is copied there at the end."""
+    replay = _Replay(module)
+    nodes = [node for node in module.graph.nodes if node.op == "placeholder"]
+    with FakeTensorMode(allow_non_fake_inputs=True), _tagged_nodes(replay):
+        values = [_fake(node.meta["val"]) for node in nodes]
+        run = torch.func.functionalize(lambda *args: replay.run(*args), remove="mutations")
+        return make_fx(run, tracing_mode="fake")(*values)
 
 
 def _viewed(result: Any) -> Any:
