@@ -7,7 +7,6 @@ host wait inside a step, except a CPU core for the tensor that it needs from a G
 
 import os
 from contextlib import ExitStack, suppress
-from threading import get_native_id
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -57,7 +56,7 @@ class Core:
         os.sched_setaffinity(0, {self.number})  # of the calling thread alone
         if self.urgent:
             with suppress(PermissionError):  # then it runs as others do
-                os.setpriority(os.PRIO_PROCESS, get_native_id(), -20)
+                os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))  # likewise
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)  # of the calling thread: tiny numbers cost as others do
         stack.enter_context(torch.no_grad())
