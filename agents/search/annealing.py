@@ -1,5 +1,6 @@
 """Simulated annealing over groups and single ops, from nothing or from the best heuristic."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from go_gym.simulator import Result
 
 from .critical import critical_ops
 from .space import Space
-from .starts import starting_points
+from .starts import random_genomes, starting_points
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,11 @@ class Schedule:
     """How an annealing runs; all our choice, found on four of the paper's graphs.
 
     Attributes:
-        hot, cold: first and last temperature of a round, as shares of the typical rise in cost
+        hot, hotter, cold: first temperature of the first round and of the others, and last one, as shares of the typical rise in cost
             that a move of a single cluster brings (a low quantile, ``rise``).
         rise: that quantile.
         calls_per_unit: calls a round, for each unit; at least one round, at most ``rounds``.
-        rounds: each but the first starts again from the best.
+        rounds: every other one starts from a random genome, the others from the best.
         width: how sharply a round goes from coarse scales to fine ones, as a share of the scales.
         trace_every: calls after which the critical ops are read anew.
         on_critical: share of moves that begin at a critical op.
@@ -37,10 +38,11 @@ class Schedule:
     """
 
     hot: float = 0.1
+    hotter: float = 10.0
     cold: float = 0.001
     rise: float = 0.2
-    calls_per_unit: int = 20
-    rounds: int = 10
+    calls_per_unit: int = 10
+    rounds: int = 12
     width: float = 0.15
     trace_every: int = 20
     on_critical: float = 0.5
@@ -148,8 +150,14 @@ def anneal(
     rises: list[float] = []
     since_look = schedule.trace_every
     fusing = "fusion" in space.columns  # its traces are of kernels
-    while budget.remaining:
+    for number in itertools.count():
+        if not budget.remaining:
+            return
         current, cost = best, best_cost
+        if number % 2:
+            current = random_genomes(space, 2, rng)[1]
+            cost = space.cost(budget.evaluate(space.decision(current)))
+        hot = schedule.hot if number == 0 else schedule.hotter
         length = budget.remaining if budget.remaining < 2 * calls else calls
         for call in range(length):
             proposer.progress = call / length
@@ -164,7 +172,7 @@ def anneal(
                 rises.append(rise)
             proposer.reward(rise < 0)
             typical = float(np.quantile(rises[-200:], schedule.rise)) if rises else 0.0
-            heat = typical * schedule.hot * (schedule.cold / schedule.hot) ** proposer.progress
+            heat = typical * hot * (schedule.cold / hot) ** proposer.progress
             if rise <= 0 or rng.random() < math.exp(-rise / heat):
                 current, cost, busy = candidate, new, result.busy_ns
                 if look:

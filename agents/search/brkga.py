@@ -22,8 +22,8 @@ class Settings:
         bias: chance that a child takes a key from its elite parent.
         mutations: clusters changed in a child, on average (our choice: the published algorithm
             has mutants alone, which are of no use once the population is good).
-        patience: generations without an improvement after which all but the best start anew
-            (Toso and Resende 2015).
+        patience: generations without an improvement after which the population starts anew
+            (Toso and Resende 2015); the budget keeps the best.
     """
 
     population: int = 60
@@ -68,8 +68,8 @@ class Brkga:
             least = costs[0]
             anew = waited >= settings.patience
             if anew:
-                waited = 0
-            kept = 1 if anew else elites
+                least, waited = np.inf, 0
+            kept = 0 if anew else elites
             wanted = size - kept
             made = [
                 self._keys(space, genome, rng)

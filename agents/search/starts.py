@@ -35,7 +35,7 @@ def heuristic_placements(space: Space) -> list[np.ndarray]:
 def heuristic_genomes(space: Space) -> list[np.ndarray]:
     """:func:`heuristic_placements` without boosts, and with default fusion as well as without."""
     given = space.problem.placement
-    placements = heuristic_placements(space) if given is None else [given]
+    placements = heuristic_placements(space) if given is None else [np.asarray(given)]
     found = []
     for placement in placements:
         found.append(space.neutral(placement))
