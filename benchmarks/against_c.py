@@ -30,9 +30,10 @@ import go_gym
 from go_gym import datasets
 from go_gym.cluster import CONTENTION_MODELS
 from go_gym.priorities import critical_path
-from go_gym.simulator.engine import make_work, run_many
+from go_gym.simulator.engine import run_many
 from go_gym.simulator.reference import simulate_reference
 from go_gym.simulator.tables import Tables, build_tables, contention_code
+from go_gym.simulator.work import make_work
 
 HERE = Path(__file__).parent
 ROTATION = 8

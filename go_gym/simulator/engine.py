@@ -1,7 +1,6 @@
 """The Numba engine: the specification of ``reference.py``, fast.
 
-All jitted code stands in this one file, since Numba's cache looks at the time stamp of a
-function's own file only. What makes it fast: a binary heap over running ops and transfers only,
+What makes it fast: a binary heap over running ops and transfers only,
 and none for what takes no time; first come first served ready queues in one array, so that only
 ops that became ready at the same moment are ever sorted; small packed records; and unsigned
 indices (``U``), which spare Numba's check for negative ones.
@@ -12,136 +11,43 @@ stay in the cache. Under egress contention one transfer, named by its first slot
 of a tensor.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
-from go_gym.simulator.tables import NONE, Tables
+from go_gym.simulator.tables import NONE
+from go_gym.simulator.work import (
+    DEVICES,
+    DONE,
+    DUPLEX,
+    EGRESS,
+    ENDING,
+    EVENTS,
+    FIGURES,
+    FREE,
+    LINK,
+    MOVED,
+    NOW,
+    OOM_DEVICE,
+    OOM_TIME,
+    PORTS,
+    SCALARS,
+    SLOTS,
+    SPARE,
+    STRAY,
+)
 
 U = np.uint64
 LOW, HIGH = U(0xFFFFFFFF), U(32)  # halves of a word of the program
-FREE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
 IDLE = NONE
 LAST_MOMENT = np.iinfo(np.int64).max
 
-# Entries of `scalars`. How many devices and ports are to look at, events are in the heap, ops and
-# transfers end now, ops have ended, slots were ever taken; the first slot given back, or NONE:
-DEVICES, PORTS, EVENTS, ENDING, DONE, SLOTS, SPARE = U(0), U(1), U(2), U(3), U(4), U(5), U(6)
-NOW = U(7)
-FIGURES = 8  # what `figures` of run_many gets begins here:
-MOVED, OOM_TIME, OOM_DEVICE, STRAY, SCALARS = U(8), U(9), U(10), U(11), 12
-
-USE = np.dtype(
-    [
-        ("slot", np.uint32),
-        ("next", np.uint32),  # use of the same copy
-        ("consumer", np.uint32),
-        ("_pad", np.uint32),
-    ]
-)
-SLOT = np.dtype(
-    [
-        ("requested", np.int64),
-        ("size", np.int64),
-        ("tensor", np.uint32),
-        ("source", np.uint32),
-        ("device", np.uint32),  # where the copy goes
-        ("holders", np.int32),  # what still needs the copy
-        ("use", np.uint32),  # first of its uses
-        ("next_copy", np.uint32),  # that the same transfer brings
-        ("next", np.uint32),  # in the port's queue, or of those given back
-        ("previous", np.uint32),
-    ]
-)
-DEVICE_STATE = np.dtype(
-    [
-        ("base", np.int64),  # its stretch of the ready queue: where it begins,
-        ("head", np.int64),  # its first entry
-        ("tail", np.int64),  # and one past its last
-        ("moment", np.int64),  # when the last op became ready,
-        ("moment_start", np.int64),  # and the first entry of that moment
-        ("memory", np.int64),  # held beyond the parameters
-        ("peak", np.int64),  # of that
-        ("room", np.int64),  # for that
-        ("busy", np.int64),
-        ("running", np.uint32),  # op or IDLE
-        ("touched", np.uint32),  # is it on the list of devices to look at?
-        ("seen", np.uint32),  # the last tensor that was requested for it,
-        ("seen_slot", np.uint32),  # its slot
-        ("seen_tail", np.uint32),  # and the last use of that
-        ("_pad", np.uint32),
-    ]
-)
-PORT_STATE = np.dtype(
-    [
-        ("head", np.uint32),  # first and last request of its queue
-        ("tail", np.uint32),
-        ("busy", np.uint32),
-        ("listed", np.uint32),  # is it (duplex: this incoming port) on the list to look at?
-        # duplex only, where port i is also the incoming port of device i
-        ("incoming_busy", np.uint32),
-        ("waiting", np.uint32),  # first source whose head wants this destination
-        ("waiting_next", np.uint32),  # the next such source
-        ("waiting_for", np.uint32),  # the destination that this source waits for, or NONE
-    ]
-)
-QUEUED = np.dtype([("level", np.int64), ("time", np.int64), ("op", np.uint32), ("_pad", np.uint32)])
-EVENT = np.dtype([("time", np.int64), ("code", np.int64)])
-TRANSFER = np.dtype([(label, np.int64) for label in ("tensor", "source", "to", "start", "finish")])
-
-
 # Without Numba's reference counting, which takes four fifths of the time where helpers are handed
 # ten arrays each; jitted code here allocates nothing, and Numba refuses to compile it if it did.
-_jit = njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
-_jit_entry = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+jit = njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+jit_entry = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 
 
-class Work(NamedTuple):
-    """What changes during a simulation. n ops, t tensors, u uses, d devices, p ports."""
-
-    op: np.ndarray  # (n,) OP
-    tensor: np.ndarray  # (t,) TENSOR
-    use: np.ndarray  # (u,) USE, of remote uses
-    slot: np.ndarray  # (u,) SLOT
-    queue: np.ndarray  # (n,) uint32 ready ops, a stretch a device; FIFO
-    heap: np.ndarray  # (n,) QUEUED likewise; with priorities: minus the priority, ready time, op
-    device: np.ndarray  # (d,) DEVICE_STATE
-    port: np.ndarray  # (p,) PORT_STATE
-    device_list: np.ndarray  # (d,) uint32, devices to look at before time moves on
-    port_list: np.ndarray  # (p or u,) uint32 ports to look at (none: slots to start)
-    events: np.ndarray  # (d + u + 2,) EVENT: heap, from 1, of ops (code < d), transfers (slot + d)
-    ending: np.ndarray  # (d + u,) int64 codes of what ends now
-    scalars: np.ndarray  # (SCALARS,) int64
-    op_times: np.ndarray  # (2, n or 0) int64, start and finish
-    transfers: np.ndarray  # (u or 0,) TRANSFER, by the first use of each copy; tensor -1 for none
-
-
-def make_work(tables: Tables, contention: int, priorities: bool, trace: bool) -> Work:
-    """Empty working memory for the problem of ``tables``."""
-    n, u = len(tables.op), int(tables.op["inputs"].sum())
-    d = len(tables.capacity)
-    ports = d * d if contention == LINK else d
-    return Work(
-        op=tables.op.copy(),
-        tensor=tables.tensor.copy(),
-        use=np.empty(u, dtype=USE),
-        slot=np.empty(u, dtype=SLOT),
-        queue=np.empty(0 if priorities else n, dtype=np.uint32),
-        heap=np.empty(n if priorities else 0, dtype=QUEUED),
-        device=np.empty(d, dtype=DEVICE_STATE),
-        port=np.empty(ports, dtype=PORT_STATE),
-        device_list=np.empty(d, dtype=np.uint32),
-        port_list=np.empty(u if contention == FREE else ports, dtype=np.uint32),
-        events=np.empty(d + u + 2, dtype=EVENT),
-        ending=np.empty(d + u, dtype=np.int64),
-        scalars=np.empty(SCALARS, dtype=np.int64),
-        op_times=np.empty((2, n if trace else 0), dtype=np.int64),
-        transfers=np.empty(u if trace else 0, dtype=TRANSFER),
-    )
-
-
-@_jit_entry
+@jit_entry
 def run_many(tables, work, contention, placements, priorities, step, busy, peak, figures):
     """Simulate each row of ``placements`` (b, n); results go into the last four arguments.
 
@@ -152,20 +58,24 @@ def run_many(tables, work, contention, placements, priorities, step, busy, peak,
     by_level = priorities.shape[0] > 0
     for row in range(placements.shape[0]):
         level = priorities[U(row if by_level else 0) :]
-        _begin(tables, work, placements[U(row)], level)
-        _advance(tables, work, contention, level)
-        scalars = work[12]
-        step[row] = scalars[NOW]
-        for i in range(4):
-            figures[row, i] = scalars[U(FIGURES + i)]
-        for i in range(busy.shape[1]):
-            dev = work[6][U(i)]
-            busy[row, i] = dev.busy
-            peak[row, i] = dev.peak + tables[-1][U(i)] - dev.room
+        begin(tables, work, placements[U(row)], level)
+        advance(tables, work, contention, level, LAST_MOMENT)
+        step[row] = work.scalars[NOW]
+        tell(work, tables.capacity, busy[U(row)], peak[U(row)], figures[U(row)])
 
 
-@_jit
-def _begin(tables, work, placement, level):
+@jit
+def tell(work, capacity, busy, peak, figures):
+    for i in range(len(busy)):
+        dev = work.device[U(i)]
+        busy[U(i)] = dev.busy
+        peak[U(i)] = dev.peak + capacity[U(i)] - dev.room
+    for i in range(len(figures)):
+        figures[U(i)] = work.scalars[U(FIGURES + i)]
+
+
+@jit
+def begin(tables, work, placement, level):
     """The state before anything has started."""
     _, _, _, sources, parameters, followers, _, _, _, capacity = tables
     ops, _, _, _, queue, heap, devices, ports, device_list, _, _, _, scalars, _, transfers = work
@@ -201,20 +111,15 @@ def _begin(tables, work, placement, level):
         op.device = np.uint32(here)
         op.missing = op.inputs
         devices[here].base += 1
-    for i in range(len(followers)):
-        if placement[U(followers[U(i), U(0)])] != placement[U(followers[U(i), U(1)])]:
-            scalars[STRAY] = followers[U(i), U(0)]
-            break
-    for i in range(len(parameters)):
-        devices[U(placement[U(parameters[U(i), U(0)])])].room -= parameters[U(i), U(1)]
-    begin = np.int64(0)
+    settle(devices, scalars, parameters, followers, placement)
+    offset = np.int64(0)
     for i in range(len(devices)):
         dev = devices[U(i)]
         size = dev.base
-        dev.base = begin
-        dev.head = begin
-        dev.tail = begin
-        begin += size
+        dev.base = offset
+        dev.head = offset
+        dev.tail = offset
+        offset += size
         if dev.room < 0 and scalars[OOM_TIME] < 0:
             scalars[OOM_TIME] = 0
             scalars[OOM_DEVICE] = i
@@ -222,9 +127,20 @@ def _begin(tables, work, placement, level):
         _make_ready(ops, devices, device_list, scalars, queue, heap, level, sources[U(i)])
 
 
-@_jit
-def _advance(tables, work, contention, level):
-    """From one moment to the next, until nothing is left to happen."""
+@jit
+def settle(devices, scalars, parameters, followers, placement):
+    """What the placement alone decides: room beside the parameters, the first stray op."""
+    for i in range(len(parameters)):
+        devices[U(placement[U(parameters[U(i), U(0)])])].room -= parameters[U(i), U(1)]
+    for i in range(len(followers)):
+        if placement[U(followers[U(i), U(0)])] != placement[U(followers[U(i), U(1)])]:
+            scalars[STRAY] = followers[U(i), U(0)]
+            return
+
+
+@jit
+def advance(tables, work, contention, level, enough):
+    """From one moment to the next, until ``enough`` ops have ended or nothing is left to happen."""
     program, _, _, _, _, _, link_of, links, class_of, _ = tables
     (
         ops,
@@ -244,7 +160,8 @@ def _advance(tables, work, contention, level):
         transfers,
     ) = work
     d = len(devices)
-    tracing = op_times.shape[1] > 0
+    timing = op_times.shape[1] > 0
+    tracing = len(transfers) > 0
     while True:
         now = scalars[NOW]
         # starts: ops
@@ -266,7 +183,7 @@ def _advance(tables, work, contention, level):
             dev.running = chosen
             dev.busy += duration
             _allocate(devices, scalars, here, np.int64(program[packet]))
-            if tracing:
+            if timing:
                 op_times[U(0), U(chosen)] = now
             _push_event(events, ending, scalars, duration, np.int64(here))
         # starts: transfers
@@ -318,7 +235,7 @@ def _advance(tables, work, contention, level):
             _push_event(events, ending, scalars, longest, np.int64(slot) + d)
         # what ends next: things that took no time, else the next moment's
         if scalars[ENDING] == 0:
-            if scalars[EVENTS] == 0:
+            if scalars[EVENTS] == 0 or scalars[DONE] >= enough:
                 return
             now = events[U(1)].time
             scalars[NOW] = now
@@ -335,9 +252,10 @@ def _advance(tables, work, contention, level):
                 dev = devices[here]
                 op = U(dev.running)
                 dev.running = IDLE
+                scalars[DONE] += 1
                 if dev.touched == 0:
                     _touch(devices, device_list, scalars, here)
-                if tracing:
+                if timing:
                     op_times[U(1), op] = now
                 at = U(ops[op].packet)
                 counts = program[at + U(1)]
@@ -436,7 +354,7 @@ def _advance(tables, work, contention, level):
                     slot = slots[slot].next_copy
 
 
-@_jit
+@jit
 def _allocate(devices, scalars, here, size):
     dev = devices[here]
     dev.memory += size
@@ -450,7 +368,7 @@ def _allocate(devices, scalars, here, size):
                 scalars[OOM_DEVICE] = np.int64(here)
 
 
-@_jit
+@jit
 def _release(tensors, use_state, slots, devices, scalars, here, tensor, use):
     """One fewer needs a tensor on device ``here``; the last one frees it, and what it views."""
     while tensors[tensor].device == here:
@@ -476,7 +394,7 @@ def _release(tensors, use_state, slots, devices, scalars, here, tensor, use):
 # -- events
 
 
-@_jit
+@jit
 def _push_event(events, ending, scalars, duration, code):
     if duration == 0:
         ending[U(scalars[ENDING])] = code
@@ -486,7 +404,7 @@ def _push_event(events, ending, scalars, duration, code):
         _rise_event(events, U(scalars[EVENTS]), scalars[NOW] + duration, code)
 
 
-@_jit
+@jit
 def _rise_event(events, i, time, code):
     while i > U(1):
         above = events[i >> U(1)]
@@ -499,7 +417,7 @@ def _rise_event(events, i, time, code):
     events[i].code = code
 
 
-@_jit
+@jit
 def _pop_event(events, scalars):
     """Close the gap at the top from below, then let the last entry rise from where it ends."""
     top = events[U(1)].code
@@ -524,14 +442,14 @@ def _pop_event(events, scalars):
 # -- ready queues
 
 
-@_jit
+@jit
 def _touch(devices, device_list, scalars, here):
     devices[here].touched = 1
     device_list[U(scalars[DEVICES])] = np.uint32(here)
     scalars[DEVICES] += 1
 
 
-@_jit
+@jit
 def _make_ready(ops, devices, device_list, scalars, queue, heap, level, op):
     here = U(ops[op].device)
     dev = devices[here]
@@ -553,7 +471,7 @@ def _make_ready(ops, devices, device_list, scalars, queue, heap, level, op):
         _touch(devices, device_list, scalars, here)
 
 
-@_jit
+@jit
 def _before(entry, level, time, op):
     """Does ``entry`` come before (level, time, op)?"""
     if entry.level != level:
@@ -563,7 +481,7 @@ def _before(entry, level, time, op):
     return entry.op < op
 
 
-@_jit
+@jit
 def _put(heap, i, level, time, op):
     entry = heap[U(i)]
     entry.level = level
@@ -571,7 +489,7 @@ def _put(heap, i, level, time, op):
     entry.op = op
 
 
-@_jit
+@jit
 def _sift_up(heap, base, i, level, time, op):
     while i > 0:
         parent = (i - 1) >> 1
@@ -583,7 +501,7 @@ def _sift_up(heap, base, i, level, time, op):
     _put(heap, base + i, level, time, op)
 
 
-@_jit
+@jit
 def _pop_highest(heap, dev):
     """Close the gap at the top from below, then let the last entry rise from where it ends."""
     base = dev.base
@@ -617,7 +535,7 @@ def _pop_highest(heap, dev):
 # -- transfer queues
 
 
-@_jit
+@jit
 def _use_elsewhere(
     use_state, slots, devices, scalars, use, consumer, hold, tensor, here, there
 ):  # fmt: skip
@@ -652,7 +570,7 @@ def _use_elsewhere(
     return slot
 
 
-@_jit
+@jit
 def _request(slots, ports, port_list, scalars, contention, where, slot):
     """Queue a new slot at the port ``where``, nearly always at the end."""
     copy = slots[slot]
@@ -677,7 +595,7 @@ def _request(slots, ports, port_list, scalars, contention, where, slot):
         _look_at_port(slots, ports, port_list, scalars, contention, where)
 
 
-@_jit
+@jit
 def _earlier(slots, a, b):
     """FIFO: by request time, then tensor, then destination."""
     x, y = slots[a], slots[b]
@@ -688,7 +606,7 @@ def _earlier(slots, a, b):
     return x.device < y.device
 
 
-@_jit
+@jit
 def _look_at_port(slots, ports, port_list, scalars, contention, where):
     """List a free port with requests (duplex: the incoming port that its head waits for)."""
     if contention == DUPLEX:
@@ -702,7 +620,7 @@ def _look_at_port(slots, ports, port_list, scalars, contention, where):
     _list_port(ports, port_list, scalars, where)
 
 
-@_jit
+@jit
 def _list_port(ports, port_list, scalars, where):
     if ports[where].listed == 0:
         ports[where].listed = 1
@@ -710,7 +628,7 @@ def _list_port(ports, port_list, scalars, where):
         scalars[PORTS] += 1
 
 
-@_jit
+@jit
 def _stop_waiting(ports, source):
     there = ports[source].waiting_for
     if there == NONE:

@@ -12,7 +12,7 @@ import numpy as np
 
 from go_gym.errors import DecisionError
 from go_gym.problem import Decision, Problem, check_decision
-from go_gym.simulator.engine import Work, make_work, run_many
+from go_gym.simulator.engine import run_many
 from go_gym.simulator.fused import simulate_kernels
 from go_gym.simulator.result import (
     BatchResult,
@@ -23,6 +23,7 @@ from go_gym.simulator.result import (
     Violation,
 )
 from go_gym.simulator.tables import Tables, build_tables, contention_code
+from go_gym.simulator.work import Work, make_work
 
 PARTS = 4
 """Shares of a batch for each thread, so that none waits long for the slowest."""
@@ -45,7 +46,7 @@ def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Resul
     check_decision(problem, decision)
     if decision.fusion is not None:
         return simulate_kernels(problem, decision, trace, simulate)
-    engine = _engine(problem)
+    engine = find_engine(problem)
     placement = np.asarray(decision.placement)[None]
     priorities = _levels(problem, [decision])
     if not trace:
@@ -89,7 +90,7 @@ def simulate_batch(
     if any(decision.fusion is not None for decision in decisions):
         each = _pool(workers).map(lambda decision: simulate(problem, decision), decisions)
         return BatchResult.of(list(each))
-    engine = _engine(problem)
+    engine = find_engine(problem)
     parts = 1 if workers == 1 else min(PARTS * workers, len(decisions))
     bounds = np.linspace(0, len(decisions), parts + 1).astype(int)
 
@@ -131,7 +132,7 @@ class Engine:
 _engines: WeakKeyDictionary[Problem, Engine] = WeakKeyDictionary()
 
 
-def _engine(problem: Problem) -> Engine:
+def find_engine(problem: Problem) -> Engine:
     """The Engine of ``problem``, made once; kept beside it, so that copies of it stay small."""
     engine = _engines.get(problem)
     if engine is None:
@@ -163,12 +164,12 @@ def _run(
             engine.tables, memory, engine.contention, placements, priorities, step, busy, peak,
             figures,
         )  # fmt: skip
-    violations = tuple(_violation(problem, *row) for row in figures[:, 1:].tolist())
+    violations = tuple(violation_of(problem, *row) for row in figures[:, 1:].tolist())
     valid = np.array([violation is None for violation in violations])
     return BatchResult(step, valid, violations, busy, peak, figures[:, 0])
 
 
-def _violation(problem: Problem, time: int, device: int, stray: int) -> Violation | None:
+def violation_of(problem: Problem, time: int, device: int, stray: int) -> Violation | None:
     if stray >= 0:
         leader = int(problem.colocation_leader[stray])
         return ColocationBroken(stray, problem.graph.op_names[stray], leader)

@@ -1,0 +1,123 @@
+"""Delta simulation equals a full one in every field, whatever moves, and does less."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import go_gym
+from go_gym import datasets
+from go_gym.cluster import CONTENTION_MODELS
+from go_gym.errors import DecisionError
+from go_gym.placements import human_expert
+from go_gym.priorities import critical_path
+from go_gym.simulator import DeltaSimulator, delta, simulate
+from go_gym.tasks import make_problem
+from tests.simulator.test_engine import assert_equal, random_problem
+from tests.strategies import decisions, problems
+
+
+def check_moves(delta_simulator: DeltaSimulator, rng: np.random.Generator, count: int, most: int):
+    """Random moves of up to ``most`` ops, some of them adopted; counts what was reused."""
+    problem = delta_simulator.problem
+    reused = [0, 0]
+    for _ in range(count):
+        ops = rng.integers(0, problem.num_ops, rng.integers(1, most + 1))
+        devices = rng.integers(0, problem.num_devices, len(ops))
+        before = delta_simulator.decision
+        placement = np.array(before.placement)
+        placement[ops] = devices
+        expected = simulate(problem, go_gym.Decision(placement, before.priority, before.fusion))
+        assert_equal(delta_simulator.try_move(ops, devices), expected)
+        assert delta_simulator.decision is before
+        if rng.random() < 0.4:
+            assert_equal(delta_simulator.move(ops, devices), expected)
+            assert_equal(delta_simulator.result, expected)
+            np.testing.assert_array_equal(delta_simulator.decision.placement, placement)
+        for i, checkpoint in enumerate(delta_simulator.reused):
+            reused[i] += checkpoint is not None
+    return reused
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_equals_a_full_simulation(data):
+    """Views, parameters, several tensors an op, groups, priorities, tight memory."""
+    problem = data.draw(problems(30, 6))
+    decision = data.draw(decisions(problem))
+    found = DeltaSimulator(problem, decision)
+    assert_equal(found.result, simulate(problem, decision))
+    check_moves(found, np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))), 8, 3)
+
+
+@pytest.mark.parametrize("contention", CONTENTION_MODELS)
+@pytest.mark.parametrize("levels", [0, 4])
+def test_equals_a_full_simulation_on_larger_graphs(contention, levels):
+    rng = np.random.default_rng(levels + 10 * CONTENTION_MODELS.index(contention))
+    begun = ended = 0
+    for size in (20, 60, 150, 300) * 3:
+        problem = random_problem(rng, size, int(rng.integers(2, 7)), contention)
+        placement = rng.integers(0, problem.num_devices, size)
+        if rng.random() < 0.5:
+            placement.sort()
+        priority = rng.integers(0, levels, size) if levels else None
+        found = DeltaSimulator(problem, go_gym.Decision(placement, priority))
+        start, stop = check_moves(found, rng, 20, 2)
+        begun, ended = begun + start, ended + stop
+    assert begun > 60 and ended > 60, "most moves neither begin nor end with the whole run"
+
+
+@pytest.mark.parametrize("ranked", [False, True], ids=["fifo", "critical-path"])
+def test_real_graph(ranked):
+    problem = go_gym.Problem(datasets.load("transformer-xl-2"), go_gym.load_cluster("p100x4"))
+    placement = human_expert(problem)
+    priority = critical_path(problem, placement) if ranked else None
+    found = DeltaSimulator(problem, go_gym.Decision(placement, priority))
+    begun, ended = check_moves(found, np.random.default_rng(5), 40, 1)
+    assert begun >= 20 and ended >= 10
+
+
+def test_few_checkpoints_and_no_room_for_them(monkeypatch):
+    """One checkpoint only, and a first guess at their size that is too small."""
+    monkeypatch.setattr(delta, "MAX_BYTES", 1)
+    monkeypatch.setattr(delta, "ENTRIES", 1)
+    rng = np.random.default_rng(8)
+    for contention in CONTENTION_MODELS:
+        problem = random_problem(rng, 120, 4, contention)
+        found = DeltaSimulator(problem, go_gym.Decision(rng.integers(0, 4, 120)))
+        check_moves(found, rng, 20, 2)
+
+
+def test_one_device_for_all_ops_of_a_move():
+    problem = random_problem(np.random.default_rng(1), 50, 3, "duplex")
+    found = DeltaSimulator(problem, go_gym.Decision(np.zeros(50, dtype=int)))
+    expected = simulate(problem, go_gym.Decision([2] * 10 + [0] * 40))
+    assert_equal(found.move(range(10), 2), expected)
+    assert_equal(found.try_move([], 1), expected)
+
+
+def test_fused_decisions_are_simulated_in_full():
+    problem = make_problem(datasets.load("wavenet-2x18"), go_gym.load_cluster("p100x2"), "joint")
+    levels = np.ones(problem.num_ops, dtype=int)
+    decision = go_gym.Decision(human_expert(problem), fusion=levels)
+    assert check_moves(DeltaSimulator(problem, decision), np.random.default_rng(2), 2, 2) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("ops", "devices", "message"),
+    [
+        ([50], 0, "numbers from 0 to 49"),
+        ([-1], 0, "numbers from 0 to 49"),
+        ([1.5], 0, "numbers from 0 to 49"),
+        (3, 0, "numbers from 0 to 49"),
+        ([3], 3, "one or 1 of 0 to 2"),
+        ([3, 4], [0, -1], "one or 2 of 0 to 2"),
+        ([3, 4], [0], "one or 2 of 0 to 2"),
+        ([3], 0.5, "one or 1 of 0 to 2"),
+    ],
+)
+def test_bad_moves(ops, devices, message):
+    problem = random_problem(np.random.default_rng(1), 50, 3, "duplex")
+    found = DeltaSimulator(problem, go_gym.Decision(np.zeros(50, dtype=int)))
+    with pytest.raises(DecisionError, match=message):
+        found.try_move(ops, devices)
