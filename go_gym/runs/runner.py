@@ -14,6 +14,7 @@ from go_gym.leaderboard.facts import Facts, facts, measures, prioritised
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
 from go_gym.priorities import PRIORITIES
 from go_gym.problem import Decision, Problem
+from go_gym.runs.curves import curve_path, write_curve
 from go_gym.simulator import VERSION, simulate
 
 OWN = "own"
@@ -66,7 +67,7 @@ def run(
 
     Args:
         plan: what to run.
-        folder: gets ``results.csv`` and ``decisions/``.
+        folder: gets ``results.csv``, ``decisions/`` and ``curves/``.
         progress: called after each job.
 
     Returns:
@@ -81,7 +82,8 @@ def run(
         agent = agents[job.agent]
         if not _is_done(rows, plan, job, agent):
             try:
-                decision, used, seconds = solve(agent, job, plan.budget)
+                budget = Budget(job.problem, plan.budget)
+                decision, seconds = answer(agent, job, budget)
             except Exception as error:  # a stranger's code: named, and the others go on
                 failures.append(Failure(job, f"{type(error).__name__}: {error}"))
             else:
@@ -91,9 +93,11 @@ def run(
                         known[fact_key] = facts(job.problem, fact_key[1])
                     final = decision if rule == OWN else prioritised(job.problem, decision, rule)
                     row = record(
-                        folder, plan, job, agent, final, rule, known[fact_key], used, seconds
+                        folder, plan, job, agent, final, rule, known[fact_key], budget.used, seconds
                     )
                     rows[row.key] = row
+                where = (job.problem.graph.name, job.problem.cluster.name, job.agent, job.seed)
+                write_curve(curve_path(folder, job.problem.task, *where), budget.curve)
                 write_rows(path, rows.values())
         progress(job)
     return list(rows.values()), failures
@@ -109,6 +113,12 @@ def solve(agent: Agent, job: Job, simulations: int) -> tuple[Decision, int, floa
         AgentError: if the agent gives something else than a Decision.
     """
     budget = Budget(job.problem, simulations)
+    decision, seconds = answer(agent, job, budget)
+    return decision, budget.used, seconds
+
+
+def answer(agent: Agent, job: Job, budget: Budget) -> tuple[Decision, float]:
+    """Like :func:`solve` with a budget of the caller's: the decision and the seconds taken."""
     start = time.perf_counter()
     decision = agent.solve(job.problem, budget, job.seed)
     seconds = time.perf_counter() - start
@@ -119,7 +129,7 @@ def solve(agent: Agent, job: Job, simulations: int) -> tuple[Decision, int, floa
         better = budget.best_step_time_ns < result.step_time_ns
         if better or not result.valid:
             decision = budget.best
-    return decision, budget.used, seconds
+    return decision, seconds
 
 
 def _is_done(rows: dict[tuple[str, ...], Row], plan: Plan, job: Job, agent: Agent) -> bool:
