@@ -16,12 +16,16 @@ COMMANDS = [
     "graphs",
     "clusters",
     "agents",
+    "capture",
+    "optimize",
     "run",
     "verify",
     "leaderboard",
     "site",
     "submit",
     "trace",
+    "measure",
+    "calibrate",
     "demo",
 ]
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from go_gym.errors import CaptureError
 from go_gym.graph.model import ComputationGraph
+
+if TYPE_CHECKING:
+    from go_gym.capture.program import Program
 
 OPTIONS = ("model_or_step", "example_inputs", "optimizer", "loss", "target", "layer_of", "name")
 
@@ -41,8 +44,21 @@ def capture_source(
         return capture_onnx(source, dims=dims, name=name)
     if dims:
         raise CaptureError(f"{source}: sizes of dimensions are for .onnx files")
-    from go_gym.capture.blame import blamed
     from go_gym.capture.model import capture_torch
+
+    return capture_torch(**_called(source, optimizer, name))
+
+
+def source_program(source: str, optimizer: str | None = None) -> "Program":
+    """The executable program of a model named ``path.py:function``, as capture_source takes it."""
+    from go_gym.capture.model import torch_program
+
+    return torch_program(**_called(source, optimizer, None))
+
+
+def _called(source: str, optimizer: str | None, name: str | None) -> dict[str, Any]:
+    """The arguments of ``go_gym.capture.torch`` that the function of ``source`` gives."""
+    from go_gym.capture.blame import blamed
 
     path, function = _parts(source)
     try:
@@ -60,7 +76,7 @@ def capture_source(
         arguments["optimizer"] = optimizer
     if name is not None:
         arguments["name"] = name
-    return capture_torch(**arguments)
+    return arguments
 
 
 def _parts(source: str) -> tuple[Path, str]:

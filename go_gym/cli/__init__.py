@@ -8,6 +8,7 @@ from go_gym.cli import (  # isort: skip
     site,
     submit,
     trace,
+    hardware,
     build,
     demo,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "capture",
     "catalogue",
     "demo",
+    "hardware",
     "run",
     "site",
     "submit",

@@ -1,15 +1,14 @@
 """Which program belongs to a graph: captured again, and checked to be the same. Imports torch."""
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from go_gym.capture.program import Program
-from go_gym.errors import GoGymError, HardwareError
+from go_gym.capture.source import source_program
+from go_gym.errors import HardwareError
 from go_gym.graph import ComputationGraph
 from go_gym.zoo.catalogue import ENTRIES, Entry
 
@@ -21,13 +20,13 @@ def program_of_graph(graph: ComputationGraph, maker: str | None = None) -> Progr
         graph: a graph of the catalogue, one of the zoo's models at other sizes (its metadata
             names family and settings), or any other with ``maker``. Measured durations do not
             matter.
-        maker: ``file.py:function``; the function, called without arguments, gives the Program
-            (see :func:`go_gym.capture.training_program`).
+        maker: ``file.py:function``, as ``go-gym capture`` takes it.
 
     Raises:
         HardwareError: if the graph has no program, or the program is of another graph.
+        CaptureError: if ``maker`` cannot be captured.
     """
-    program = _made(maker) if maker else _captured(graph)
+    program = source_program(maker) if maker else _captured(graph)
     if bare(program.graph).content_hash != bare(graph).content_hash:
         raise HardwareError(
             f"graph {graph.name!r} is not what {maker or 'the zoo'} captures "
@@ -73,23 +72,3 @@ def _captured(graph: ComputationGraph) -> Program:
             "give the function that makes its program as file.py:function"
         )
     return variant(family, settings, bool(graph.metadata.get("served"))).program(graph.name)
-
-
-def _made(maker: str) -> Program:
-    file, _, name = maker.rpartition(":")
-    path = Path(file)
-    if not name.isidentifier() or not path.is_file():
-        raise HardwareError(f"{maker!r}: expected file.py:function, with a file that exists")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        made = getattr(module, name)()
-    except GoGymError:
-        raise
-    except Exception as error:  # a user's code: whatever it raises is reported with its name
-        raise HardwareError(f"{maker}: {type(error).__name__}: {error}") from error
-    if not isinstance(made, Program):
-        raise HardwareError(f"{maker} gave {type(made).__name__}, expected a Program")
-    return made
