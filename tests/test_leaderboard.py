@@ -156,7 +156,7 @@ def test_finished_rows_are_not_run_again_and_a_stop_loses_none(tmp_path, monkeyp
     _, made = problems()
     calls = []
     monkeypatch.setattr(
-        runner, "solve", lambda agent, job, budget: calls.append(job) or _first(job)
+        runner, "answer", lambda agent, job, budget: calls.append(job) or _first(job)
     )
     plan = Plan(AGENTS, made, (0,), ("fifo",), 10, "x")
 
@@ -172,7 +172,7 @@ def test_finished_rows_are_not_run_again_and_a_stop_loses_none(tmp_path, monkeyp
 
 
 def _first(job):
-    return go_gym.Decision(placement=[0] * job.problem.num_ops), 0, 0.0
+    return go_gym.Decision(placement=[0] * job.problem.num_ops), 0.0
 
 
 @dataclass
