@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {
-    "torch",
-    "torch_geometric",
-    "stable_baselines3",
-    "pandas",
-    "matplotlib",
-    "typer",
-}  # Numba brings SciPy where it is installed
+HEAVY = {"torch", "torch_geometric", "stable_baselines3", "pandas", "matplotlib", "typer"}
+"""Not SciPy: Numba brings it in where it is installed."""
 LAYERS = (
     {"cli"},
     {"plan"},

@@ -26,7 +26,7 @@ class Rates(NamedTuple):
 
     durations: np.ndarray  # (c, n) int64 ns of the ops by themselves
     device_class: np.ndarray  # (d,) int64
-    seconds_per_flop: np.ndarray  # (c, dtypes) float64
+    flop_rate: np.ndarray  # (c, dtypes) float64 FLOP/s
     bandwidth: np.ndarray  # (c,) float64 bytes/s
     launch_ns: np.ndarray  # (c,) int64
 
@@ -38,7 +38,7 @@ def rates(problem: Problem) -> Rates:
     return Rates(
         durations=problem.durations.copy(),
         device_class=problem.device_class.copy(),
-        seconds_per_flop=np.array([1.0 / device.rates() for device in devices]),
+        flop_rate=np.array([device.rates() for device in devices]),
         bandwidth=np.array([device.memory_bandwidth for device in devices], dtype=np.float64),
         launch_ns=np.array([device.launch_overhead_ns for device in devices], dtype=np.int64),
     )
@@ -98,7 +98,7 @@ def _roofline(scratch, cost, row, size):
     arithmetic = 0.0
     for dtype in range(_DTYPES):
         if scratch.flops[dtype] > 0:
-            arithmetic += scratch.flops[dtype] * cost.seconds_per_flop[row, dtype]
+            arithmetic += scratch.flops[dtype] / cost.flop_rate[row, dtype]
     seconds = max(arithmetic, size / cost.bandwidth[row])
     return cost.launch_ns[row] + np.int64(np.ceil(seconds * 1e9))
 

@@ -111,8 +111,8 @@ def fuse_plan(problem: Problem, decision: Decision, plan: Plan) -> Fused:
         "tensor_alias": alias,
         "use_tensor": use_tensor,
         "use_consumer": use_consumer,
-        "source_index": graph.source_index[roots],
-        "tensor_source_index": graph.tensor_source_index[tensor_of],
+        "source_index": np.arange(len(roots)),
+        "tensor_source_index": np.arange(len(tensor_of)),
     }
     for column in (durations, *columns.values()):
         column.setflags(write=False)
@@ -143,7 +143,7 @@ def relaxed(problem: Problem) -> KernelProblem:
     must do; the launch and the bytes may go. The rest keeps its duration.
     """
     ops, cost = structure(problem.graph).ops[:-1], rates(problem)
-    arithmetic = ops["flops"] * cost.seconds_per_flop[:, ops["dtype"]]
+    arithmetic = ops["flops"] / cost.flop_rate[:, ops["dtype"]]
     least = np.floor(arithmetic * 1e9 * (1 - 1e-12)).astype(np.int64)
     durations = np.where(ops["kind"] > _VIEW, least, problem.durations)
     durations.setflags(write=False)
