@@ -91,7 +91,7 @@ def _greedy(parts, scratch, cost, kernels, instances, counts, found, place, row)
         around.pop()
         for kernel in changed:
             size = _collect(kernels, instances, kernel, union)
-            time[kernel] = kernel_ns(parts, scratch, cost, row[kernel], union[:size], kernel)
+            time[kernel] = _time(parts, scratch, cost, row[kernel], union[:size], kernel)
             around.append(kernel)
             for i in range(size):
                 part = union[i]
@@ -110,6 +110,13 @@ def _greedy(parts, scratch, cost, kernels, instances, counts, found, place, row)
             if gain > 0:
                 heapq.heappush(queue, (-gain, near, version[near]))
     return order[:count], True
+
+
+@njit(cache=True, nogil=True)
+def _time(parts, scratch, cost, row, ops, kernel):
+    """:func:`kernel_ns`, the ops put in order: the first to read a tensor is charged for it."""
+    ops.sort()
+    return kernel_ns(parts, scratch, cost, row, ops, kernel)
 
 
 @njit(cache=True, nogil=True)
@@ -144,7 +151,7 @@ def _benefit(
                     union[size] = part
                     size += 1
                 instance = instances[instance].next
-            after = kernel_ns(parts, scratch, cost, row[kernel], union[:size], kernel)
+            after = _time(parts, scratch, cost, row[kernel], union[:size], kernel)
             saved += time[kernel] - after
             took += 1
     if took == 0:
