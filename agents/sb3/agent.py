@@ -1,6 +1,7 @@
 """PPO, A2C and DQN from Stable-Baselines3 as agents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -112,12 +113,13 @@ class SB3Agent:
         if self.progress:
             callbacks.append(ProgressBarCallback())
         if budget.remaining >= 3 * self.settings.num_envs + 1:  # beginnings, steps, the baseline
-            self.model.learn(
-                self.model.num_timesteps + budget.remaining,
-                callback=callbacks,
-                reset_num_timesteps=False,
-                tb_log_name=self.settings.algorithm,
-            )
+            with _one_thread():
+                self.model.learn(
+                    self.model.num_timesteps + budget.remaining,
+                    callback=callbacks,
+                    reset_num_timesteps=False,
+                    tb_log_name=self.settings.algorithm,
+                )
         return self.curve
 
     def save(self, path: str | Path) -> None:
@@ -178,10 +180,10 @@ class SB3Agent:
                 "features_extractor_class": GraphFeatures,
                 "net_arch": [settings.width],
             }
-            if settings.algorithm != "dqn":  # a rollout an episode, PPO's in two batches
-                steps = options.setdefault("n_steps", env.envs.env.length_of(0))
-                if settings.algorithm == "ppo":
-                    options.setdefault("batch_size", steps * settings.num_envs // 2)
+        if settings.algorithm == "ppo":
+            steps = options.setdefault("n_steps", env.envs.env.length_of(0))
+            batches = 2 if discrete else 1
+            options.setdefault("batch_size", steps * settings.num_envs // batches)
         model = ALGORITHMS[settings.algorithm](
             "MultiInputPolicy" if discrete else NodePolicy,
             VecMonitor(env),
@@ -192,6 +194,17 @@ class SB3Agent:
             **options,
         )
         return env, model
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The networks are so small that more threads of torch only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _json(settings: Settings) -> dict[str, Any]:

@@ -24,7 +24,8 @@ class Settings:
             learn fast, since all share one reward.
         num_envs: episodes side by side, simulated in one call a step.
         width, layers: of the graph network.
-        options: arguments of the algorithm's class.
+        options: arguments of the algorithm's class. PPO's default here: a rollout holds an
+            episode of each environment and is learned from in two batches, or, all at once, one.
     """
 
     algorithm: str
@@ -42,7 +43,7 @@ class Settings:
 
 PPO_PLACEMENT = Settings(
     "ppo",
-    options={"n_steps": 16, "batch_size": 256, "n_epochs": 8, "learning_rate": 3e-3, "gamma": 1.0},
+    options={"n_steps": 16, "n_epochs": 8, "learning_rate": 3e-3, "gamma": 1.0},
 )
 """One-shot episodes: a rollout of 256 decisions, all in one batch."""
 A2C_PLACEMENT = Settings(
@@ -71,5 +72,5 @@ PPO_STEPS = Settings(
 A2C_STEPS = Settings(
     "a2c",
     "GO-PlacementSteps-v0",
-    options={"learning_rate": 1e-3, "gamma": 1.0, "use_rms_prop": False},
+    options={"n_steps": 4, "learning_rate": 3e-3, "gamma": 1.0, "use_rms_prop": False},
 )

@@ -7,11 +7,12 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+import numpy as np
 
 import go_gym
 from go_gym import datasets
 from go_gym.agent import Budget, load_agent
+from go_gym.envs.nodes import Nodes
 
 from ..common.curves import LearningCurve
 from .agent import SB3Agent
@@ -26,14 +27,12 @@ SETTINGS = {
 }
 
 
-def best_of_random(problem: go_gym.Problem, calls: int, seed: int) -> int:
-    """Best valid step time in ns of ``calls`` draws of the agent ``random``."""
-    budget, agent = Budget(problem, calls), load_agent("random")
-    for draw in range(calls):
-        budget.evaluate(agent.solve(problem, budget, seed * calls + draw))
-    if budget.best_step_time_ns is None:
-        raise SystemExit("no random placement is valid")
-    return budget.best_step_time_ns
+def best_of_random(problem: go_gym.Problem, groups: int | None, calls: int, seed: int) -> int:
+    """Best valid step time in ns of ``calls`` placements drawn group by group."""
+    nodes, rng = Nodes.of(problem, groups), np.random.default_rng(seed)
+    drawn = rng.integers(0, problem.num_devices, (calls, nodes.count))
+    results = go_gym.simulate_batch(problem, [go_gym.Decision(nodes.spread(row)) for row in drawn])
+    return min(int(result.step_time_ns) for result in results if result.valid)
 
 
 def draw(curve: LearningCurve, references: dict[str, int], title: str, path: Path) -> None:
@@ -71,7 +70,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/sb3"))
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # the networks are small: more threads only wait for each other
     settings = SETTINGS[arguments.algorithm]
     if arguments.groups is not None:
         settings = replace(settings, groups=arguments.groups)
@@ -81,15 +79,17 @@ def main() -> None:
         agent.load(arguments.out)
     budget = Budget(problem, arguments.budget)
     agent.train([problem], budget, arguments.seed)
+    first, last = agent.curve.points[0], agent.curve.points[-1]
     expert = load_agent("human-expert").solve(problem, Budget(problem, 0), 0)
     references = {
         "human expert": go_gym.simulate(problem, expert).step_time_ns,
-        "best of 1,000 random": best_of_random(problem, 1000, arguments.seed),
+        f"best of {last.calls:,} random": best_of_random(
+            problem, settings.groups, last.calls, arguments.seed
+        ),
     }
     title = f"{arguments.algorithm} on {arguments.graph}, {arguments.cluster}"
     agent.curve.write(arguments.out / "curve.csv")
     draw(agent.curve, references, title, arguments.out / "curve.png")
-    first, last = agent.curve.points[0], agent.curve.points[-1]
     print(
         f"{title}: {last.calls} calls, best {last.best_step_time_ns / 1e6:.1f} ms, mean of the "
         f"samples {first.mean_step_time_ns / 1e6:.1f} → {last.mean_step_time_ns / 1e6:.1f} ms; "

@@ -1,0 +1,121 @@
+"""SB3's algorithms as agents: they learn, keep to the budget, decide alike, stop and go on."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from go_agents.sb3.agent import SB3DQN, SB3PPO, SB3Agent
+from go_agents.sb3.settings import A2C_STEPS, DQN_STEPS, PPO_PLACEMENT, PPO_STEPS
+
+import go_gym
+from go_gym.agent import Budget, load_agent
+from go_gym.errors import AgentError
+from go_gym.problem import check_decision
+
+NAMES = ["sb3-ppo", "sb3-a2c", "sb3-dqn"]
+SMALL = {"width": 16, "num_envs": 8}
+
+
+def two_chains() -> go_gym.Problem:
+    """Two chains of four ops: a device each is best, 40 ns; cutting a chain costs 30 a time."""
+    uses = [(op, op + 1) for op in range(7) if op != 3]
+    graph = go_gym.ComputationGraph.from_costs(
+        [10] * 8, [(op, 30) for op, _ in uses], [(i, user) for i, (_, user) in enumerate(uses)]
+    )
+    return go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_within_the_budget_and_alike_for_a_seed(name):
+    problem, found = two_chains(), []
+    for _ in range(2):
+        budget = Budget(problem, 400)
+        decision = load_agent(name).solve(problem, budget, 3)
+        check_decision(problem, decision)
+        assert 300 < budget.used <= 400
+        assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
+        found.append((decision.placement.tolist(), budget.curve))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("calls", [0, 1, 40])
+def test_tiny_budgets_still_give_a_decision(name, calls):
+    problem, budget = two_chains(), Budget(two_chains(), calls)
+    budget = Budget(problem, calls)
+    decision = load_agent(name).solve(problem, budget, 0)
+    check_decision(problem, decision)
+    assert budget.used <= calls
+
+
+def test_ppo_learns_what_random_does_not_know():
+    """The mean of the last samples is far below the first's, and near the optimum of 40 ns."""
+    problem = two_chains()
+    budget = Budget(problem, 3000)
+    curve = SB3PPO(dataclasses.replace(PPO_PLACEMENT, **SMALL)).train([problem], budget, 0)
+    means = [point.mean_step_time_ns for point in curve.points]
+    drawn = [load_agent("random").solve(problem, Budget(problem, 0), s) for s in range(200)]
+    random = np.mean([r.step_time_ns for r in go_gym.simulate_batch(problem, drawn)])
+    assert means[0] == pytest.approx(random, rel=0.15)
+    assert means[-1] < 0.75 * random
+    assert curve.points[-1].best_step_time_ns == budget.best_step_time_ns == 40
+    assert curve.calls == budget.used
+
+
+@pytest.mark.parametrize("settings", [PPO_STEPS, A2C_STEPS, DQN_STEPS], ids=lambda s: s.algorithm)
+def test_stepwise_training_improves(settings):
+    problem = two_chains()
+    budget = Budget(problem, 3000)
+    curve = SB3Agent(dataclasses.replace(settings, **SMALL)).train([problem], budget, 1)
+    means = [point.mean_step_time_ns for point in curve.points]
+    assert np.mean(means[-3:]) < 0.9 * np.mean(means[:2])
+
+
+@pytest.mark.parametrize("settings", [PPO_PLACEMENT, DQN_STEPS], ids=lambda s: s.algorithm)
+def test_stop_and_go_on(settings, tmp_path):
+    problem, settings = two_chains(), dataclasses.replace(settings, **SMALL)
+    first = SB3Agent(settings, folder=tmp_path)
+    first.train([problem], Budget(problem, 700), 0)
+    assert list((tmp_path / "tensorboard").glob("*/events*"))
+    second = SB3Agent(settings, folder=tmp_path)
+    second.load(tmp_path)
+    budget = Budget(problem, 0)
+    second.train([problem], budget, 0)
+    for a, b in zip(first.model.policy.parameters(), second.model.policy.parameters(), strict=True):
+        assert np.array_equal(a.detach().numpy(), b.detach().numpy())
+    assert second.curve.points == first.curve.points
+    third = SB3Agent(settings)
+    third.load(tmp_path)
+    third.train([problem], Budget(problem, 700), 0)
+    assert third.model.num_timesteps > 1.5 * first.model.num_timesteps
+    assert third.curve.points[: len(first.curve.points)] == first.curve.points
+    assert third.curve.calls > 1300
+    other = SB3Agent(dataclasses.replace(settings, width=8))
+    other.load(tmp_path)
+    with pytest.raises(AgentError, match="checkpoint"):
+        other.train([problem], Budget(problem, 100), 0)
+
+
+# SB3 filters this warning when it is imported; pytest begins every test with its own filters
+@pytest.mark.filterwarnings("ignore:rich is experimental")
+def test_a_progress_bar(capsys):
+    problem = two_chains()
+    SB3PPO(dataclasses.replace(PPO_PLACEMENT, **SMALL), progress=True).train(
+        [problem], Budget(problem, 200), 0
+    )
+    assert "184/200" in capsys.readouterr().out
+
+
+def test_errors():
+    problem = two_chains()
+    with pytest.raises(AgentError, match="one problem"):
+        SB3PPO().train([problem, problem], Budget(problem, 10), 0)
+    with pytest.raises(AgentError, match="nothing to save"):
+        SB3PPO().save("nowhere")
+    with pytest.raises(AgentError, match="DQN"):
+        SB3DQN(dataclasses.replace(DQN_STEPS, env="GO-Placement-v0")).train(
+            [problem], Budget(problem, 100), 0
+        )
+    scheduling = go_gym.Problem(problem.graph, problem.cluster, "scheduling", [0] * 8)
+    with pytest.raises(AgentError, match="scheduling"):
+        SB3PPO().train([scheduling], Budget(scheduling, 100), 0)

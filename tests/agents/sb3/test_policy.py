@@ -1,0 +1,122 @@
+"""The policy per node and the graph network, against SB3's own pieces and plain loops."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from go_agents.sb3.encoder import GraphEncoder, GraphFeatures, pooled
+from go_agents.sb3.policy import NodeCategorical, NodePolicy
+from go_agents.sb3.vec_env import BatchedVecEnv
+from stable_baselines3 import PPO
+from stable_baselines3.common.distributions import MultiCategoricalDistribution
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from tests.envs.examples import CHAIN, DIAMOND, OTHER, PAIR, make
+
+OPTIONS = {"graph": [CHAIN, OTHER, DIAMOND], "cluster": PAIR}
+
+
+def batch(env, count=4):
+    """Observations of several graphs as tensors, batched."""
+    seen = [env.reset(seed=0, options={"graph": i % 3})[0] for i in range(count)]
+    return {key: torch.as_tensor(np.stack([s[key] for s in seen])).float() for key in seen[0]}
+
+
+def test_the_batched_categorical_is_the_list_of_them():
+    torch.manual_seed(0)
+    logits, actions = torch.randn(5, 7, 3), torch.randint(0, 3, (5, 7))
+    ours = NodeCategorical().proba_distribution(logits, torch.ones(5, 7, dtype=torch.bool))
+    theirs = MultiCategoricalDistribution([3] * 7).proba_distribution(logits.flatten(1))
+    torch.testing.assert_close(ours.log_prob(actions), theirs.log_prob(actions))
+    torch.testing.assert_close(ours.entropy(), theirs.entropy())
+    assert torch.equal(ours.mode(), theirs.mode())
+
+
+def test_samples_follow_the_probabilities():
+    torch.manual_seed(0)
+    logits = torch.tensor([0.1, 0.6, 0.3]).log().expand(20_000, 1, 3)
+    drawn = NodeCategorical().proba_distribution(logits, torch.ones(20_000, 1) > 0).sample()
+    shares = torch.bincount(drawn.flatten(), minlength=3) / 20_000
+    assert shares.tolist() == pytest.approx([0.1, 0.6, 0.3], abs=0.015)
+
+
+def test_padding_counts_for_nothing():
+    """The same graph alone and beside a larger one: equal probabilities, entropy and value."""
+    torch.manual_seed(0)
+    padded, alone = make(), make(graph=OTHER)
+    policies = []
+    for env in (padded, alone):
+        torch.manual_seed(1)
+        policies.append(NodePolicy(env.observation_space, env.action_space, lambda _: 1e-3))
+    wide = {k: v[1:2] for k, v in batch(padded).items()}
+    narrow = {key: torch.as_tensor(array[None]).float() for key, array in alone.reset()[0].items()}
+    actions = torch.tensor([[1, 0, 1, 0, 0]])
+    found = policies[0].evaluate_actions(wide, actions)
+    expected = policies[1].evaluate_actions(narrow, actions[:, :2])
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_messages_go_along_the_edges_of_their_own_graph():
+    """One layer: changing a node's features reaches its neighbours and no other graph."""
+    torch.manual_seed(0)
+    env = make()
+    encoder = GraphEncoder(env.observation_space, width=8, layers=1)
+    seen = batch(env, 3)
+    before, mask = encoder(seen)
+    seen["ops"] = seen["ops"].clone()
+    seen["ops"].view(3, encoder.nodes, -1)[2, 0] += 0.5  # the diamond's first op
+    after, _ = encoder(seen)
+    changed = (before != after).any(dim=-1) & mask
+    assert changed.tolist() == [[False] * 5, [False] * 5, [True, True, True, False, False]]
+
+
+def test_pooling_ignores_padding():
+    nodes = torch.tensor([[[1.0], [3.0], [100.0]]])
+    assert pooled(nodes, torch.tensor([[True, True, False]])).tolist() == [[2.0, 3.0]]
+
+
+def test_features_show_the_current_node():
+    env = make("GO-PlacementSteps-v0", graph=CHAIN, groups=None)
+    extractor = GraphFeatures(env.observation_space, width=8)
+    first = env.reset(seed=0)[0]
+    second = env.step(0)[0]
+    rows = {key: torch.as_tensor(np.stack([first[key], second[key]])).float() for key in first}
+    features = extractor(rows)
+    assert features.shape == (2, extractor.features_dim) == (2, 24)
+    nodes, _ = extractor.encoder(rows)
+    assert torch.equal(features[0, :8], nodes[0, 0]) and torch.equal(features[1, :8], nodes[1, 1])
+
+
+def test_the_vector_environment_is_dummy_vec_env():
+    ours = BatchedVecEnv.make("GO-Placement-v0", 3, rounds=2, **OPTIONS)
+    theirs = DummyVecEnv([lambda: gym.make("GO-Placement-v0", rounds=2, **OPTIONS)] * 3)
+    for envs in (ours, theirs):
+        envs.seed(5)
+    rng = np.random.default_rng(0)
+    a, b = ours.reset(), theirs.reset()
+    for _ in range(6):
+        for key in b:
+            np.testing.assert_array_equal(a[key], b[key])
+        actions = rng.integers(0, 2, (3, 5))
+        (a, *mine), (b, *other) = ours.step(actions), theirs.step(actions)
+        np.testing.assert_allclose(mine[0], other[0])
+        np.testing.assert_array_equal(mine[1], other[1])
+        for info, expected in zip(mine[2], other[2], strict=True):
+            assert info["step_time_ns"] == expected["step_time_ns"]
+            assert info["TimeLimit.truncated"] == expected["TimeLimit.truncated"]
+            assert ("terminal_observation" in info) == ("terminal_observation" in expected)
+            for key, array in expected.get("terminal_observation", {}).items():
+                np.testing.assert_array_equal(info["terminal_observation"][key], array)
+
+
+def test_ppo_saves_and_loads_the_policy(tmp_path):
+    env = BatchedVecEnv.make("GO-Placement-v0", 2, **OPTIONS)
+    model = PPO(NodePolicy, env, n_steps=4, batch_size=8, n_epochs=1, seed=0)
+    model.learn(8)
+    model.save(tmp_path / "model")
+    loaded = PPO.load(tmp_path / "model", env=env)
+    seen = env.reset()
+    np.testing.assert_array_equal(
+        model.predict(seen, deterministic=True)[0], loaded.predict(seen, deterministic=True)[0]
+    )
