@@ -112,8 +112,10 @@ class Executor:
         try:
             for worker in self.workers:
                 worker.ask(steps)
-            for worker in self.workers:
-                worker.wait(patience * steps)
+            end = time.monotonic() + patience * steps
+            if not all(worker.ended_by(end) for worker in self.workers):
+                self.halt[0] = 1
+                raise HardwareError(self._stuck(patience * steps))
         finally:
             gc.enable()
         for worker in self.workers:
@@ -121,6 +123,15 @@ class Executor:
                 raise HardwareError(worker.complaint()) from worker.error
         tables = [np.array(worker.times[-steps:], dtype=np.int64) for worker in self.workers]
         return [StepTimes(*np.stack(rows).T) for rows in zip(*tables, strict=True)]
+
+    def _stuck(self, seconds: float) -> str:
+        """Who is late, and in what: in an op rather than in a wait for another's."""
+        found = [(each.number, each.whereabouts()) for each in self.workers if each.busy]
+        number, where = next((each for each in found if each[1].startswith("op")), found[0])
+        return (
+            f"device {number} is still in {where} after {seconds:.0f} s: it hangs, or the step "
+            "takes longer than its patience"
+        )
 
     def results(self) -> dict[str, torch.Tensor]:
         """The program's results by name, after the last step: copies on the CPU."""
@@ -247,16 +258,14 @@ class Worker:
         self._done.clear()
         self._asked.release()
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the steps asked for are done, or one worker failed."""
-        end = time.monotonic() + seconds
-        while not self._done.wait(min(0.5, max(0.0, end - time.monotonic()))):
-            if time.monotonic() >= end:
-                self.executor.halt[0] = 1
-                raise HardwareError(
-                    f"device {self.number} is still in {self._whereabouts()} after "
-                    f"{seconds:.0f} s: it hangs, or the step takes longer than its patience"
-                )
+    def ended_by(self, end: float) -> bool:
+        """Wait until the steps asked for are done or a worker failed; False if it is too late."""
+        return self._done.wait(max(0.0, end - time.monotonic()))
+
+    @property
+    def busy(self) -> bool:
+        """Whether steps asked for are not done."""
+        return not self._done.is_set()
 
     def _live(self) -> None:
         try:
@@ -316,7 +325,7 @@ class Worker:
             traceback = traceback.tb_next
         return "outside all ops"
 
-    def _whereabouts(self) -> str:
+    def whereabouts(self) -> str:
         frame = sys._current_frames().get(self.thread.ident or 0)
         while frame is not None:
             if frame.f_code is Worker._run_step.__code__:

@@ -1,0 +1,144 @@
+"""A step on two cores gives what it gives on one, bit by bit or nearly so."""
+
+import numpy as np
+import pytest
+import torch
+
+from go_gym.capture import inference_program
+from go_gym.cluster import load_cluster
+from go_gym.errors import HardwareError
+from go_gym.hardware.executor import Executor
+from go_gym.hardware.lanes import Core, Gpu
+from go_gym.hardware.schedule import build_schedule, listed_order
+from go_gym.problem import Decision, Problem
+from tests.hardware.models import SMALL, program
+
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
+"""Copies may have other strides than the tensors they were made of, so that sums are taken in
+another order."""
+
+
+def run(made, placement, lanes=None, steps=2, priority=None):
+    problem = Problem(made.graph, load_cluster("cpu2"))
+    order = listed_order(problem, Decision(placement, priority))
+    keep = [made.steps[v.op].tensors[v.position] for v in made.outputs.values()]
+    schedule = build_schedule(made.graph, placement, order, 2, keep)
+    lanes = lanes or [Core(0), Core(0)]
+    with Executor(made, schedule, lanes, made.sample_inputs(), placement) as executor:
+        executor.run(steps)
+        return executor.results()
+
+
+def colocated(made, placement):
+    return placement[Problem(made.graph, load_cluster("cpu2")).colocation_leader]
+
+
+@pytest.mark.parametrize("family", SMALL)
+def test_any_placement_gives_the_loss_and_parameters_of_one_device(family):
+    made = program(family)
+    ops = made.graph.num_ops
+    alone = run(made, np.zeros(ops, dtype=np.int64))
+    assert torch.isfinite(alone["loss"])
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        placement = colocated(made, rng.integers(2, size=ops))
+        found = run(made, placement, priority=rng.integers(100, size=ops))
+        assert found.keys() == alone.keys() == made.outputs.keys()
+        for name, value in alone.items():
+            torch.testing.assert_close(found[name], value, **TOLERANCE)
+
+
+@pytest.mark.parametrize("family", ["rnnlm", "transformer-xl"])
+def test_one_device_gives_what_the_program_gives(family):
+    """The interpreter of go_gym.capture is another implementation of the same steps."""
+    made = program(family)
+    expected = made.run(made.sample_inputs())
+    found = run(made, np.ones(made.graph.num_ops, dtype=np.int64))
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, **TOLERANCE)
+
+
+def test_the_loss_is_that_of_the_model_itself():
+    from go_gym.hardware.source import variant
+
+    entry = variant("rnnlm", SMALL["rnnlm"])
+    made = program("rnnlm")
+    torch.manual_seed(0)
+    model, batch = entry.module.build(entry.settings), entry.module.inputs(entry.settings)
+    inputs = made.bind(model, batch)
+    placement = colocated(made, np.random.default_rng(1).integers(2, size=made.graph.num_ops))
+    problem = Problem(made.graph, load_cluster("cpu2"))
+    keep = [made.steps[v.op].tensors[v.position] for v in made.outputs.values()]
+    order = listed_order(problem, Decision(placement))
+    schedule = build_schedule(made.graph, placement, order, 2, keep)
+    with Executor(made, schedule, [Core(0), Core(0)], inputs, placement) as executor:
+        executor.run(1)
+        found = executor.results()
+    loss = model(*batch)
+    torch.testing.assert_close(found["loss"], loss.detach(), **TOLERANCE)
+
+
+class InPlace(torch.nn.Module):
+    def forward(self, x):
+        kept = x * 2
+        changed = kept.clone()
+        changed.add_(1)
+        return changed * kept
+
+
+class ThroughAView(torch.nn.Module):
+    def forward(self, x):
+        base = x * 2
+        part = base[0]
+        base.add_(1)
+        return part + base
+
+
+def test_in_place_ops_keep_their_meaning_and_views_of_what_they_write_are_refused():
+    made = inference_program("in-place", InPlace, lambda: [torch.zeros(4)])
+    (value,) = made.sample_inputs()
+    for placement in (np.zeros(made.graph.num_ops, dtype=np.int64),):
+        (found,) = run(made, placement).values()
+        torch.testing.assert_close(found, (value * 2 + 1) * (value * 2))
+    refused = inference_program("view", ThroughAView, lambda: [torch.zeros(4, 4)])
+    with pytest.raises(HardwareError, match="gives a view of"):
+        run(refused, np.zeros(refused.graph.num_ops, dtype=np.int64))
+
+
+class Dropped(torch.nn.Module):
+    def forward(self, x):
+        return torch.nn.functional.dropout(x + 1, 0.5, training=True)
+
+
+def test_random_ops_draw_the_same_wherever_they_run():
+    made = inference_program("dropout", Dropped, lambda: [torch.zeros(64)])
+    ops = made.graph.num_ops
+    (first,) = run(made, np.zeros(ops, dtype=np.int64)).values()
+    (second,) = run(made, np.ones(ops, dtype=np.int64), steps=3).values()
+    assert torch.equal(first, second)
+    assert 0 < int((first == 0).sum()) < 64
+
+
+def test_times_say_what_other_programs_took():
+    from go_gym.hardware.executor import StepTimes
+
+    def column(*values):
+        return np.array(values, dtype=np.int64)
+
+    times = StepTimes(column(0, 10), column(100, 90), column(95, 60), column(1, 0))
+    assert times.step_ns == 90
+    assert times.taken == pytest.approx(5 / 90)  # of the worker that nobody interrupted: nothing
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("lanes", [("cuda", "cpu"), ("cpu", "cuda"), ("cuda", "cuda")])
+@pytest.mark.parametrize("family", ["rnnlm", "gnmt", "transformer-xl"])
+def test_gpus_give_the_loss_and_parameters_of_one_core(family, lanes):
+    made = program(family)
+    alone = run(made, np.zeros(made.graph.num_ops, dtype=np.int64))
+    rng = np.random.default_rng(0)
+    placement = colocated(made, rng.integers(2, size=made.graph.num_ops))
+    devices = [Gpu(0) if kind == "cuda" else Core(0) for kind in lanes]
+    found = run(made, placement, devices)
+    for name, value in alone.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
