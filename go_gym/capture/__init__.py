@@ -7,6 +7,8 @@
 from importlib import import_module
 from typing import Any
 
+from go_gym.errors import CaptureError
+
 _HOME = {
     "torch": "model:capture_torch",
     "torch_program": "model:torch_program",
@@ -26,7 +28,12 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOME[name].split(":")
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+    try:
+        return getattr(import_module(f"{__name__}.{module}"), attribute)
+    except ModuleNotFoundError as error:
+        raise CaptureError(
+            f"capturing needs {error.name}, which is not installed: pip install go-gym[capture]"
+        ) from error
 
 
 def __dir__() -> list[str]:

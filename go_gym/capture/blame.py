@@ -36,6 +36,7 @@ TEXTS = {
         "the loss depends on no parameter that requires a gradient: give the model, with "
         "requires_grad parameters, and leave backward() and step() to the capture"
     ),
+    ".numpy() is not supported": VALUES,
     "It appears that you're trying to get value out of a tracing tensor": VALUES,
 }
 

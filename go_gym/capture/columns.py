@@ -96,7 +96,11 @@ class _Columns:
         group = tag.parameter if tag.phase == "optimizer" and tag.parameter is not None else -1
         target = node.target
         if not isinstance(target, torch._ops.OpOverload):
-            raise CaptureError(f"node {node.name!r} calls {target}, which is no ATen op")
+            where = f" of layer {tag.layer!r}" if tag.layer else ""
+            raise CaptureError(
+                f"op {node.name!r}{where} is {target}, which is no single op: expected a program "
+                "without torch.cond, while_loop or other control flow on values"
+            )
         shared, in_place = self._shares_with(node, out)
         if in_place and shared is not None:
             group = self._group_of(shared)

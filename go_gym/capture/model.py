@@ -24,7 +24,7 @@ from go_gym.graph.model import ComputationGraph
 
 def capture_torch(
     model_or_step: Callable[..., Any],
-    example_inputs: Sequence[Any],
+    example_inputs: Sequence[Any] | Mapping[str, Any],
     *,
     optimizer: Any = None,
     loss: Callable[..., Any] | None = None,
@@ -48,8 +48,8 @@ def capture_torch(
     Args:
         model_or_step: an ``nn.Module``, or a function; the modules that a function reads from
             around it are found, and their parameters are resident like a model's.
-        example_inputs: its arguments: tensors (any device; values do not matter), in lists or
-            dicts as well, and plain values, which are kept as they are.
+        example_inputs: its arguments, in a list or tuple, or by name in a dict: tensors (any
+            device; values do not matter), nested ones too, and plain values, kept as they are.
         optimizer: ``"adam"``, ``"sgd"``, a class of ``torch.optim`` or an instance that holds the
             model's parameters (its groups' settings are used), None for none.
         loss: makes the scalar loss from what the model gives, and from ``target`` if there is
@@ -69,7 +69,7 @@ def capture_torch(
 
 def torch_program(
     model_or_step: Callable[..., Any],
-    example_inputs: Sequence[Any],
+    example_inputs: Sequence[Any] | Mapping[str, Any],
     *,
     optimizer: Any = None,
     loss: Callable[..., Any] | None = None,
@@ -85,7 +85,7 @@ def torch_program(
 
 def _traced(
     model_or_step: Callable[..., Any],
-    example_inputs: Sequence[Any],
+    example_inputs: Sequence[Any] | Mapping[str, Any],
     optimizer: Any,
     loss: Callable[..., Any] | None,
     target: Any,
@@ -94,34 +94,38 @@ def _traced(
 ) -> tuple[Traced, str]:
     if not callable(model_or_step):
         raise CaptureError(f"{model_or_step!r} is no model and no function")
-    if isinstance(example_inputs, torch.Tensor) or not isinstance(example_inputs, Sequence):
+    if isinstance(example_inputs, torch.Tensor) or not isinstance(
+        example_inputs, Sequence | Mapping
+    ):
         raise CaptureError(
             f"example_inputs is a {type(example_inputs).__name__}, expected a list or tuple of "
-            "the arguments"
+            "the arguments, or a dict of them by name"
         )
     if optimizer is None and (loss is not None or target is not None):
         raise CaptureError("a loss is given without optimizer: expected optimizer='adam', …")
-    if isinstance(model_or_step, torch.nn.Module):
-        model, label = model_or_step, name or type(model_or_step).__name__
+    plain = getattr(model_or_step, "_orig_mod", model_or_step)  # of one that torch.compile made
+    if isinstance(plain, torch.nn.Module):
+        model, label = plain, name or type(plain).__name__
     else:
-        model, label = _Step(model_or_step), name or _Step.name_of(model_or_step)
-    inputs = [*example_inputs, *([] if target is None else [target])]
+        model, label = _Step(plain), name or _Step.name_of(plain)
+    inputs = [example_inputs, target]
 
-    def score(call: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    def run(call: Callable[..., Any], given: Sequence[Any]) -> Any:
+        arguments, wanted = given
+        by_name = isinstance(arguments, Mapping)
+        output = call(**arguments) if by_name else call(*arguments)
         if loss is None:
-            return call(*arguments)
-        if target is None:
-            return loss(call(*arguments))
-        return loss(call(*arguments[:-1]), arguments[-1])
+            return output
+        return loss(output) if target is None else loss(output, wanted)
 
     try:
         with unrolled_layers():
             if optimizer is None:
-                own_phases = model is not model_or_step
-                traced = trace_inference(lambda: model, lambda: inputs, layer_of, own_phases)
+                own_phases = model is not plain
+                traced = trace_inference(lambda: model, lambda: inputs, layer_of, run, own_phases)
             else:
                 chosen = optimizer_of(optimizer, model)
-                traced = trace_training_step(lambda: model, lambda: inputs, layer_of, chosen, score)
+                traced = trace_training_step(lambda: model, lambda: inputs, layer_of, chosen, run)
             return without_mutation(traced), label
     except Exception as error:
         raise blamed(error, label) from error
@@ -136,8 +140,8 @@ class _Step(torch.nn.Module):
         for name, module in modules_around(function).items():
             self.add_module(name, module)
 
-    def forward(self, *args: Any) -> Any:
-        return self.function(*args)
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
 
     @staticmethod
     def name_of(function: Callable[..., Any]) -> str:

@@ -249,6 +249,14 @@ def _taken(graph: Any) -> Iterator[str]:
 
 
 def _module_path(node: Any) -> str:
-    """``encoder.layer.0`` of a node that torch's exporter named ``/encoder/layer.0/MatMul``."""
-    scope = node.name.rpartition("/")[0]
-    return scope.strip("/").replace("/", ".")
+    """``encoder.layer.0`` of a node that torch's exporter named ``/encoder/layer.0/MatMul``.
+
+    A list that is called itself is named twice: ``/layers/layers.0/…`` is ``layers.0``.
+    """
+    parts = node.name.rpartition("/")[0].strip("/").split("/")
+    kept = [
+        part
+        for part, after in zip(parts, [*parts[1:], ""], strict=True)
+        if not after.startswith(f"{part}.")
+    ]
+    return ".".join(kept)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from go_gym import capture
 from go_gym.errors import CaptureError
 from go_gym.graph.model import ComputationGraph
 
@@ -37,11 +38,9 @@ def capture_source(
         CaptureError: naming what is missing or cannot be captured.
     """
     if source.endswith(".onnx"):
-        from go_gym.capture.onnx_graph import capture_onnx
-
         if optimizer is not None:
             raise CaptureError(f"{source}: an ONNX file has no training step: leave the optimizer")
-        return capture_onnx(source, dims=dims, name=name)
+        return capture.onnx(source, dims=dims, name=name)
     if dims:
         raise CaptureError(f"{source}: sizes of dimensions are for .onnx files")
     from go_gym.capture.model import capture_torch

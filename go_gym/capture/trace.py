@@ -92,12 +92,21 @@ class Traced:
         )
 
 
+Run = Callable[[Callable[..., Any], Sequence[Any]], Any]
+"""What a program does with the model, given as a function, and the inputs."""
+
+
+def plainly(call: Callable[..., Any], inputs: Sequence[Any]) -> Any:
+    """What the model gives on the inputs."""
+    return call(*inputs)
+
+
 def trace_training_step(
     build: Callable[[], torch.nn.Module],
     inputs: Callable[[], Sequence[Any]],
     layer_of: Callable[[str], str | None],
     optimizer: Optimizer,
-    score: Callable[[Callable[..., Any], Sequence[Any]], Any] = lambda call, inputs: call(*inputs),
+    score: Run = plainly,
 ) -> Traced:
     """Record one training step.
 
@@ -126,8 +135,8 @@ def trace_training_step(
             tensors.update(zip(fixed, constants, strict=True))
             recorder.phase = "forward"
 
-            def call(*arguments):
-                return torch.func.functional_call(model, tensors, arguments)
+            def call(*args, **kwargs):
+                return torch.func.functional_call(model, tensors, args, kwargs)
 
             loss = score(call, whole(batch))
             _check_loss(loss)
@@ -171,11 +180,13 @@ def trace_inference(
     build: Callable[[], torch.nn.Module],
     inputs: Callable[[], Sequence[Any]],
     layer_of: Callable[[str], str | None],
+    run: Run = plainly,
     own_phases: bool = False,
 ) -> Traced:
     """Record one forward pass without gradients; the arguments are as for a training step.
 
-    With ``own_phases`` gradients are on, for a program that calls backward itself.
+    ``run`` gives the results, given the model as a function, and the inputs. With ``own_phases``
+    gradients are on, for a program that calls backward itself.
     """
     with FakeTensorMode(allow_non_fake_inputs=True):
         model, (batch, whole) = build(), _split(inputs())
@@ -184,8 +195,12 @@ def trace_inference(
 
         def forward(constants, batch):
             tensors = dict(zip(fixed, constants, strict=True))
+
+            def call(*args, **kwargs):
+                return torch.func.functional_call(model, tensors, args, kwargs)
+
             with torch.set_grad_enabled(own_phases):
-                results = torch.func.functional_call(model, tensors, whole(batch))
+                results = run(call, whole(batch))
             leaves = [leaf for leaf in _pytree.tree_leaves(results) if _is_tensor(leaf)]
             if not leaves:
                 raise CaptureError("the program gives no tensor: return its results")

@@ -133,6 +133,17 @@ def test_loss_takes_the_target():
     torch.testing.assert_close(results["loss"], F.cross_entropy(model(*batch), labels).detach())
 
 
+def test_arguments_may_be_given_by_name():
+    class Named(nn.Linear):
+        def forward(self, *, ids, scale=1.0):
+            return super().forward(ids) * scale
+
+    model, x = Named(4, 3), torch.randn(2, 4)
+    program = capture.torch_program(model, {"ids": x, "scale": 2.0})
+    results = program.run(program.bind(model, [x]))
+    torch.testing.assert_close(results["output:0"], model(ids=x, scale=2.0).detach())
+
+
 def test_frozen_parameters_are_resident_and_not_updated():
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
     model[0].requires_grad_(False)

@@ -197,6 +197,21 @@ def test_costs_are_those_of_the_same_model_captured_from_torch(tmp_path):
     assert theirs.flops.sum() - normalisation == pytest.approx(int(ours.flops.sum()), rel=0.01)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_what_torch_exports_costs_what_torch_captures(tmp_path):
+    """Without the norms: given statistics are folded into convolutions by the exporter."""
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.Tanh(), torch.nn.Linear(64, 16))
+    net = torch.nn.Sequential(torch.nn.Embedding(100, 16), layer, torch.nn.Linear(16, 100))
+    tokens, path = torch.zeros(2, 6, dtype=torch.long), tmp_path / "net.onnx"
+    torch.onnx.export(net.eval(), (tokens,), path, dynamo=False, opset_version=17)
+    graph, ours = capture.onnx(path), capture.torch(net, [tokens])
+    assert graph.parameter_bytes.sum() == ours.parameter_bytes.sum()
+    assert set(graph.layers) == {"0", "1.0", "1.1", "1.2", "2"} == set(ours.layers)
+    biases = 2 * 6 * (64 + 16 + 100)  # an addition of its own there
+    assert graph.flops.sum() == ours.flops.sum() + biases
+
+
 def test_unknown_operators_are_bound_by_memory_and_listed_once(tmp_path):
     nodes = [
         helper.make_node("Det", ["x"], ["d"]),
