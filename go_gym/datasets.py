@@ -14,7 +14,7 @@ from go_gym.synthetic import SYNTHETIC, generate_named
 MANIFEST = "manifest.csv"
 PAPER = ("amoebanet", "gnmt", "inception", "rnnlm", "transformer-xl", "wavenet")
 """The families of GO's fourteen workloads (NeurIPS 2020, table 2)."""
-MODERN = ("bert", "ddpm", "dlrm", "gnn", "gpt2", "llama", "mamba", "moe", "vit")
+MODERN = ("bert", "ddpm", "dlrm", "gpt2", "graphsage", "llama", "mamba", "moe", "vit")
 SPLITS: Mapping[str, tuple[str, ...]] = {
     "all": (),
     "paper": PAPER,

@@ -119,7 +119,8 @@ def read_costs(folder: Path) -> dict[str, BuildCost]:
 
 def write_index(folder: Path) -> None:
     """Write manifest and README of the graph files that are in ``folder``."""
-    graphs = {path.stem: load_file(path) for path in sorted(folder.glob("*.npz"))}
+    names = sorted(path.stem for path in folder.glob("*.npz"))
+    graphs = {name: load_file(folder / f"{name}.npz") for name in names}
     _write_csv(folder / MANIFEST, [_row(name, graph, folder) for name, graph in graphs.items()])
     atomic_write(folder / "README.md", readme(graphs, read_costs(folder)))
     read_manifest(folder)
