@@ -20,9 +20,9 @@ class Placeto(LearningAgent):
       :func:`go_gym.coarsening.bounded_groups` (views and parameters with what they belong to,
       co-location groups whole, then METIS) leaves at most 32. An episode takes a simulator call
       a group, and at a budget of 4,000 calls more episodes taught more than finer groups.
-    - **Order**: groups are visited in the topological order of their first costly ops, since
-      METIS's groups can wait for each other in a ring; groups of a ring are each other's
-      ancestors and descendants.
+    - **Edges**: such groups hold forward and backward ops and nearly all wait for each other.
+      They are visited in the topological order of their first costly ops, and edges back to a
+      group visited earlier are left out of message passing and of the three sets.
     - **Sums**: messages are summed over neighbours as published, then divided by the graph's
       mean number of neighbours; sets are pooled by their means. Plain sums grow by orders of
       magnitude over eight rounds on groups with many neighbours.

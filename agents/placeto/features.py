@@ -23,9 +23,11 @@ class GroupGraph:
             the topological order of their first costly ops.
         cost: (G,) float32, mean duration as a share of the largest.
         output: (G,) float32, bytes that other groups use, as a share of the largest.
-        parents: (G, G) float32, [v, u] is 1 where u makes what v uses.
-        ancestors, descendants: (G, G) bool, [v, u]: u reaches v, v reaches u; a ring of groups
-            is both. parallel: (G, G) bool, neither; no group is in a set of its own.
+        parents: (G, G) float32, [v, u] is 1 where v uses what u makes and is visited later.
+            Most groups hold a layer's forward and backward ops, and so wait for each other:
+            with the edges back, every group would be every other's ancestor.
+        ancestors, descendants: (G, G) bool, [v, u]: a path of such edges leads from u to v, from
+            v to u. parallel: (G, G) bool, neither. No group is in a set of its own.
     """
 
     groups: Groups
@@ -43,10 +45,10 @@ def group_graph(problem: Problem, limit: int) -> GroupGraph:
     source, target, size = directed_edges(problem, groups)
     count = groups.count
     parents = np.zeros((count, count), dtype=bool)
-    parents[target, source] = True
+    forward = source < target
+    parents[target[forward], source[forward]] = True
     ancestors = reachable(parents)
     own = np.eye(count, dtype=bool)
-    ancestors &= ~own
     return GroupGraph(
         groups=groups,
         cost=share(np.bincount(groups.of_op, mean_durations(problem), count)),

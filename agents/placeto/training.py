@@ -26,7 +26,7 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class PlacetoConfig:
-    """The paper's figures where it gives them.
+    """The paper's figures where it gives them; see :class:`Placeto` for departures.
 
     Attributes:
         groups: most groups of ops, each one step of an episode's pass.
@@ -42,9 +42,9 @@ class PlacetoConfig:
         baseline_episodes: whose mean return at the same step is the baseline.
     """
 
-    groups: int = 64
+    groups: int = 32
     passes: int = 1
-    workers: int = 4
+    workers: int = 1
     rounds: int = 8
     width: int = 32
     learning_rate: float = 1e-3

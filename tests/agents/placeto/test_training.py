@@ -122,7 +122,9 @@ def test_it_learns_which_kind_belongs_where():
     """Whole last episodes, not the best step of all, end at the optimum."""
     problem = two_kinds()
     best = optimum(problem)
-    config = PlacetoConfig(width=16, rounds=2, learning_rate=0.03, last_learning_rate=0.003)
+    config = PlacetoConfig(
+        width=16, rounds=2, workers=4, learning_rate=0.03, last_learning_rate=0.003
+    )
     agent = Placeto(config)
     budget = Budget(problem, 3000)
     decision = agent.solve(problem, budget, seed=0)
