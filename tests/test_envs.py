@@ -97,7 +97,6 @@ def test_bad_actions(action):
     ("options", "message"),
     [
         ({"reward": "best"}, "reward"),
-        ({"backend": "hardware"}, "not built yet"),
         ({"backend": "abacus"}, "backend"),
         ({"rounds": 0}, "rounds"),
         ({"graph": "nobody"}, "no graph 'nobody'"),

@@ -48,10 +48,6 @@ class Backend(Protocol):
         """A step under each of several decisions."""
         ...
 
-    def follow(self, problem: Problem, decision: Decision) -> Mover:
-        """A Mover that begins with ``decision``."""
-        ...
-
 
 class Rerun:
     """A Mover that has every decision run whole, by any backend."""
@@ -119,9 +115,6 @@ class Budgeted:
         self._check(problem)
         return self.budget.evaluate_batch(decisions)
 
-    def follow(self, problem: Problem, decision: Decision) -> Mover:
-        return Rerun(self, problem, decision)
-
     def _check(self, problem: Problem) -> None:
         ours = self.budget.problem
         if problem.graph is not ours.graph or problem.cluster is not ours.cluster:
@@ -129,7 +122,16 @@ class Budgeted:
 
 
 def _hardware() -> Backend:
-    raise GoGymError('backend "hardware" is not built yet: use backend="simulator"')
+    from go_gym.hardware.backend import Hardware
+
+    return Hardware()
+
+
+def follow(backend: Backend, problem: Problem, decision: Decision) -> Mover:
+    """A Mover that begins with ``decision``: the backend's own, or one that runs each anew."""
+    if isinstance(backend, Simulator):
+        return backend.follow(problem, decision)
+    return Rerun(backend, problem, decision)
 
 
 BACKENDS: dict[str, Callable[[], Backend]] = {"simulator": Simulator, "hardware": _hardware}

@@ -9,6 +9,13 @@ IDS = {
     "GO-Joint-v0": "go_gym.envs.joint:JointEnv",
     "GO-PlacementSteps-v0": "go_gym.envs.steps:PlacementStepsEnv",
 }
+HARDWARE_IDS = {
+    "GO-HardwarePlacement-v0": IDS["GO-Placement-v0"],
+    "GO-HardwareScheduling-v0": IDS["GO-Scheduling-v0"],
+    "GO-HardwarePlacementSteps-v0": IDS["GO-PlacementSteps-v0"],
+}
+"""The same environments with ``backend="hardware"`` and ``cluster="cpu2"`` as defaults, registered
+as nondeterministic: Gymnasium knows that of an id, not of an argument."""
 
 
 def register_all() -> None:
@@ -17,6 +24,14 @@ def register_all() -> None:
         if name not in gymnasium.registry:
             gymnasium.register(
                 id=name, entry_point=entry_point, vector_entry_point=vector_entry_point(entry_point)
+            )
+    for name, entry_point in HARDWARE_IDS.items():
+        if name not in gymnasium.registry:
+            gymnasium.register(
+                id=name,
+                entry_point=entry_point,
+                kwargs={"backend": "hardware", "cluster": "cpu2"},
+                nondeterministic=True,
             )
 
 

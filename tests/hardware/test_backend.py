@@ -1,0 +1,81 @@
+"""Environments and agents on two cores of this machine."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import go_gym
+from go_gym.agent import load_agent
+from go_gym.cluster import load_cluster
+from go_gym.envs.placement import PlacementEnv
+from go_gym.errors import BudgetError
+from go_gym.hardware.backend import Hardware, HardwareBudget
+from go_gym.problem import Problem
+from tests.hardware.models import program
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return program("rnnlm").graph
+
+
+@pytest.fixture(scope="module")
+def hardware():
+    made = Hardware(steps=2, warmups=1)
+    yield made
+    made.close()
+
+
+def test_hardware_ids_are_nondeterministic_and_the_others_are_not():
+    assert gym.spec("GO-HardwarePlacement-v0").nondeterministic
+    assert gym.spec("GO-HardwareScheduling-v0").nondeterministic
+    assert not gym.spec("GO-Placement-v0").nondeterministic
+
+
+@pytest.mark.parametrize("name", ["GO-HardwarePlacement-v0", "GO-HardwareScheduling-v0"])
+def test_an_episode_on_two_cores(name, graph, hardware):
+    env = gym.make(name, graph=graph, backend=hardware)
+    env.reset(seed=0)
+    before = hardware.used
+    action = np.zeros(env.action_space.shape, dtype=np.int64)
+    _, reward, terminated, _, info = env.step(action)
+    assert terminated and info["valid"]
+    assert hardware.used > before
+    assert info["step_time_ns"] == hardware.last.median_ns or info["baseline_ns"] > 0
+    assert reward == pytest.approx(-np.sqrt(info["step_time_ns"] / info["baseline_ns"]))
+    env.close()
+
+
+def test_steps_environment_measures_each_move(graph, hardware):
+    env = gym.make("GO-HardwarePlacementSteps-v0", graph=graph, backend=hardware, groups=3)
+    env.reset(seed=0)
+    before = hardware.used
+    env.step(1)
+    assert hardware.used == before + 1
+    env.close()
+
+
+def test_an_invalid_decision_is_not_run(graph):
+    hardware = Hardware(runs=0)
+    env = PlacementEnv(graph=graph, cluster="cpu2", backend=hardware)
+    result = hardware.run(env.problem, go_gym.Decision(np.arange(graph.num_ops) % 2))
+    assert not result.valid and hardware.used == 0
+    with pytest.raises(BudgetError, match="all 0 are used"):
+        hardware.run(env.problem, go_gym.Decision(np.zeros(graph.num_ops, dtype=np.int64)))
+    with pytest.raises(BudgetError, match="expected 0 or more"):
+        Hardware(runs=-1)
+
+
+def test_agents_go_through_a_budget_of_runs(graph, hardware):
+    problem = Problem(graph, load_cluster("cpu2"))
+    budget = HardwareBudget(problem, 3, hardware)
+    before = hardware.used
+    for name in ("single-device", "human-expert"):
+        result = budget.evaluate(load_agent(name).solve(problem, budget, 0))
+        assert result.step_time_ns == hardware.last.median_ns
+    assert hardware.used == before + 2 and budget.remaining == 1
+    assert budget.best_step_time_ns == min(point.step_time_ns for point in budget.curve)
+    decisions = [go_gym.Decision(np.zeros(graph.num_ops, dtype=np.int64))] * 2
+    with pytest.raises(BudgetError):
+        budget.evaluate_batch(decisions)
+    assert budget.evaluate_batch(decisions[:1]).valid.all()
