@@ -1,5 +1,6 @@
 """The Agent protocol, and the budget of simulator calls that every agent goes through."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -20,7 +21,11 @@ class Agent(Protocol):
     """
 
     version: str
-    """Raised whenever the agent may decide otherwise; written into every leaderboard row."""
+    """Raised whenever the agent may decide otherwise; written into every leaderboard row.
+
+    An agent may also have ``tasks``, a tuple of those of ``go_gym.problem.TASKS`` that it decides;
+    without, it decides placements.
+    """
 
     def solve(self, problem: Problem, budget: "Budget", seed: int) -> Decision:
         """Decide. Every simulator call goes through ``budget``; the same seed decides alike."""
@@ -97,6 +102,22 @@ def agent_entry_points() -> dict[str, EntryPoint]:
     """The installed agents by name, in alphabetical order; nothing is imported."""
     found = entry_points(group=ENTRY_POINT_GROUP)
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
+
+
+def tasks_of(agent: Agent) -> tuple[str, ...]:
+    """The tasks that an agent decides."""
+    return tuple(getattr(agent, "tasks", ("placement",)))
+
+
+def agents_for(task: str) -> list[str]:
+    """The installed agents that decide ``task``, in alphabetical order; those that cannot be
+    loaded are left out."""
+    found = []
+    for name in agent_entry_points():
+        with contextlib.suppress(AgentError):
+            if task in tasks_of(load_agent(name)):
+                found.append(name)
+    return found
 
 
 def load_agent(name: str) -> Agent:

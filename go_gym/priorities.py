@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from go_gym.errors import DecisionError
+from go_gym.graph.model import Alias
 from go_gym.problem import Problem
 
 PRIORITIES = ("fifo", "critical-path")
@@ -46,6 +47,22 @@ def critical_path(problem: Problem, placement: np.ndarray) -> np.ndarray:
         graph.tensor_use_ptr,
         graph.use_consumer,
     )
+
+
+def frees_most(problem: Problem) -> np.ndarray:
+    """(n,) int64 bytes: what an op frees as it ends, less what it allocates.
+
+    A tensor counts in equal shares to the ops that use it, since any of them may be the last; its
+    bytes count where they lie, so views and parameters count nothing, and reading a view counts
+    for nothing either (our choice; memory-aware orders go back to Sethi and Ullman 1970).
+    """
+    graph = problem.graph
+    own = np.where(graph.tensor_alias == Alias.OWN, graph.tensor_bytes, 0)
+    share = own // np.maximum(np.diff(graph.tensor_use_ptr), 1)
+    balance = np.zeros(graph.num_ops, dtype=np.int64)
+    np.add.at(balance, graph.use_consumer, share[graph.use_tensor])
+    np.subtract.at(balance, graph.tensor_producer, own)
+    return balance
 
 
 def use_delays(problem: Problem, placement: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import go_gym
 from go_gym.errors import DecisionError
-from go_gym.priorities import PRIORITIES, priorities
+from go_gym.priorities import PRIORITIES, frees_most, priorities
 from tests.strategies import decisions, problems
 
 
@@ -42,3 +42,15 @@ def test_names():
     assert priorities("fifo", problem, np.zeros(1, dtype=int)) is None
     with pytest.raises(DecisionError, match="fifo, critical-path"):
         priorities("lifo", problem, np.zeros(1, dtype=int))
+
+
+def test_frees_most_by_hand():
+    """b reads a's 8 bytes, which c reads too, and makes 3: frees 4 of them, takes 3."""
+    graph = go_gym.ComputationGraph.from_costs(
+        [1, 1, 1, 1, 1],
+        [(0, 8), (1, 3), (2, 5), (3, 8)],
+        [(0, 1), (0, 2), (0, 3), (1, 4), (3, 4)],
+        aliases=[-1, -1, -2, 0],
+    )
+    problem = go_gym.Problem(graph, go_gym.Cluster.uniform(1, 1e9))
+    assert frees_most(problem).tolist() == [-8, 2 - 3, 2, 2, 3]

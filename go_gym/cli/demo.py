@@ -19,7 +19,7 @@ def demo(
 
     Example: go-gym demo
     """
-    from go_gym.agent import agent_entry_points
+    from go_gym.agent import agent_entry_points, load_agent, tasks_of
     from go_gym.decisions import load_decision
     from go_gym.envs.problems import resolve_problems
     from go_gym.leaderboard.schema import RESULTS, read_rows
@@ -35,6 +35,7 @@ def demo(
             name
             for name, entry in agent_entry_points().items()
             if entry.value.startswith("go_agents.heuristics")
+            and "placement" in tasks_of(load_agent(name))
         ]
         failed = run_agents(chosen, names, presets, [0], rules, 4000, out)
         write_coverage(

@@ -16,12 +16,21 @@ from go_gym.cli.shared import (
     one_line_errors,
     print_table,
 )
+from go_gym.errors import GoGymError
 
 
 @app.command()
 def run(
     agent: Annotated[
-        list[str] | None, typer.Option("--agent", "-a", help="Repeat for several; default all.")
+        list[str] | None,
+        typer.Option("--agent", "-a", help="Repeat for several; default all of the task."),
+    ] = None,
+    task: Annotated[
+        str, typer.Option(help="placement, scheduling, fusion or joint.")
+    ] = "placement",
+    mode: Annotated[
+        str | None,
+        typer.Option(help="A variant of the agents: with zero-shot, AGENT is AGENT-zero-shot."),
     ] = None,
     graph: Graphs = None,
     cluster: Clusters = None,
@@ -36,19 +45,25 @@ def run(
 ) -> None:
     """Run agents; write a row and a decision file for each; go on where a stop left off.
 
+    A row's decision lies in decisions/, its best-so-far curve in curves/.
+
     Example: go-gym run -a metis -a heft -g rnnlm-2 -c p100x2 --out runs/mine
     """
-    from go_gym.agent import agent_entry_points
+    from go_gym.agent import agents_for
 
     with one_line_errors():
+        if mode is not None and not agent:
+            raise GoGymError("run: --mode says which variant of an --agent; none is given")
+        named = [name if mode is None else f"{name}-{mode}" for name in agent or []]
         failed = run_agents(
-            agents=agent or list(agent_entry_points()),
+            agents=named or agents_for(task),
             graphs=graph or ["rnnlm-2"],
             clusters=cluster or ["p100x2"],
             seeds=seed or [0],
             priorities=priorities or ["fifo"],
             budget=budget,
             out=out,
+            task=task,
         )
     if failed:
         raise typer.Exit(1)
@@ -62,6 +77,7 @@ def run_agents(
     priorities: list[str],
     budget: int,
     out: Path,
+    task: str = "placement",
 ) -> bool:
     """Run, print the tables of what ran, and say whether any agent failed."""
     from go_gym.envs.problems import resolve_problems
@@ -70,10 +86,11 @@ def run_agents(
     from go_gym.runs.runner import Plan, check_names, check_priorities
     from go_gym.runs.runner import run as run_plan
 
-    problems = [problem for name in clusters for problem in resolve_problems(graphs, name)]
+    problems = [problem for name in clusters for problem in resolve_problems(graphs, name, task)]
     check_names(problems)
     check_priorities(priorities)
     options = [
+        *([("--task", task)] if task != "placement" else []),
         *(("--agent", name) for name in agents),
         *(("--graph", name) for name in graphs),
         *(("--cluster", name) for name in clusters),
@@ -95,11 +112,12 @@ def run_agents(
     ran = [
         row
         for row in rows
-        if row.agent in agents
+        if row.task == task
+        and row.agent in agents
         and any((row.graph, row.cluster) == (p.graph.name, p.cluster.name) for p in problems)
     ]
     for (_, graph, cluster, rule), table in groups(ran).items():
-        print_table(f"{graph} on {cluster}, {rule} priorities", HEADINGS, table)
+        print_table(f"{graph} on {cluster} ({task}, {rule} priorities)", HEADINGS, table)
     console.print(f"{len(rows)} rows in {out / RESULTS}", highlight=False, soft_wrap=True)
     for failure in failures:
         job = failure.job

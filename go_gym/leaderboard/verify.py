@@ -20,8 +20,9 @@ from go_gym.graph import ComputationGraph
 from go_gym.leaderboard.facts import Facts, facts, measures, prioritised
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows
 from go_gym.leaderboard.tables import README, is_stale
-from go_gym.problem import Problem
+from go_gym.problem import TASKS, Problem
 from go_gym.simulator import VERSION, simulate
+from go_gym.tasks import make_problem
 
 COVERAGE = "coverage.toml"
 
@@ -95,8 +96,8 @@ def verify(
         where = f"{folder / RESULTS}, line {number + 2} ({' '.join(row.key)})"
         issues += [Issue(kind, where, text) for kind, text in checker.problems_of(row)]
         progress(number + 1, len(rows))
-    if wanted is not None and announced_in is not None:
-        wanted = {**wanted, "agents": []}
+    if announced_in is not None:
+        wanted = {task: {**table, "agents": []} for task, table in wanted.items()}
     issues += _missing(rows, wanted, str(announced / COVERAGE))
     if is_stale(folder / README, rows):
         message = "write it with: go-gym leaderboard FOLDER --update"
@@ -171,7 +172,7 @@ class _Checker:
         key = (row.task, row.graph, row.cluster)
         if key not in self.problems:
             graph, cluster = self._graph(row.graph), self._cluster(row.cluster)
-            self.problems[key] = Problem(graph, cluster, row.task)
+            self.problems[key] = make_problem(graph, cluster, row.task)
         return self.problems[key]
 
     def _graph(self, name: str) -> ComputationGraph:
@@ -201,36 +202,48 @@ class _Checker:
         return path if path.is_relative_to(self.folder.resolve()) else None
 
 
-def _coverage(folder: Path) -> dict[str, list[Any]] | None:
+def _coverage(folder: Path) -> dict[str, dict[str, list[Any]]]:
+    """What is announced for each task: placement's keys stand at the top, another task's in a table
+    of its name."""
     path = folder / COVERAGE
     if not path.exists():
-        return None
+        return {}
     try:
         table = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise LeaderboardError(f"{path}: not TOML: {error}") from None
-    for key in ("graphs", "clusters", "seeds", "priorities", "agents"):
-        if not isinstance(table.get(key), list):
-            raise LeaderboardError(f"{path}: {key}: expected a list")
-    return table
+    tasks = {task: table.pop(task) for task in TASKS if task in table}
+    if table or not tasks:
+        tasks = {TASKS[0]: table, **tasks}
+    for task, wanted in tasks.items():
+        for key in ("graphs", "clusters", "seeds", "priorities", "agents"):
+            if not isinstance(wanted, dict) or not isinstance(wanted.get(key), list):
+                raise LeaderboardError(f"{path}: {key} of {task}: expected a list")
+    return tasks
 
 
-def write_coverage(folder: Path, **announced: list[Any]) -> None:
+def write_coverage(folder: Path, **announced: Any) -> None:
     """Announce what every agent of a folder must have run: graphs, clusters, seeds, priorities,
-    and the agents that must be there."""
+    and the agents that must be there; for another task than placement a dict of these under its
+    name."""
     atomic_write(folder / COVERAGE, tomli_w.dumps(announced))
 
 
-def _missing(rows: list[Row], wanted: dict[str, list[Any]] | None, where: str) -> list[Issue]:
-    if wanted is None:
-        return []
-    have = {(r.agent, r.graph, r.cluster, r.seed, r.priorities) for r in rows}
-    own = {(r.agent, r.graph, r.cluster, r.seed) for r in rows if r.priorities == "own"}
-    agents = sorted({*wanted["agents"], *(row.agent for row in rows)})
-    return [
-        Issue(Kind.MISSING_ROW, where, " ".join(map(str, key)))
-        for key in product(
+def _missing(
+    rows: list[Row], announced: dict[str, dict[str, list[Any]]], where: str
+) -> list[Issue]:
+    issues = []
+    for task, wanted in announced.items():
+        mine = [row for row in rows if row.task == task]
+        have = {(r.agent, r.graph, r.cluster, r.seed, r.priorities) for r in mine}
+        own = {(r.agent, r.graph, r.cluster, r.seed) for r in mine if r.priorities == "own"}
+        agents = sorted({*wanted["agents"], *(row.agent for row in mine)})
+        keys = product(
             agents, wanted["graphs"], wanted["clusters"], wanted["seeds"], wanted["priorities"]
         )
-        if key not in have and key[:4] not in own
-    ]
+        issues += [
+            Issue(Kind.MISSING_ROW, where, " ".join(map(str, (task, *key))))
+            for key in keys
+            if key not in have and key[:4] not in own
+        ]
+    return issues

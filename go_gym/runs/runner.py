@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from go_gym.agent import Agent, Budget, load_agent
+from go_gym.agent import Agent, Budget, load_agent, tasks_of
 from go_gym.decisions import dump_decision
 from go_gym.errors import AgentError, GoGymError
 from go_gym.files import atomic_write, sha256
@@ -110,7 +110,8 @@ def solve(agent: Agent, job: Job, simulations: int) -> tuple[Decision, int, floa
         The decision, the simulator calls used, and the seconds taken.
 
     Raises:
-        AgentError: if the agent gives something else than a Decision.
+        AgentError: if the agent does not decide this task, or gives something else than a
+            Decision.
     """
     budget = Budget(job.problem, simulations)
     decision, seconds = answer(agent, job, budget)
@@ -119,6 +120,10 @@ def solve(agent: Agent, job: Job, simulations: int) -> tuple[Decision, int, floa
 
 def answer(agent: Agent, job: Job, budget: Budget) -> tuple[Decision, float]:
     """Like :func:`solve` with a budget of the caller's: the decision and the seconds taken."""
+    if job.problem.task not in tasks_of(agent):
+        raise AgentError(
+            f"agent {job.agent!r} decides {', '.join(tasks_of(agent))}, not {job.problem.task}"
+        )
     start = time.perf_counter()
     decision = agent.solve(job.problem, budget, job.seed)
     seconds = time.perf_counter() - start
