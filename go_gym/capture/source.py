@@ -43,16 +43,12 @@ def capture_source(
         return capture.onnx(source, dims=dims, name=name)
     if dims:
         raise CaptureError(f"{source}: sizes of dimensions are for .onnx files")
-    from go_gym.capture.model import capture_torch
-
-    return capture_torch(**_called(source, optimizer, name))
+    return capture.torch(**_called(source, optimizer, name))
 
 
 def source_program(source: str, optimizer: str | None = None) -> "Program":
     """The executable program of a model named ``path.py:function``, as capture_source takes it."""
-    from go_gym.capture.model import torch_program
-
-    return torch_program(**_called(source, optimizer, None))
+    return capture.torch_program(**_called(source, optimizer, None))
 
 
 def _called(source: str, optimizer: str | None, name: str | None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Recurrent(nn.Module):
 MODELS = {
     "convolutions": (convolutions, (8, 3, 24, 24)),
     "transformer": (transformer, (8, 24, 32)),
-    "recurrent": (Recurrent, (32, 16, 32)),
+    "recurrent": (Recurrent, (32, 8, 32)),
 }
 
 

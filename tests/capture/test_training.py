@@ -12,7 +12,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from go_gym import datasets  # noqa: E402
-from go_gym.capture import costs  # noqa: E402
 from go_gym.capture.steps import capture_training_step  # noqa: E402
 from go_gym.errors import CaptureError  # noqa: E402
 from go_gym.graph import Alias  # noqa: E402
@@ -229,47 +228,3 @@ def test_tracing_leaves_torch_as_it_was():
 def test_importing_the_package_imports_no_torch():
     code = "import sys, go_gym.capture, go_gym.zoo.build; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def cost_of(op, *args):
-    with FakeTensorMode():
-        fake = [torch.empty(a, dtype=d) if isinstance(a, tuple) else a for a, d in args]
-        out = op(*fake)
-    return costs.flops(op, fake, {}, out), costs.bytes_read(op, fake, {}, out)
-
-
-FLOAT, INT = torch.float32, torch.int64
-ATEN = torch.ops.aten
-
-
-@pytest.mark.parametrize(
-    ("op", "args", "flops", "read"),
-    [
-        (ATEN.mm.default, [((2, 3), FLOAT), ((3, 5), FLOAT)], 2 * 2 * 3 * 5, 4 * (6 + 15)),
-        (ATEN.mul.Tensor, [((2, 3), FLOAT), ((3,), FLOAT)], 6, 4 * (6 + 3)),
-        (ATEN.sum.default, [((7, 3), FLOAT)], 21, 84),
-        (ATEN._softmax.default, [((2, 3), FLOAT), (1, None), (False, None)], 5 * 6, 24),
-        (ATEN.avg_pool2d.default, [((1, 1, 4, 4), FLOAT), ([2, 2], None)], 4 * 4, 64),
-        # look-ups read what they touch: 3 rows of 5 floats, and 3 indices
-        (ATEN.embedding.default, [((1000, 5), FLOAT), ((3,), INT)], 0, 3 * 5 * 4 + 3 * 8),
-        (ATEN.index_select.default, [((9, 5), FLOAT), (0, None), ((2,), INT)], 0, 40 + 16),
-    ],
-    ids=lambda value: str(value) if isinstance(value, torch._ops.OpOverload) else "",
-)
-def test_costs_by_hand(op, args, flops, read):
-    assert cost_of(op, *args) == (flops, read)
-
-
-def test_a_tensor_given_twice_is_read_once():
-    with FakeTensorMode():
-        part = torch.empty(2, 3)
-        out = ATEN.cat.default([part, part])
-    assert costs.flops(ATEN.cat.default, ([part, part],), {}, out) == 0
-    assert costs.bytes_read(ATEN.cat.default, ([part, part],), {}, out) == 24
-    assert costs.bytes_written(ATEN.cat.default, ([part, part],), {}, out) == 48
-
-
-def test_an_expanded_tensor_takes_its_storage_only():
-    with FakeTensorMode():
-        assert costs.storage_bytes(torch.empty(1).expand(1000)) == 4
-        assert costs.storage_bytes(torch.empty(1000)[:10]) == 40
