@@ -79,7 +79,7 @@ def coarsened(units: UnitGraph, most: int, layer: np.ndarray) -> np.ndarray:
         of_cluster = np.zeros(count, dtype=np.int64)
         of_cluster[label] = layer
         first, second = _heaviest_pairs(units, label, of_cluster, work, limit)
-        if len(first) < count // 50:
+        if len(first) <= count // 50:
             first, second = np.arange(0, count - 1, 2), np.arange(1, count, 2)
         first, second = first[: count - most], second[: count - most]
         merged = np.arange(count)

@@ -95,8 +95,9 @@ class Episode:
         """A round: draw and simulate samples in one state, in small batches.
 
         In a first round (``later`` false, or nothing valid yet) each sample decides all clusters
-        of a coarse level. In later rounds it changes a few clusters of the previous decision; the
-        best of a batch, or all that helped in it together, is where the next batch starts from.
+        of a coarse level, after one sample of the likeliest options. In later rounds it changes a
+        few clusters of the previous decision; the best of a batch, or all that helped in it
+        together, is where the next batch starts from.
 
         Args:
             network: as it is; the state is encoded once.
@@ -111,6 +112,9 @@ class Episode:
         state = self.state(later, focus)
         with torch.no_grad():
             scores, _ = network(self.inputs, state, self.decides)
+        if self.round == 0 and left:
+            likeliest = greedy(scores)
+            self._keep([likeliest], self._evaluate([likeliest], budget, results), heat=0.0)
         batches: list[Batch] = []
         merged: Choices | None = None
         while left > len(results):
@@ -148,12 +152,6 @@ class Episode:
         with torch.no_grad():
             scores, _ = network(self.inputs, self.state(later=False), self.decides)
         return greedy(scores)
-
-    def consider(self, choices: Choices, budget: Budget) -> None:
-        """Simulate ``choices`` (one call) and go on from them if they are the best so far."""
-        results: list[Result] = []
-        self._keep([choices], self._evaluate([choices], budget, results), heat=0.0)
-        self.curve.note(results)
 
     def tensors(self, prefix: str) -> dict[str, torch.Tensor]:
         """Choices and the levels' success, for a checkpoint."""

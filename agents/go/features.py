@@ -225,7 +225,9 @@ def state_of(
     affinity = np.stack([one_hot, coming, going, flat * load, flat * held, near, alike], axis=2)
     kept = (one_hot * (coming + going)).sum(axis=1)
     critical = np.zeros(count) if focus is None else np.log1p(focus * count)
-    rows = np.stack([np.ones(count), 1 - kept, load[placement] / load.max(), critical], axis=1)
+    rows = np.stack(
+        [np.ones(count), 1 - kept, load[placement] / max(load.max(), 1e-9), critical], axis=1
+    )
 
     def long(values: np.ndarray | None) -> torch.Tensor | None:
         return None if values is None else torch.as_tensor(values, device=where)

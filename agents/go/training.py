@@ -97,7 +97,8 @@ class Training:
         left = max(1 - self.used / max(self.calls, 1), 0.0)
         if len(self.episodes) == 1:
             later = 1 - left >= search.first_round
-            rollouts = [self._round(0, budgets[0], later, search.heat * left)]
+            episode = self.episodes[0]
+            rollouts = [episode.collect(self.network, budgets[0], later, search.heat * left)]
         else:
             count = min(search.problems_per_update, len(self.episodes))
             chosen = self.random.choice(len(self.episodes), count, replace=False).tolist()
@@ -107,17 +108,11 @@ class Training:
             update(self.network, self.optimizer, rollouts, search, search.entropy * left)
         self.updates += 1
 
-    def _round(self, number: int, budget: Budget, later: bool, heat: float) -> Rollout:
-        episode = self.episodes[number]
-        if episode.round == 0:
-            episode.consider(episode.likeliest(self.network), budget)
-        return episode.collect(self.network, budget, later, heat)
-
     def _episode_round(self, number: int, budget: Budget) -> Rollout:
         episode = self.episodes[number]
         if episode.round >= self.search.rounds:
             episode.restart()
-        return self._round(number, budget, episode.round > 0, self.search.heat)
+        return episode.collect(self.network, budget, episode.round > 0, self.search.heat)
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for training to go on from a checkpoint."""

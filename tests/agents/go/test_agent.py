@@ -1,0 +1,162 @@
+"""GO as users meet it: it learns, keeps its budget, decides alike, and goes on after a stop."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from go_agents.go.agent import GO, GOScheduled
+from go_agents.go.config import NetworkConfig, SearchConfig
+from go_agents.go.training import Training
+from hypothesis import given, settings
+
+import go_gym
+from go_gym.agent import Budget
+from go_gym.errors import AgentError
+from go_gym.problem import check_decision
+from go_gym.tasks import make_problem
+from tests.agents.go.test_network import layered
+from tests.agents.toys import awkward, optimum, two_kinds
+from tests.strategies import problems
+
+NETWORK = NetworkConfig(width=16, heads=2, segment=16, type_width=8, score_width=8)
+SEARCH = SearchConfig(samples=16, coarse=(4, 16), epochs=2)
+
+
+def small(kind=GO, **changes) -> GO:
+    return kind(network=NETWORK, search=replace(SEARCH, **changes))
+
+
+def weights(training: Training) -> torch.Tensor:
+    return torch.cat([each.flatten() for each in training.network.state_dict().values()])
+
+
+@pytest.mark.parametrize("problem", [two_kinds(), awkward()], ids=["two kinds", "awkward"])
+def test_the_optimum_of_a_toy_is_found(problem):
+    budget = Budget(problem, 400)
+    decision = small().solve(problem, budget, seed=0)
+    assert budget.used == 400
+    assert go_gym.simulate(problem, decision).step_time_ns == optimum(problem)
+
+
+def test_the_policy_itself_learns():
+    """Without search: samples of first rounds alone, at the start and after training."""
+    problem = two_kinds(12)
+    agent = small(refine=False, samples=32, first_round_clusters=64, learning_rate=3e-3, epochs=4)
+    curve = agent.train([problem], Budget(problem, 2000), seed=0)
+    means = [point.mean_step_time_ns for point in curve.points]
+    assert np.mean(means[-5:]) < 0.75 * np.mean(means[:5])
+    untrained = small(refine=False, samples=32, first_round_clusters=64, learn=False)
+    flat = untrained.train([problem], Budget(problem, 2000), seed=0)
+    means = [point.mean_step_time_ns for point in flat.points]
+    assert np.mean(means[-5:]) > 0.8 * np.mean(means[:5])
+
+
+@settings(max_examples=15, deadline=None)
+@given(problem=problems())
+def test_any_problem_gets_a_whole_decision(problem):
+    budget = Budget(problem, 40)
+    decision = small().solve(problem, budget, seed=3)
+    check_decision(problem, decision)
+    assert budget.used <= 40
+    placement = np.asarray(decision.placement)
+    assert np.array_equal(placement, placement[problem.colocation_leader])
+    if budget.best_step_time_ns is not None:
+        assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2, 7])
+def test_tiny_budgets_are_kept(calls):
+    problem = layered()
+    budget = Budget(problem, calls)
+    check_decision(problem, small().solve(problem, budget, seed=0))
+    assert budget.used == calls
+
+
+@pytest.mark.parametrize("task", ["scheduling", "fusion", "joint"])
+def test_every_task(task):
+    problem = make_problem(layered().graph, layered().cluster, task)
+    budget = Budget(problem, 100)
+    decision = small().solve(problem, budget, seed=0)
+    result = go_gym.simulate(problem, decision)
+    assert result.step_time_ns == budget.best_step_time_ns
+    assert (decision.priority is not None) == (task != "fusion")
+    assert (decision.fusion is not None) == (task != "scheduling")
+    if task != "joint":
+        assert np.array_equal(decision.placement, problem.placement)
+        first = budget.curve[0].step_time_ns  # the neutral levels come first
+        assert result.step_time_ns <= first
+
+
+def test_scheduled_placements_come_with_priorities():
+    problem = layered()
+    assert small(GOScheduled).solve(problem, Budget(problem, 50), seed=0).priority is not None
+
+
+def test_the_seed_decides():
+    problem = layered()
+    answers = [small().solve(problem, Budget(problem, 100), seed) for seed in (0, 0, 1)]
+    assert np.array_equal(answers[0].placement, answers[1].placement)
+    assert not np.array_equal(answers[0].placement, answers[2].placement)
+
+
+def test_a_stopped_training_goes_on_exactly(tmp_path):
+    problem = layered()
+    whole = small()
+    whole.train([problem], Budget(problem, 160), seed=0)
+    stopped = Training([problem], 160, 0, NETWORK, SEARCH)
+    stopped.run([Budget(problem, 160)], updates=4)
+    stopped.save(tmp_path / "half")
+    resumed = small()
+    resumed.load(tmp_path / "half")
+    resumed.train([problem], Budget(problem, 160 - stopped.used), seed=0)
+    assert whole.training is not None and resumed.training is not None
+    assert torch.equal(weights(whole.training), weights(resumed.training))
+    curves = [agent.training.episodes[0].curve.points for agent in (whole, resumed)]
+    assert curves[0] == curves[1]
+    episodes = [agent.training.episodes[0] for agent in (whole, resumed)]
+    assert np.array_equal(episodes[0].best["placement"], episodes[1].best["placement"])
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path):
+    problem, other = layered(), layered(30)
+    agent = small()
+    with pytest.raises(AgentError, match="nothing trained"):
+        agent.save(tmp_path)
+    agent.train([problem], Budget(problem, 20), seed=0)
+    agent.save(tmp_path / "saved")
+    for wrong, seed in ((other, 0), (problem, 1)):
+        again = small()
+        again.load(tmp_path / "saved")
+        with pytest.raises(AgentError, match="checkpoint is of"):
+            again.train([wrong], Budget(wrong, 20), seed)
+    with pytest.raises(AgentError, match="one problem"):
+        agent.train([problem, other], Budget(problem, 20), seed=0)
+
+
+def test_several_problems_in_one_update():
+    """Rewards are normalised by each problem's own spread: a scale of time changes nothing."""
+    graph = layered().graph
+    slow = go_gym.ComputationGraph.from_costs(
+        graph.durations[:, 0] * 1000,
+        list(zip(graph.tensor_producer, graph.tensor_bytes * 1000, strict=True)),
+        list(zip(graph.use_tensor, graph.use_consumer, strict=True)),
+    )
+    pair = [layered(), go_gym.Problem(slow, go_gym.Cluster.uniform(3, 1e9))]
+    search = replace(SEARCH, problems_per_update=2, rounds=3)
+    training = Training(pair, 10_000, 0, NETWORK, search)
+    before = weights(training).clone()
+    training.run([Budget(problem, 10_000) for problem in pair], updates=7)
+    assert not torch.equal(weights(training), before)
+    assert [episode.round for episode in training.episodes] == [1, 1]  # two restarts
+    spreads = [episode.spread for episode in training.episodes]
+    assert spreads[0] == pytest.approx(spreads[1], rel=0.5)
+
+
+def test_an_ablation_without_learning_leaves_the_weights():
+    problem = layered()
+    agent = small(learn=False)
+    agent.train([problem], Budget(problem, 60), seed=0)
+    assert agent.training is not None
+    fresh = Training([problem], 60, 0, NETWORK, SEARCH)
+    assert torch.equal(weights(agent.training), weights(fresh))

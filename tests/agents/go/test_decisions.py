@@ -1,0 +1,108 @@
+"""From choices to decisions: neutral levels are the known rules, names of devices do not matter."""
+
+import numpy as np
+from go_agents.common.units import unit_graph
+from go_agents.go.decisions import Decoder, canonical
+from go_agents.go.levels import LevelChooser, cluster_levels
+from hypothesis import given, settings
+
+import go_gym
+from go_gym.fusion.greedy import default_fusion
+from go_gym.priorities import critical_path
+from go_gym.problem import check_decision
+from go_gym.tasks import make_problem
+from tests.agents.go.test_network import CPU, layered
+from tests.strategies import problems
+
+LEVELS = 8
+
+
+@settings(max_examples=50, deadline=None)
+@given(problem=problems())
+def test_any_choices_are_a_whole_decision_that_keeps_colocation(problem):
+    units = unit_graph(problem)
+    joint = make_problem(problem.graph, problem.cluster, "joint")
+    random = np.random.default_rng(0)
+    choices = {
+        "placement": random.integers(0, problem.num_devices, units.count),
+        "priority": random.integers(0, LEVELS, units.count),
+        "fusion": random.integers(0, LEVELS, units.count),
+    }
+    decision = Decoder(joint, units, LEVELS).decision(choices)
+    check_decision(joint, decision)
+    placement = np.asarray(decision.placement)
+    assert np.array_equal(placement, placement[problem.colocation_leader])
+
+
+def test_middle_levels_are_the_known_rules():
+    graph, cluster = layered().graph, layered().cluster
+    joint = make_problem(graph, cluster, "joint")
+    units = unit_graph(joint)
+    one = np.zeros(units.count, dtype=np.int64)
+    middle = one + LEVELS // 2
+    choices = {"placement": one, "priority": middle, "fusion": middle}
+    decision = Decoder(joint, units, LEVELS).decision(choices)
+    placement = np.zeros(graph.num_ops, dtype=np.int64)
+    assert np.array_equal(decision.priority, critical_path(joint, placement))
+    assert np.array_equal(decision.fusion, default_fusion(joint, placement))
+    never = Decoder(joint, units, LEVELS).decision({**choices, "fusion": one})
+    assert not np.asarray(never.fusion).any()
+
+
+def test_scheduled_placements_bring_critical_path_priorities():
+    problem = layered()
+    units = unit_graph(problem)
+    choices = {"placement": np.arange(units.count) % 3}
+    plain = Decoder(problem, units, LEVELS).decision(choices)
+    decision = Decoder(problem, units, LEVELS, scheduled=True).decision(choices)
+    assert plain.priority is None
+    assert np.array_equal(decision.priority, critical_path(problem, decision.placement))
+
+
+def test_names_of_equal_devices_do_not_matter():
+    free = go_gym.Cluster.uniform(3, 1e9, contention="none")  # ports break ties by number
+    problem = go_gym.Problem(layered().graph, free)
+    units = unit_graph(problem, chains=False)
+    random = np.random.default_rng(0)
+    placement = random.integers(0, 3, units.count)
+    expected = canonical(problem, {"placement": placement})["placement"]
+    for renamed in (np.array([1, 2, 0]), np.array([2, 1, 0])):
+        again = canonical(problem, {"placement": renamed[placement]})["placement"]
+        assert np.array_equal(again, expected)
+    middle = [np.flatnonzero(expected == device).mean() for device in range(3)]
+    assert middle == sorted(middle)
+    steps = [
+        go_gym.simulate(problem, Decoder(problem, units, 8).decision({"placement": rows}))
+        for rows in (placement, expected)
+    ]
+    assert steps[0].step_time_ns == steps[1].step_time_ns
+
+
+def test_unequal_devices_keep_their_names():
+    graph = go_gym.ComputationGraph.from_costs([[1, 9], [1, 9]], [(0, 1)], [(0, 1)])
+    problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
+    choices = {"placement": np.array([1, 0])}
+    assert canonical(problem, choices) is choices
+
+
+def test_levels_are_partitions_from_coarse_to_single_units():
+    problem = layered(300)
+    units = unit_graph(problem, chains=False)
+    levels = cluster_levels(problem, units, (4, 16, 128), CPU)
+    assert levels[0].count <= 4
+    assert levels[-1].count == units.count
+    assert any(level.count == 4 for level in levels)  # the four layers
+    for level in levels:
+        assert sorted(set(level.of_unit.tolist())) == list(range(level.count))
+        assert int(level.sizes.sum()) == units.count
+
+
+def test_levels_that_gain_come_more_often():
+    levels = cluster_levels(layered(300), unit_graph(layered(300)), (4, 16), CPU)
+    chooser, random = LevelChooser(levels, first_round=16), np.random.default_rng(0)
+    assert all(levels[chooser.choose(False, random)].count <= 16 for _ in range(50))
+    for _ in range(40):
+        for level in range(len(levels)):
+            chooser.note(level, gained=level == 1)
+    drawn = [chooser.choose(True, random) for _ in range(200)]
+    assert drawn.count(1) > 100

@@ -1,0 +1,246 @@
+"""The network: each part does what the paper says, and linearly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from go_agents.common.units import unit_graph
+from go_agents.go.attention import SegmentedAttention
+from go_agents.go.config import NetworkConfig
+from go_agents.go.features import graph_inputs, no_state, state_of
+from go_agents.go.model import TASK_ORDER, GONetwork
+from go_agents.go.sage import PoolAggregator
+from go_agents.go.training import fresh_network
+
+import go_gym
+from go_gym import datasets
+
+CPU = torch.device("cpu")
+SMALL = NetworkConfig(width=16, heads=2, segment=8, type_buckets=32, type_width=8, score_width=8)
+
+
+def layered(ops: int = 40, devices: int = 3) -> go_gym.Problem:
+    """A random graph of small fan-in, in layers."""
+    random = np.random.default_rng(0)
+    uses = sorted(
+        {(int(random.integers(max(0, i - 6), i)), i) for i in range(1, ops) for _ in "ab"}
+    )
+    graph = go_gym.ComputationGraph.from_costs(
+        random.integers(1, 100, ops),
+        [(i, int(random.integers(1, 1000))) for i in range(ops)],
+        uses,
+        layers=[f"layer.{4 * i // ops}" for i in range(ops)],
+    )
+    return go_gym.Problem(graph, go_gym.Cluster.uniform(devices, 1e9))
+
+
+def encoded(problem, chains=False):
+    units = unit_graph(problem, chains=chains)
+    return units, graph_inputs(problem, units, SMALL.type_buckets, CPU)
+
+
+def later_state(problem, units, inputs, seed=0):
+    random = np.random.default_rng(seed)
+    choices = {
+        "placement": random.integers(0, problem.num_devices, units.count),
+        "priority": random.integers(0, SMALL.levels, units.count),
+        "fusion": random.integers(0, SMALL.levels, units.count),
+    }
+    return state_of(problem, units, inputs, choices)
+
+
+def scores_of(config, problem, decisions=("placement",), later=True):
+    units, inputs = encoded(problem)
+    state = later_state(problem, units, inputs) if later else no_state(inputs)
+    return fresh_network(config, 0, None)(inputs, state, decisions)
+
+
+def test_max_pool_equals_the_formula():
+    torch.manual_seed(0)
+    rows, aggregator = torch.randn(4, 6), PoolAggregator(6)
+    lists = [[1, 2], [], [0, 1, 3], [2]]
+    lengths = torch.tensor([len(each) for each in lists])
+    found = aggregator(rows, torch.tensor([u for each in lists for u in each]), lengths)
+    sent = torch.sigmoid(rows @ aggregator.transform.weight.T + aggregator.transform.bias)
+    for unit, neighbours in enumerate(lists):
+        expected = sent[neighbours].amax(dim=0) if neighbours else torch.zeros(6)
+        assert torch.allclose(found[unit], expected)
+
+
+def test_segmented_attention_equals_attention_written_out():
+    torch.manual_seed(0)
+    layer = SegmentedAttention(8, 2, segment=4)
+    rows = torch.randn(10, 8)
+    found = layer(rows)
+    query = layer.query(rows).view(10, 2, 4)
+    key, value = layer.key_value(rows).view(10, 2, 8).chunk(2, dim=2)
+    for row in range(10):
+        segment = row // 4
+        seen = slice(max(segment - 1, 0) * 4, min(segment * 4 + 4, 10))
+        mixed = [
+            torch.softmax(query[row, h] @ key[seen, h].T / 2, dim=0) @ value[seen, h]
+            for h in range(2)
+        ]
+        assert torch.allclose(found[row], layer.out(torch.cat(mixed)), atol=1e-5)
+
+
+@pytest.mark.parametrize("recurrence", [True, False])
+def test_the_gradient_stops_at_the_segment_border(recurrence):
+    torch.manual_seed(0)
+    layer = SegmentedAttention(8, 2, segment=4, recurrence=recurrence)
+    rows = torch.randn(12, 8, requires_grad=True)
+    (gradient,) = torch.autograd.grad(layer(rows)[4:8].sum(), rows)
+    assert (gradient[:4] == 0).all()
+    assert (gradient[4:8] != 0).any()
+    assert (gradient[8:] == 0).all()
+    moved = rows.detach().clone()
+    moved[:4] += 1  # values do pass the border where there is recurrence
+    assert torch.allclose(layer(moved)[4:8], layer(rows)[4:8]) != recurrence
+
+
+def test_rows_of_a_segment_have_no_position():
+    torch.manual_seed(0)
+    layer = SegmentedAttention(8, 2, segment=4)
+    rows, order = torch.randn(8, 8), torch.tensor([2, 0, 3, 1, 4, 5, 6, 7])
+    plain, mixed = layer(rows), layer(rows[order])
+    assert torch.allclose(mixed, plain[order], atol=1e-6)
+
+
+def test_a_mask_keeps_padding_out():
+    torch.manual_seed(0)
+    layer = SegmentedAttention(8, 2, segment=4)
+    rows = torch.randn(7, 8)
+    longer = torch.cat([rows, torch.randn(5, 8)])
+    assert torch.allclose(layer(longer)[:4], layer(rows)[:4], atol=1e-6)
+    assert torch.isfinite(layer(rows[:1])).all()
+
+
+PARTS = (
+    "graph_embedding",
+    "attention",
+    "recurrence",
+    "modulation",
+    "state",
+    "task_layers",
+    "device_affinity",
+)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_matters_and_can_be_left_out(part):
+    problem = layered()
+    whole, _ = scores_of(SMALL, problem)
+    network = fresh_network(SMALL, 0, None)
+    without = GONetwork(replace(SMALL, **{part: False}))
+    missing = set(network.state_dict()) - set(without.state_dict())
+    kept = {name: value for name, value in network.state_dict().items() if name not in missing}
+    without.load_state_dict(kept)
+    units, inputs = encoded(problem)
+    scores, value = without(inputs, later_state(problem, units, inputs), ("placement",))
+    assert scores["placement"].options.shape == (units.count, 3)
+    assert torch.isfinite(value)
+    assert not torch.allclose(scores["placement"].options, whole["placement"].options, atol=1e-4)
+
+
+@pytest.mark.parametrize("devices", range(2, 9))
+def test_one_network_serves_clusters_of_every_size(devices):
+    problem = layered(devices=devices)
+    scores, value = scores_of(SMALL, problem, TASK_ORDER)
+    assert scores["placement"].options.shape == (40, devices)
+    assert scores["priority"].options.shape == scores["fusion"].options.shape == (40, SMALL.levels)
+    assert all(each.change.shape == (40,) for each in scores.values())
+    assert value.shape == ()
+
+
+def test_devices_are_known_by_their_features_alone():
+    problem = layered()
+    units, inputs = encoded(problem)
+    state = later_state(problem, units, inputs)
+    network = fresh_network(SMALL, 0, None)
+    order = torch.tensor([2, 0, 1])
+    plain, _ = network(inputs, state, ("placement",))
+    permuted, _ = network(
+        replace(inputs, devices=inputs.devices[order]),
+        replace(
+            state,
+            placement=torch.argsort(order)[state.placement],
+            affinity=state.affinity[:, order],
+        ),
+        ("placement",),
+    )
+    assert torch.allclose(permuted["placement"].options, plain["placement"].options[:, order])
+
+
+def test_tasks_come_in_the_papers_order():
+    """What an earlier task layer gives does not depend on later tasks; its layer is shared."""
+    problem = layered()
+    alone, _ = scores_of(SMALL, problem, ("placement",))
+    joint, _ = scores_of(SMALL, problem, TASK_ORDER)
+    assert torch.allclose(alone["placement"].options, joint["placement"].options)
+    network = fresh_network(SMALL, 0, None)
+    for head in (*network.level_heads.values(), *network.change_heads.values()):
+        torch.nn.init.normal_(head.weight)  # they begin at zero
+    units, inputs = encoded(problem)
+    state = later_state(problem, units, inputs)
+    before, _ = network(inputs, state, TASK_ORDER)
+    with torch.no_grad():
+        network.task_layer.forward_part[2].weight.mul_(2)
+    after, _ = network(inputs, state, TASK_ORDER)
+    for name in TASK_ORDER:
+        assert not torch.allclose(after[name].options, before[name].options)
+        assert not torch.allclose(after[name].change, before[name].change)
+
+
+def test_half_precision_is_near():
+    problem = layered()
+    units, inputs = encoded(problem)
+    network = fresh_network(SMALL, 0, None)
+    state = later_state(problem, units, inputs)
+    exact, _ = network(inputs, state, ("placement",))
+    with torch.autocast("cpu", torch.bfloat16):
+        half, value = network(inputs, state, ("placement",))
+    assert half["placement"].options.dtype == value.dtype == torch.float32
+    difference = (half["placement"].options - exact["placement"].options).abs().max()
+    assert 0 < difference < 0.1
+
+
+def saved_bytes(ops: int) -> int:
+    """What a training pass over ``ops`` units keeps for its gradient."""
+    problem = layered(ops)
+    units, inputs = encoded(problem)
+    network, total = fresh_network(SMALL, 0, None), 0
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal total
+        total += tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        network(inputs, later_state(problem, units, inputs), ("placement",))
+    return total
+
+
+def test_memory_is_linear_in_units():
+    small, double, fourfold = saved_bytes(200), saved_bytes(400), saved_bytes(800)
+    assert fourfold - double == pytest.approx(2 * (double - small), rel=0.1)
+
+
+@pytest.mark.slow
+def test_gnmt_8_fits():
+    """All 46,699 units of 83,567 ops, forward and backward, in seconds and under 4 GB."""
+    import resource
+    import time
+
+    problem = go_gym.Problem(datasets.load("gnmt-8"), go_gym.load_cluster("p100x8"))
+    units = unit_graph(problem)
+    config = NetworkConfig()
+    inputs = graph_inputs(problem, units, config.type_buckets, CPU)
+    network = fresh_network(config, 0, None)
+    start = time.perf_counter()
+    scores, value = network(inputs, no_state(inputs), ("placement",))
+    forward = time.perf_counter() - start
+    (scores["placement"].options.square().mean() + value).backward()
+    assert scores["placement"].options.shape == (units.count, 8)
+    assert forward < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 * 2**20  # KiB

@@ -1,0 +1,114 @@
+"""Pre-training: it goes on after a stop, exports what it knows, and serves graphs never seen."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from go_agents.go.config import SearchConfig
+from go_agents.go.pretrained_agents import FineTunedGO, ZeroShotGO
+from go_agents.go.pretraining import SHIPPED, export, load_pretrained, pretrain, report
+from go_agents.go.training import Training
+
+import go_gym
+from go_gym import datasets
+from go_gym.agent import Budget, load_agent
+from go_gym.errors import AgentError
+from go_gym.problem import check_decision
+from tests.agents.go.test_agent import NETWORK, SEARCH
+from tests.agents.go.test_network import layered
+
+
+def family(problem: go_gym.Problem, name: str) -> go_gym.Problem:
+    graph = replace(problem.graph, name=f"{name}-graph", metadata={"family": name})
+    return go_gym.Problem(graph, problem.cluster)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretrained")
+    pair = [family(layered(30), "seen"), family(layered(40), "seen")]
+    training = Training(pair, 1000, 0, NETWORK, SEARCH)
+    training.run([Budget(problem, 1000) for problem in pair], updates=4)
+    export(training, "the command", 1.5, folder)
+    assert len(report(training).splitlines()) == 2
+    return folder
+
+
+def test_what_is_exported_says_where_it_comes_from(exported):
+    found = load_pretrained(exported)
+    assert found.families == ("seen",)
+    assert found.graphs == ("seen-graph",)
+    assert found.network == NETWORK
+    assert found.about["command"] == "the command"
+    assert found.about["updates"] == 4 and found.about["simulator_calls"] > 0
+
+
+def test_no_checkpoint_and_a_strange_one_are_refused(tmp_path, exported):
+    with pytest.raises(AgentError, match="no pre-trained GO there"):
+        load_pretrained(tmp_path)
+    state = json.loads((exported / "state.json").read_text())
+    del state["families"]
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    for tensors in exported.glob("*.safetensors"):
+        (tmp_path / tensors.name).write_bytes(tensors.read_bytes())
+    with pytest.raises(AgentError, match="families"):
+        load_pretrained(tmp_path)
+
+
+def test_zero_shot_changes_no_weight_and_needs_no_call(exported):
+    problem = family(layered(50), "unseen")
+    agent = ZeroShotGO(exported)
+    check_decision(problem, agent.solve(problem, Budget(problem, 0), seed=0))
+    budget = Budget(problem, 4000)
+    decision = agent.solve(problem, budget, seed=0)
+    assert 0 < budget.used <= ZeroShotGO.CALLS
+    assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
+    assert agent.training is not None
+    for name, value in agent.training.network.state_dict().items():
+        assert torch.equal(value, load_pretrained(exported).weights[name])
+
+
+def test_tracks_follow_the_training_families(exported):
+    agent = ZeroShotGO(exported)
+    for name, track in (("seen", "tuned"), ("unseen", "generalising")):
+        problem = family(layered(), name)
+        agent.solve(problem, Budget(problem, 0), seed=0)
+        assert agent.track == track
+
+
+def test_fine_tuning_takes_fewer_than_fifty_updates(exported):
+    problem = family(layered(), "unseen")
+    agent = FineTunedGO(exported, search=replace(SEARCH, samples=2, batch=2))
+    budget = Budget(problem, 4000)
+    agent.solve(problem, budget, seed=0)
+    assert agent.training is not None
+    assert 40 < agent.training.updates < 50
+    assert budget.used < 4000
+
+
+def test_pretraining_goes_on_where_it_stopped(tmp_path):
+    pair = [layered(30), layered(40)]
+    search = SearchConfig(samples=8, coarse=(4,), epochs=1, problems_per_update=1, rounds=2)
+    pretrain(pair, 12, 0, tmp_path / "whole", search)
+    saved, folder = json.loads((tmp_path / "whole" / "state.json").read_text()), tmp_path / "cut"
+    training = Training(pair, saved["calls"], 0, load_pretrained(SHIPPED).network, search)
+    training.run([Budget(problem, 1000) for problem in pair], 5, folder)
+    resumed = pretrain(pair, 12, 0, folder, search)
+    assert resumed.updates == saved["updates"] == 12
+    again = json.loads((folder / "state.json").read_text())
+    assert again["tensors_sha256"] == saved["tensors_sha256"]
+
+
+def test_the_shipped_checkpoint_is_small_and_serves_the_family_held_out():
+    size = sum(path.stat().st_size for path in SHIPPED.iterdir())
+    assert size < 20 * 2**20
+    agent = load_agent("go-zero-shot")
+    assert isinstance(agent, ZeroShotGO)
+    assert "transformer-xl" not in agent.pretrained.families
+    problem = go_gym.Problem(datasets.load("transformer-xl-2"), go_gym.load_cluster("p100x2"))
+    decision = agent.solve(problem, Budget(problem, 20), seed=0)
+    assert go_gym.simulate(problem, decision).valid
+    assert agent.track == "generalising"
+    assert len(np.unique(decision.placement)) == 2
