@@ -113,7 +113,7 @@ class HdpLearner(Learner):
         return self.config.noise * (2 * torch.rand(shape, generator=self.generator) - 1)
 
     def _learn(self, grouping: Tensor, placing: Tensor, reward: Tensor, valid: np.ndarray) -> None:
-        """Step along the policy gradient, equations 5 and 6.
+        """Step along the policy gradient of both networks (section 2).
 
         Args:
             grouping: () log-probability of the grouping.
