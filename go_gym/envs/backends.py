@@ -69,15 +69,6 @@ class Rerun:
         return self.result.trace.op_start
 
 
-class Delta(DeltaSimulator):
-    """A Mover that simulates what a move changes."""
-
-    def op_start(self) -> np.ndarray:
-        trace = simulate(self.problem, self.decision, trace=True).trace
-        assert trace is not None
-        return trace.op_start
-
-
 class Simulator:
     """The event-driven simulator: exact, and the same everywhere."""
 
@@ -91,11 +82,13 @@ class Simulator:
         return simulate_batch(problem, decisions)
 
     def follow(self, problem: Problem, decision: Decision) -> Mover:
-        return Delta(problem, decision)
+        return DeltaSimulator(problem, decision)
 
 
 class Budgeted:
     """The simulator through an agent's budget, which counts every call and keeps the best.
+
+    Not what rewards are measured against: the baseline is not the agent's decision.
 
     Raises BudgetError when a call is asked for that the budget does not hold, and GoGymError for
     another problem than the budget's.
@@ -119,6 +112,13 @@ class Budgeted:
         ours = self.budget.problem
         if problem.graph is not ours.graph or problem.cluster is not ours.cluster:
             raise GoGymError(f"a budget for {ours} was asked about {problem}")
+
+
+def run_baseline(backend: Backend, problem: Problem, decision: Decision) -> Result:
+    """What rewards are measured against, run by ``backend`` but on no agent's account."""
+    if isinstance(backend, Budgeted):
+        return simulate(problem, decision)
+    return backend.run(problem, decision)
 
 
 def _hardware() -> Backend:

@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 
 from go_gym.cluster import Cluster
-from go_gym.envs.backends import Backend, resolve_backend
+from go_gym.envs.backends import Backend, resolve_backend, run_baseline
 from go_gym.envs.episode import Episode, restored
 from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, static_part
@@ -127,7 +127,7 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
         """The baseline's step time on a problem, at least 1 ns."""
         if chosen not in self._baseline:
             problem = self.problems[chosen]
-            result = self.backend.run(problem, baseline(problem))
+            result = run_baseline(self.backend, problem, baseline(problem))
             self._baseline[chosen] = max(result.step_time_ns, 1)
         return self._baseline[chosen]
 

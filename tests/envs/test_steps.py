@@ -98,7 +98,8 @@ def test_each_step_is_a_whole_simulation_and_rewards_add_up(problem, data):
         observation, reward, done, _, info = env.step(device)
         total += reward
         decided = np.where(nodes.groups.of_op == current, device, decided)
-        expected = go_gym.simulate(env.problem, go_gym.Decision(decided))
+        expected = go_gym.simulate(env.problem, go_gym.Decision(decided), trace=True)
+        np.testing.assert_array_equal(env.episode.starts, expected.trace.op_start)
         assert info["step_time_ns"] == expected.step_time_ns
         assert info["valid"] == expected.valid
         assert observation["placement"][: nodes.count].tolist() == nodes.gathered(decided).tolist()

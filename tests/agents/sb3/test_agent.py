@@ -38,6 +38,14 @@ def test_within_the_budget_and_alike_for_a_seed(name):
     assert found[0] == found[1]
 
 
+def test_the_baseline_of_the_reward_is_not_the_agents_find():
+    """The expert cuts the chains here at no cost; what PPO reports is what it sampled itself."""
+    problem = two_chains()
+    budget = Budget(problem, 60)
+    SB3PPO(dataclasses.replace(PPO_PLACEMENT, **SMALL)).train([problem], budget, 0)
+    assert budget.used % 8 == 0 and budget.curve[0].calls <= 8
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("calls", [0, 1, 40])
 def test_tiny_budgets_still_give_a_decision(name, calls):
