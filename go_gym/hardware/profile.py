@@ -31,17 +31,26 @@ def profile_ops(
     steps: int,
     patience: float,
 ) -> list[np.ndarray]:
-    """What every op takes on each lane, alone there: (n,) int64 ns each.
+    """What every op takes on each lane: (n,) int64 ns each.
 
-    The median of each op over ``steps`` steps of the whole program, scaled so that they add up to
-    the median step without a clock between the ops.
+    The mean of what it takes alone on the machine and while all other lanes run the program as
+    well (our choice: a device is mostly, not always, in company; cores share cache, memory and
+    the interpreter's lock). Each is the median of ``steps`` steps, scaled so that the ops add up
+    to the median step without a clock between them.
     """
+    alone = [
+        _in_threads([lambda lane=lane: _op_times(program, lane, inputs, steps)])[0]
+        for lane in lanes
+    ]
+    company = _in_threads(
+        [lambda lane=lane: _op_times(program, lane, inputs, steps) for lane in lanes]
+    )
     found = []
-    for lane in lanes:
+    for lane, own, shared in zip(lanes, alone, company, strict=True):
         whole = _alone(program, lane, inputs, steps, patience)
-        times = _in_thread(lambda lane=lane: _op_times(program, lane, inputs, steps))
-        parts = np.median(times, axis=0)
-        found.append(np.rint(parts * (whole / max(1.0, parts.sum()))).astype(np.int64))
+        parts = np.median(own, axis=0)
+        scale = whole / max(1.0, parts.sum())
+        found.append(np.rint((parts + np.median(shared, axis=0)) / 2 * scale).astype(np.int64))
     return found
 
 
@@ -199,7 +208,7 @@ def profile_rates(lane: Lane) -> dict[str, float]:
                 "launch_overhead_ns": 1e9 * _seconds(lambda: small + 1, lane),
             }
 
-    return _in_thread(measure)
+    return _in_threads([measure])[0]
 
 
 def _seconds(call: Callable[[], Any], lane: Lane) -> float:
@@ -213,20 +222,23 @@ def _seconds(call: Callable[[], Any], lane: Lane) -> float:
     return float(np.median(best))
 
 
-def _in_thread(work: Callable[[], Any]) -> Any:
-    """What ``work`` gives in a thread of its own, since a lane pins the thread that enters it."""
-    found: list[Any] = []
+def _in_threads(work: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each of ``work`` gives, all at once, each in a thread of its own: a lane pins the
+    thread that enters it."""
+    found: list[Any] = [None] * len(work)
     failed: list[Exception] = []
 
-    def run() -> None:
+    def run(number: int) -> None:
         try:
-            found.append(work())
+            found[number] = work[number]()
         except Exception as error:
             failed.append(error)
 
-    thread = Thread(target=run)
-    thread.start()
-    thread.join()
+    threads = [Thread(target=run, args=(number,)) for number in range(len(work))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     if failed:
         raise HardwareError(f"profiling failed: {failed[0]}") from failed[0]
-    return found[0]
+    return found
