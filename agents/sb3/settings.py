@@ -20,8 +20,8 @@ class Settings:
     Attributes:
         algorithm: one of ``ALGORITHMS``.
         env: an id: placement all at once, or a node a step (the one that suits DQN).
-        groups: at most how many groups of ops are decided about; None for ops. Few decisions
-            learn fast, since all share one reward.
+        groups: at most how many groups of ops are decided about; None for ops. Fewer are learned
+            faster, since all share one reward.
         num_envs: episodes side by side, simulated in one call a step.
         width, layers: of the graph network.
         options: arguments of the algorithm's class. PPO's default here: a rollout holds an
@@ -43,9 +43,16 @@ class Settings:
 
 PPO_PLACEMENT = Settings(
     "ppo",
-    options={"n_steps": 16, "n_epochs": 8, "learning_rate": 3e-3, "gamma": 1.0},
+    groups=32,
+    options={
+        "n_steps": 4,
+        "n_epochs": 4,
+        "learning_rate": 1e-3,
+        "ent_coef": 1e-3,
+        "gamma": 1.0,
+    },
 )
-"""One-shot episodes: a rollout of 256 decisions, all in one batch."""
+"""One-shot episodes: a rollout of 64 decisions, all in one batch."""
 A2C_PLACEMENT = Settings(
     "a2c",
     options={"n_steps": 4, "learning_rate": 2e-3, "gamma": 1.0, "use_rms_prop": False},
