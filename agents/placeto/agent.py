@@ -23,9 +23,6 @@ class Placeto(LearningAgent):
     - **Edges**: such groups hold forward and backward ops and nearly all wait for each other.
       They are visited in the topological order of their first costly ops, and edges back to a
       group visited earlier are left out of message passing and of the three sets.
-    - **Sums**: messages are summed over neighbours as published, then divided by the graph's
-      mean number of neighbours; sets are pooled by their means. Plain sums grow by orders of
-      magnitude over eight rounds on groups with many neighbours.
     - **Start** of every episode: all on the fastest device that holds the graph. Every episode
       simulates it once more.
     - **Reward**: step times in units of all work on one device, memory over the limits in GB.

@@ -26,14 +26,14 @@ class MessagePassing(nn.Module):
         self.rounds = rounds
 
     def forward(self, x: Tensor, neighbours: Tensor) -> Tensor:
-        """(B, G, width) embeddings; ``neighbours`` (G, G) weighs u's message to v at [v, u]."""
+        """(B, G, width) embeddings; ``neighbours`` (G, G) is 1 at [v, u] where v hears u."""
         for _ in range(self.rounds):
             x = x + self.receive(neighbours @ self.message(x))
         return x
 
 
 class Pool(nn.Module):
-    """Summary of a set of groups: g(mean of f(members)); an empty set's mean is zero."""
+    """Summary of a set of groups: g(Σ f(members)); an empty set's sum is zero."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -42,8 +42,7 @@ class Pool(nn.Module):
 
     def forward(self, x: Tensor, members: Tensor) -> Tensor:
         """(B, width): ``x`` (B, G, inputs) pooled over ``members`` (B, G) float, 1 for members."""
-        weight = members / members.sum(1, keepdim=True).clamp_min(1)
-        pooled = weight.unsqueeze(1) @ self.member(x)
+        pooled = members.unsqueeze(1) @ self.member(x)
         summary: Tensor = self.summary(pooled.squeeze(1))
         return summary
 
@@ -70,12 +69,11 @@ class PlacetoPolicy(nn.Module):
         self.pools = nn.ModuleList(Pool(2 * width, width) for _ in range(3))
         self.head = perceptron(2 * width + 3 * width, devices, 2 * width)
         parents = torch.from_numpy(graph.parents)
-        degree = (parents.sum() / len(parents)).clamp_min(1.0)
         masks = (graph.ancestors, graph.descendants, graph.parallel)
         sets = torch.stack([torch.from_numpy(mask).float() for mask in masks])
         # known from the graph: not part of the weights
-        self.register_buffer("parents", parents / degree, persistent=False)
-        self.register_buffer("consumers", (parents.T / degree).contiguous(), persistent=False)
+        self.register_buffer("parents", parents, persistent=False)
+        self.register_buffer("consumers", parents.T.contiguous(), persistent=False)
         self.register_buffer("sets", sets, persistent=False)
 
     def forward(self, features: Tensor, current: Tensor) -> Tensor:

@@ -34,13 +34,13 @@ def test_messages_equal_plain_sums():
 
 
 @torch.no_grad()
-def test_pools_equal_plain_means_and_know_the_empty_set():
+def test_pools_equal_plain_sums_and_know_the_empty_set():
     pool = Pool(WIDTH, WIDTH)
     x = torch.randn(2, GROUPS, WIDTH)
     members = torch.tensor([[0, 1, 0, 1, 1, 0], [0] * 6], dtype=torch.float32)
     found = pool(x, members)
-    mean = sum(pool.member(x[0, u]) for u in (1, 3, 4)) / 3
-    assert torch.allclose(found[0], pool.summary(mean), atol=1e-6)
+    total = sum(pool.member(x[0, u]) for u in (1, 3, 4))
+    assert torch.allclose(found[0], pool.summary(total), atol=1e-6)
     assert torch.allclose(found[1], pool.summary(torch.zeros(WIDTH)), atol=1e-6)
 
 
@@ -50,15 +50,13 @@ def test_the_policy_pools_the_current_groups_sets():
     policy = PlacetoPolicy(graph, 3, WIDTH, rounds=2)
     states = torch.rand(graph.groups.count, graph.groups.count, len(FIXED_COLUMNS) + 3)
     logits = policy(states, torch.arange(graph.groups.count))
-    degree = max(graph.parents.sum() / graph.groups.count, 1.0)
     for v in range(graph.groups.count):
         x = policy.embed(states[v : v + 1])
-        parents = torch.from_numpy(graph.parents / degree)
+        parents = torch.from_numpy(graph.parents)
         x = torch.cat([policy.down(x, parents), policy.up(x, parents.T)], dim=-1)[0]
         parts = [x[v]]
         sets = (graph.ancestors, graph.descendants, graph.parallel)
         for pool, members in zip(policy.pools, sets, strict=True):
             chosen = [pool.member(x[u]) for u in np.flatnonzero(members[v]).tolist()]
-            mean = sum(chosen) / len(chosen) if chosen else torch.zeros(WIDTH)
-            parts.append(pool.summary(mean))
+            parts.append(pool.summary(sum(chosen, torch.zeros(WIDTH))))
         assert torch.allclose(logits[v], policy.head(torch.cat(parts)), atol=1e-5)
