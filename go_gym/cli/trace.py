@@ -19,11 +19,17 @@ def trace(
     decision: Annotated[
         Path | None, typer.Option("--decision", "-d", help="Or take a decision file.")
     ] = None,
+    task: Annotated[
+        str, typer.Option(help="With --agent: placement, scheduling, fusion or joint.")
+    ] = "placement",
     priorities: Annotated[str, typer.Option(help="With --agent: fifo or critical-path.")] = "fifo",
     budget: Annotated[int, typer.Option(min=0, help="With --agent: simulator calls.")] = 4000,
-    out: Annotated[Path, typer.Option(help="Folder of the two files.")] = Path("runs/trace"),
+    out: Annotated[Path, typer.Option(help="Folder of the three files.")] = Path("runs/trace"),
 ) -> None:
-    """Write the Gantt chart (PNG) and the Perfetto trace (JSON) of a decision.
+    """Draw a decision: Gantt chart and placement map (PNG), Perfetto trace (JSON).
+
+    The trace has ops (fused kernels with their parts), transfers and memory. A decision file says
+    itself which task it decides.
 
     Example: go-gym trace -g rnnlm-2 -c p100x2 -a human-expert
     """
@@ -31,23 +37,29 @@ def trace(
     from go_gym.decisions import load_decision
     from go_gym.envs.problems import resolve_problems
     from go_gym.leaderboard.facts import prioritised
+    from go_gym.problem import PLACED_TASKS
     from go_gym.runs.runner import Job, solve
 
     with one_line_errors():
         if (agent is None) == (decision is None):
             raise GoGymError("trace: give either --agent or --decision")
-        problem = resolve_problems(graph, cluster)[0]
         if decision is not None:
             chosen, header = load_decision(decision)
+            task = header["task"]
+            given = chosen.placement if task in PLACED_TASKS else None
+            problem = resolve_problems(graph, cluster, task, given)[0]
             if header["graph_hash"] != problem.graph.content_hash:
                 raise GoGymError(f"{decision}: decided about another graph than {graph}")
             label = decision.stem
         else:
             assert agent is not None
+            problem = resolve_problems(graph, cluster, task)[0]
             chosen, _, _ = solve(load_agent(agent), Job(problem, agent, 0), budget)
             if chosen.priority is None:
                 chosen = prioritised(problem, chosen, priorities)
-            label = f"{agent}-{priorities}"
+                label = f"{agent}-{priorities}"
+            else:
+                label = agent
         write_pictures(
             problem, chosen, out / f"{problem.graph.name}-{problem.cluster.name}-{label}"
         )
@@ -56,11 +68,15 @@ def trace(
 def write_pictures(problem, decision, stem: Path) -> None:
     from go_gym.render.gantt import save_gantt
     from go_gym.render.perfetto import save_chrome_trace
+    from go_gym.render.placement_map import save_placement_map
     from go_gym.simulator import simulate
 
     result = simulate(problem, decision, trace=True)
-    picture, events = Path(f"{stem}.png"), Path(f"{stem}.trace.json")
+    picture, layers = Path(f"{stem}.png"), Path(f"{stem}.map.png")
+    events = Path(f"{stem}.trace.json")
     save_gantt(picture, problem, decision, result)
+    save_placement_map(layers, problem, decision)
     save_chrome_trace(events, problem, decision, result)
     console.print(f"Gantt chart:    {picture}", highlight=False, soft_wrap=True)
+    console.print(f"Placement map:  {layers}", highlight=False, soft_wrap=True)
     console.print(f"Perfetto trace: {events}  (open in ui.perfetto.dev)", soft_wrap=True)

@@ -12,10 +12,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from go_gym.errors import GoGymError
 from go_gym.files import atomic_write
 from go_gym.graph.model import PHASES
 from go_gym.problem import Decision, Problem
+from go_gym.render.kernels import shown
 from go_gym.simulator import Result
 
 COLOURS = {
@@ -36,14 +36,14 @@ NAME_WIDTH = 0.0085
 
 
 def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
-    """The chart of a result that was simulated with ``trace=True``.
+    """The chart of a result that was simulated with ``trace=True``; kernels where ops are fused.
 
     A row a device: above what it computes, coloured by phase, below what it sends. Rows of more
     than ``MAX_BARS`` bars show in each of ``BINS`` stretches the mean colour, white for idle.
     Raises GoGymError if the result has no trace.
     """
-    if result.trace is None:
-        raise GoGymError("a Gantt chart needs simulate(…, trace=True)")
+    heading = _heading(problem, decision)
+    problem, decision, trace, _ = shown(problem, decision, result)
     busy = result.busy_ns / max(result.step_time_ns, 1)
     figure, axes = _frame(problem, [f"\n{share:.0%} busy" for share in busy])
     end = max(result.step_time_ns, 1) / 1e6
@@ -51,7 +51,6 @@ def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
     axes.set_xlabel("time (ms)")
     axes.grid(axis="x", alpha=0.3)
     placement = np.asarray(decision.placement)
-    trace = result.trace
     timed = trace.op_finish > trace.op_start
     edged = int(timed.sum()) + len(trace.transfer_start) <= EDGED
     for device in range(problem.num_devices):
@@ -66,10 +65,10 @@ def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
         colours = np.full(len(sent), NAMES.index("transfer"))
         _draw(axes, *spans, colours, device + 0.14, 0.2, end, False)
     verdict = "" if result.valid else f" — invalid: {result.reason}"
-    title = f"{_heading(problem)}: {result.step_time_ns / 1e6:,.3f} ms{verdict}"
+    title = f"{heading}: {result.step_time_ns / 1e6:,.3f} ms{verdict}"
     axes.set_title("\n".join(textwrap.wrap(title, 130)), loc="left")
-    shown = [name for code, name in enumerate(PHASES) if (problem.graph.phase[timed] == code).any()]
-    labels = {name: name for name in shown} | {"transfer": "outgoing transfers"}
+    there = [name for code, name in enumerate(PHASES) if (problem.graph.phase[timed] == code).any()]
+    labels = {name: name for name in there} | {"transfer": "outgoing transfers"}
     handles = [Patch(color=COLOURS[name], label=label) for name, label in labels.items()]
     figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False)
     return figure
@@ -83,8 +82,9 @@ def empty_gantt(problem: Problem) -> Figure:
     return figure
 
 
-def _heading(problem: Problem) -> str:
-    return f"{problem.graph.name} ({problem.num_ops:,} ops) on {problem.cluster.name}"
+def _heading(problem: Problem, decision: Decision | None = None) -> str:
+    fused = ", fused" if decision is not None and decision.fusion is not None else ""
+    return f"{problem.graph.name} ({problem.num_ops:,} ops{fused}) on {problem.cluster.name}"
 
 
 def _frame(problem: Problem, notes: list[str]) -> tuple[Figure, Axes]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from go_gym.errors import GoGymError
 from go_gym.files import atomic_write
 from go_gym.graph.model import PHASES, Alias
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import Result
+from go_gym.render.kernels import shown
+from go_gym.simulator import Result, Trace
 
 COMPUTE, SEND, RECEIVE = 0, 1, 2
 """Thread numbers of a device's tracks. Where its transfers overlap (contention models other than
@@ -27,11 +27,12 @@ def chrome_trace(problem: Problem, decision: Decision, result: Result) -> dict[s
 
     A process a device; tracks for its ops, the transfers that it sends and those that it
     receives (several where transfers overlap), and a counter of the bytes that it holds. Zero-cost
-    ops are left out. Raises GoGymError if the result has no trace.
+    ops are left out. Where ops are fused a span is a kernel, named by its last op, with the names
+    and types of its parts. Raises GoGymError if the result has no trace.
     """
-    if result.trace is None:
-        raise GoGymError("a trace needs simulate(…, trace=True)")
-    graph, cluster, trace = problem.graph, problem.cluster, result.trace
+    original = problem.graph
+    problem, decision, trace, plan = shown(problem, decision, result)
+    graph, cluster = problem.graph, problem.cluster
     placement = np.asarray(decision.placement).tolist()
     events: list[dict[str, Any]] = []
     for number, device in enumerate(cluster.devices):
@@ -48,19 +49,25 @@ def chrome_trace(problem: Problem, decision: Decision, result: Result) -> dict[s
                 "layer": graph.layers[layers[op]] if layers[op] >= 0 else "",
                 "flops": flops[op],
             }
+            name = graph.op_names[op]
+            if plan is not None:
+                parts = plan.parts[plan.part_ptr[op] : plan.part_ptr[op + 1]].tolist()
+                details["parts"] = [
+                    f"{original.op_names[part]} ({original.op_types[original.op_type[part]]})"
+                    for part in parts
+                ]
+                name += f" +{len(parts) - 1}" if len(parts) > 1 else ""
             category = PHASES[phases[op]]
-            events.append(
-                _span(graph.op_names[op], category, placement[op], COMPUTE, start, finish, details)
-            )
-    events += _transfer_spans(problem, result)
-    events += memory_counters(problem, decision, result)
+            events.append(_span(name, category, placement[op], COMPUTE, start, finish, details))
+    events += _transfer_spans(problem, trace)
+    events += _counters(problem, decision, trace)
     return {"displayTimeUnit": "ms", "traceEvents": events}
 
 
-def _transfer_spans(problem: Problem, result: Result) -> list[dict[str, Any]]:
+def _transfer_spans(problem: Problem, trace: Trace) -> list[dict[str, Any]]:
     """Each transfer on a track of its source and on one of its destination."""
     graph = problem.graph
-    moves = _transfers(result)
+    moves = _transfers(trace)
     producers, sizes = graph.tensor_producer.tolist(), graph.tensor_bytes.tolist()
     events: list[dict[str, Any]] = []
     for kind, label, arrow, owner in ((SEND, "send", "→", 1), (RECEIVE, "receive", "←", 2)):
@@ -108,8 +115,12 @@ def memory_counters(problem: Problem, decision: Decision, result: Result) -> lis
     consumer or transfer there, a copy from its transfer's start to the finish of its last consumer
     there; views count nothing.
     """
-    graph, trace = problem.graph, result.trace
-    assert trace is not None
+    shown_problem, shown_decision, trace, _ = shown(problem, decision, result)
+    return _counters(shown_problem, shown_decision, trace)
+
+
+def _counters(problem: Problem, decision: Decision, trace: Trace) -> list[dict[str, Any]]:
+    graph = problem.graph
     placement = np.asarray(decision.placement).tolist()
     producer, sizes = graph.tensor_producer.tolist(), graph.tensor_bytes.tolist()
     op_start, op_finish = trace.op_start.tolist(), trace.op_finish.tolist()
@@ -124,7 +135,7 @@ def memory_counters(problem: Problem, decision: Decision, result: Result) -> lis
         home = (tensor, placement[producer[tensor]])
         begins[home] = op_start[producer[tensor]]
         held_until.setdefault(home, op_finish[producer[tensor]])
-    for tensor, source, destination, start, finish in _transfers(result):
+    for tensor, source, destination, start, finish in _transfers(trace):
         begins[tensor, destination] = start
         held_until[tensor, source] = max(held_until[tensor, source], finish)
     alias = graph.tensor_alias.tolist()
@@ -158,9 +169,7 @@ def save_chrome_trace(
     atomic_write(path, json.dumps(chrome_trace(problem, decision, result)))
 
 
-def _transfers(result: Result) -> list[tuple[int, int, int, int, int]]:
-    trace = result.trace
-    assert trace is not None
+def _transfers(trace: Trace) -> list[tuple[int, int, int, int, int]]:
     columns = (
         trace.transfer_tensor,
         trace.transfer_source,

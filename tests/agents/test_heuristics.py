@@ -8,7 +8,7 @@ from go_agents.heuristics.baechi import m_topo_placement
 from hypothesis import given, settings
 
 import go_gym
-from go_gym.agent import Budget, agent_entry_points, load_agent
+from go_gym.agent import Budget, agent_entry_points, load_agent, tasks_of
 from go_gym.partition import metis_placement
 from go_gym.problem import check_decision
 from tests.strategies import problems
@@ -16,7 +16,7 @@ from tests.strategies import problems
 NAMES = [
     name
     for name, entry in agent_entry_points().items()
-    if entry.value.startswith("go_agents.heuristics.")
+    if entry.value.startswith("go_agents.heuristics.") and "placement" in tasks_of(load_agent(name))
 ]
 
 

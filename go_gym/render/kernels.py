@@ -1,0 +1,44 @@
+"""A decision with fusion as pictures show it: kernels in place of ops."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from go_gym.errors import GoGymError
+from go_gym.fusion.fused import fuse
+from go_gym.fusion.plan import Plan
+from go_gym.problem import Decision, Problem
+from go_gym.simulator import Result, Trace
+
+
+class Shown(NamedTuple):
+    """What runs: the ops themselves, or their kernels; ``plan`` says which ops each computes."""
+
+    problem: Problem
+    decision: Decision
+    trace: Trace
+    plan: Plan | None
+
+
+def shown(problem: Problem, decision: Decision, result: Result) -> Shown:
+    """What runs under a ``decision`` whose ``result`` was simulated with ``trace=True``.
+
+    Raises GoGymError if the result has no trace.
+    """
+    trace = result.trace
+    if trace is None:
+        raise GoGymError("a picture of a step needs simulate(…, trace=True)")
+    if decision.fusion is None:
+        return Shown(problem, decision, trace, None)
+    fused = fuse(problem, decision)
+    roots = fused.plan.roots
+    kernels = Trace(
+        op_start=trace.op_start[roots],
+        op_finish=trace.op_finish[roots],
+        transfer_tensor=np.searchsorted(fused.tensor_of, trace.transfer_tensor),
+        transfer_source=trace.transfer_source,
+        transfer_destination=trace.transfer_destination,
+        transfer_start=trace.transfer_start,
+        transfer_finish=trace.transfer_finish,
+    )
+    return Shown(fused.problem, fused.decision, kernels, fused.plan)
