@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, console, one_line_errors, print_table
+from go_gym.cli.shared import app, bar, console, one_line_errors, print_table
 
 Maker = Annotated[
     str | None,
@@ -113,3 +113,66 @@ def calibrate(
     print_table("", ("device kind", "all ops, one after another"), rows)
     for path in (graph_path, cluster_path):
         console.print(f"Written: {path}", highlight=False, soft_wrap=True)
+
+
+report = typer.Typer(no_args_is_help=True, help="Reports that are measured on this machine.")
+app.add_typer(report, name="report")
+
+
+@report.command("sim-vs-real")
+def sim_vs_real(
+    cluster: Annotated[
+        str, typer.Option("--cluster", "-c", help="Preset or .toml path: devices of this machine.")
+    ] = "cpu2",
+    model: Annotated[
+        list[str] | None, typer.Option(help="Which models; repeat for several; default all.")
+    ] = None,
+    placement: Annotated[
+        list[str] | None, typer.Option(help="Agents or layers:SEED; repeat; default ten.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps that count, of each.")] = 10,
+    urgent: Urgent = False,
+    work: Annotated[
+        Path, typer.Option(help="Folder of calibrations and rows; a stopped run goes on there.")
+    ] = Path("runs/sim-vs-real"),
+    out: Annotated[
+        Path | None, typer.Option(help="Path without ending; default docs/reports/DATE-CLUSTER.")
+    ] = None,
+) -> None:
+    """Compare simulated with measured step times over many placements of real models.
+
+    Writes a page (Markdown), a scatter plot (PNG) and the table (CSV).
+
+    Example: go-gym report sim-vs-real --model rnnlm --work runs/rnnlm
+    """
+    from datetime import date
+
+    from go_gym.cluster import load_cluster
+    from go_gym.errors import HardwareError
+    from go_gym.hardware.comparison import MODELS, PLACEMENTS, compare
+    from go_gym.hardware.machine import describe
+    from go_gym.hardware.places import places
+    from go_gym.hardware.report import write_report
+
+    with one_line_errors():
+        loaded = load_cluster(cluster)
+        names, chosen = model or list(MODELS), placement or list(PLACEMENTS)
+        unknown = [name for name in names if name not in MODELS]
+        if unknown:
+            raise HardwareError(f"no model {unknown[0]!r}: expected one of {', '.join(MODELS)}")
+        found = {name: MODELS[name] for name in names}
+        with bar(len(found) * len(chosen)) as progress:
+            rows = compare(
+                found,
+                chosen,
+                loaded,
+                work,
+                steps,
+                urgent,
+                lambda what, done: progress.update(
+                    progress.task_ids[0], completed=done, description=what[:42]
+                ),
+            )
+        stem = out or Path("docs/reports") / f"{date.today().isoformat()}-{loaded.name}"
+        write_report(rows, describe(places(loaded)), stem)
+    console.print(f"Written: {stem}.md, .png and .csv", highlight=False, soft_wrap=True)

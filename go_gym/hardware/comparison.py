@@ -87,7 +87,7 @@ def compare(
     folder: Path,
     steps: int = 10,
     urgent: bool = False,
-    progress: Callable[[str], None] = lambda what: None,
+    progress: Callable[[str, int], None] = lambda what, done: None,
 ) -> list[Row]:
     """Calibrate each model, then simulate and measure each placement of it.
 
@@ -99,7 +99,7 @@ def compare(
             already are not measured again.
         steps: measured steps of each that count.
         urgent: see ``Session``.
-        progress: called before each placement.
+        progress: called before each placement with its name and the number of rows done.
 
     Raises:
         HardwareError: if a measurement fails; the rows before it are kept.
@@ -110,11 +110,11 @@ def compare(
         left = [p for p in chosen if (name, p) not in {(row.model, row.placement) for row in rows}]
         if not left:
             continue
-        progress(f"{name}: capture")
+        progress(f"{name}: calibrate", len(rows))
         with Session(_graph(name, family, settings), urgent=urgent) as session:
-            problem = _calibrated(session, cluster, folder / name, progress)
+            problem = _calibrated(session, cluster, folder / name)
             for placement in left:
-                progress(f"{name}: {placement}")
+                progress(f"{name}: {placement}", len(rows))
                 decision = decide(problem, placement)
                 simulated = simulate(problem, decision)
                 found = session.measure(problem, decision, steps)
@@ -133,7 +133,8 @@ def compare(
                     )
                 )
                 write_rows(path, rows)
-    return rows
+    wanted = {(name, placement) for name in models for placement in chosen}
+    return [row for row in rows if (row.model, row.placement) in wanted]
 
 
 def decide(problem: Problem, placement: str) -> Decision:
@@ -161,13 +162,10 @@ def _graph(name: str, family: str, settings: dict[str, Any]) -> ComputationGraph
     return variant(family, settings).capture(name)
 
 
-def _calibrated(
-    session: Session, cluster: Cluster, stem: Path, progress: Callable[[str], None]
-) -> Problem:
+def _calibrated(session: Session, cluster: Cluster, stem: Path) -> Problem:
     """The problem with measured durations, from its files if they are there."""
     graph_path, cluster_path = stem.with_suffix(".npz"), stem.with_suffix(".toml")
     if not (graph_path.exists() and cluster_path.exists()):
-        progress(f"{stem.name}: calibrate")
         found = calibrate(session, cluster)
         write_cluster(found.cluster, cluster_path)
         found.graph.save(graph_path)
