@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from go_gym.cli.shared import app, console, one_line_errors, print_table
@@ -97,21 +98,26 @@ def clusters(
 
 @app.command()
 def agents() -> None:
-    """List the installed agents, ours and those of other packages.
+    """List the installed agents, ours and those of other packages, and the tasks they decide.
 
     Example: go-gym agents
     """
-    from go_gym.agent import agent_entry_points, load_agent
+    from go_gym.agent import agent_entry_points, load_agent, tasks_of
+    from go_gym.errors import AgentError
 
-    with one_line_errors():
-        rows = []
-        for name, entry in agent_entry_points().items():
+    rows = []
+    for name, entry in agent_entry_points().items():
+        package = entry.dist.name if entry.dist else ""
+        try:
             agent = load_agent(name)
+        except AgentError as error:  # one that needs what is not installed hides no other
+            rows.append((name, "-", "-", package, f"not to be loaded here: {error.__cause__}"))
+        else:
             summary = (type(agent).__doc__ or "").strip().split("\n")[0]
-            rows.append((name, agent.version, entry.dist.name if entry.dist else "", summary))
+            rows.append((name, agent.version, ", ".join(tasks_of(agent)), package, summary))
     table = Table()
-    for heading in ("agent", "version", "package", "what it does"):
-        table.add_column(heading, no_wrap=heading != "what it does")
+    for heading in ("agent", "version", "tasks", "package", "what it does"):
+        table.add_column(heading, no_wrap=heading in ("agent", "version"))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     (console if console.is_terminal else Console(width=160)).print(table)
