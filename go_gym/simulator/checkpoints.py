@@ -54,7 +54,7 @@ class Checkpoints(NamedTuple):
     scalars: np.ndarray  # (k, SCALARS) int64
     before: np.ndarray  # (k, d) int64, peak up to each,
     after: np.ndarray  # (k, d) int64, and from each on
-    stretch: np.ndarray  # (k + 1, 4) int64, where each begins in the following
+    stretch: np.ndarray  # (k + 1, 4) uint64, where each begins in the following
     ready: np.ndarray  # QUEUED, by device
     slot: np.ndarray  # SLOT
     use: np.ndarray  # KEPT_USE
@@ -72,7 +72,7 @@ def make_checkpoints(tables: Tables, work: Work, count: int, capacity: int) -> C
         scalars=np.empty((count, SCALARS), dtype=np.int64),
         before=np.empty((count, d), dtype=np.int64),
         after=np.empty((count, d), dtype=np.int64),
-        stretch=np.zeros((count + 1, 4), dtype=np.int64),
+        stretch=np.zeros((count + 1, 4), dtype=np.uint64),
         ready=np.empty(capacity, dtype=QUEUED),
         slot=np.empty(capacity, dtype=SLOT),
         use=np.empty(capacity, dtype=KEPT_USE),
@@ -121,12 +121,12 @@ def _record(tables, work, contention, placement, level, points, first, step, bus
     if first == 0:
         begin(tables, work, placement, level)
     else:
-        _load(tables, work, points, first - 1, placement)
+        _load(tables, work, points, U(first - 1), placement)
         for i in range(len(devices)):
             devices[U(i)].peak = devices[U(i)].memory
     for k in range(first, count):
         advance(tables, work, contention, level, (k + 1) * len(placement) // (count + 1))
-        if not _save(work, points, k):
+        if not _save(work, points, U(k)):
             return False
         for i in range(len(devices)):
             dev = devices[U(i)]
@@ -175,7 +175,7 @@ def _attempt(
     while start + 1 < count and points.scalars[U(start + 1), NOW] < change:
         start += 1
     if start >= 0:
-        _load(tables, work, points, start, placement)
+        _load(tables, work, points, U(start), placement)
         for i in range(len(devices)):
             devices[U(i)].peak = points.before[U(start), U(i)]
             if devices[U(i)].peak > devices[U(i)].room:
@@ -189,7 +189,7 @@ def _attempt(
         advance(tables, work, contention, level, points.scalars[U(k), DONE])
         if scalars[EVENTS] == 0:
             break
-        if not _same(tables, work, points, k, ops, mark):
+        if not _same(tables, work, points, U(k), ops, mark):
             continue
         fits = scalars[OOM_TIME] >= 0
         if not fits:
@@ -198,7 +198,7 @@ def _attempt(
                 fits = fits and points.after[U(k), U(i)] <= devices[U(i)].room
         if not fits:
             break
-        late = work.events[U(1)].time - points.events[U(points.stretch[U(k), U(3)])].time
+        late = work.events[U(1)].time - points.events[points.stretch[U(k), U(3)]].time
         step[0] = old_step[U(0)] + late
         for i in range(len(devices)):
             dev = devices[U(i)]
@@ -217,50 +217,51 @@ def _attempt(
 def _save(work, points, k):
     """Keep the state as checkpoint ``k``; False if it does not fit."""
     devices, slots, scalars = work.device, work.slot, work.scalars
-    for i in range(len(work.op)):
-        points.missing[U(k), U(i)] = work.op[U(i)].missing
-    for i in range(len(work.tensor)):
-        home = points.home[U(k), U(i)]
-        home.device = work.tensor[U(i)].device
-        home.holders = work.tensor[U(i)].holders
-    for i in range(SCALARS):
-        points.scalars[U(k), U(i)] = scalars[U(i)]
-    for i in range(len(work.port)):
-        points.port[U(k), U(i)] = work.port[U(i)]
-    ready, slot, use, event = points.stretch[U(k)]
-    for i in range(len(devices)):
-        dev = devices[U(i)]
-        points.device[U(k), U(i)] = dev
-        if ready + dev.tail - dev.head > len(points.ready):
+    for i in range(U(len(work.op))):
+        points.missing[k, i] = work.op[i].missing
+    for i in range(U(len(work.tensor))):
+        home = points.home[k, i]
+        home.device = work.tensor[i].device
+        home.holders = work.tensor[i].holders
+    for i in range(U(SCALARS)):
+        points.scalars[k, i] = scalars[i]
+    for i in range(U(len(work.port))):
+        points.port[k, i] = work.port[i]
+    ready, slot, use, event = points.stretch[k]
+    for i in range(U(len(devices))):
+        dev = devices[i]
+        points.device[k, i] = dev
+        if ready + dev.tail - dev.head > U(len(points.ready)):
             return False
         for j in range(dev.head, dev.tail):
             if len(work.heap) > 0:
-                points.ready[U(ready)] = work.heap[U(j)]
+                points.ready[ready] = work.heap[j]
             else:
-                points.ready[U(ready)].op = work.queue[U(j)]
-            ready += 1
-    if slot + scalars[SLOTS] > len(points.slot) or event + scalars[EVENTS] > len(points.events):
+                points.ready[ready].op = work.queue[j]
+            ready += U(1)
+    taken, running = U(scalars[SLOTS]), U(scalars[EVENTS])
+    if slot + taken > U(len(points.slot)) or event + running > U(len(points.events)):
         return False
-    for i in range(scalars[SLOTS]):
-        points.slot[U(slot + i)] = slots[U(i)]
-        reader = slots[U(i)].use
-        while slots[U(i)].holders > 0 and reader != NONE:
-            if use == len(points.use):
+    for i in range(U(scalars[SLOTS])):
+        points.slot[slot + i] = slots[i]
+        reader = slots[i].use
+        while slots[i].holders > 0 and reader != NONE:
+            if use == U(len(points.use)):
                 return False
-            kept, found = points.use[U(use)], work.use[reader]
+            kept, found = points.use[use], work.use[reader]
             kept.number = reader
             kept.slot = found.slot
             kept.next = found.next
             kept.consumer = found.consumer
-            use += 1
+            use += U(1)
             reader = found.next
-    for i in range(scalars[EVENTS]):
-        points.events[U(event + i)] = work.events[U(i + 1)]
-    after = points.stretch[U(k + 1)]
+    for i in range(U(scalars[EVENTS])):
+        points.events[event + i] = work.events[i + U(1)]
+    after = points.stretch[k + U(1)]
     after[U(0)] = ready
-    after[U(1)] = slot + scalars[SLOTS]
+    after[U(1)] = slot + taken
     after[U(2)] = use
-    after[U(3)] = event + scalars[EVENTS]
+    after[U(3)] = event + running
     return True
 
 
@@ -268,53 +269,53 @@ def _save(work, points, k):
 def _load(tables, work, points, k, placement):
     """The state of checkpoint ``k``, under a placement of which it does not know the difference."""
     devices, scalars = work.device, work.scalars
-    for i in range(SCALARS):
-        scalars[U(i)] = points.scalars[U(k), U(i)]
-    for i in range(len(work.port)):
-        work.port[U(i)] = points.port[U(k), U(i)]
-    for i in range(len(devices)):
-        devices[U(i)] = points.device[U(k), U(i)]
-        devices[U(i)].room = tables.capacity[U(i)]
-        devices[U(i)].base = 0
-    for i in range(len(work.op)):
-        op = work.op[U(i)]
-        here = U(placement[U(i)])
+    for i in range(U(SCALARS)):
+        scalars[i] = points.scalars[k, i]
+    for i in range(U(len(work.port))):
+        work.port[i] = points.port[k, i]
+    for i in range(U(len(devices))):
+        devices[i] = points.device[k, i]
+        devices[i].room = tables.capacity[i]
+        devices[i].base = U(0)
+    for i in range(U(len(work.op))):
+        op = work.op[i]
+        here = U(placement[i])
         op.device = np.uint32(here)
-        op.missing = points.missing[U(k), U(i)]
-        devices[here].base += 1
-    for i in range(len(work.tensor)):
-        work.tensor[U(i)].device = points.home[U(k), U(i)].device
-        work.tensor[U(i)].holders = points.home[U(k), U(i)].holders
+        op.missing = points.missing[k, i]
+        devices[here].base += U(1)
+    for i in range(U(len(work.tensor))):
+        work.tensor[i].device = points.home[k, i].device
+        work.tensor[i].holders = points.home[k, i].holders
     scalars[OOM_TIME] = -1
     scalars[OOM_DEVICE] = -1
     scalars[STRAY] = -1
-    settle(devices, scalars, tables.parameters, tables.followers, placement)
-    ready, slot, use, event = points.stretch[U(k)]
-    offset = np.int64(0)
-    for i in range(len(devices)):
-        dev = devices[U(i)]
+    settle(tables, work, placement)
+    ready, slot, use, event = points.stretch[k]
+    offset = U(0)
+    for i in range(U(len(devices))):
+        dev = devices[i]
         size = dev.base
         waiting = dev.tail - dev.head
         dev.base = offset
         dev.head = offset
         dev.tail = offset + waiting
-        for j in range(waiting):
+        for j in range(U(waiting)):
             if len(work.heap) > 0:
-                work.heap[U(offset + j)] = points.ready[U(ready)]
+                work.heap[offset + j] = points.ready[ready]
             else:
-                work.queue[U(offset + j)] = points.ready[U(ready)].op
-            ready += 1
+                work.queue[offset + j] = points.ready[ready].op
+            ready += U(1)
         offset += size
-    for i in range(scalars[SLOTS]):
-        work.slot[U(i)] = points.slot[U(slot + i)]
-    for i in range(use, points.stretch[U(k + 1), U(2)]):
-        kept = points.use[U(i)]
+    for i in range(U(scalars[SLOTS])):
+        work.slot[i] = points.slot[slot + i]
+    for i in range(use, points.stretch[k + U(1), U(2)]):
+        kept = points.use[i]
         found = work.use[kept.number]
         found.slot = kept.slot
         found.next = kept.next
         found.consumer = kept.consumer
-    for i in range(scalars[EVENTS]):
-        work.events[U(i + 1)] = points.events[U(event + i)]
+    for i in range(U(scalars[EVENTS])):
+        work.events[i + U(1)] = points.events[event + i]
 
 
 @jit
@@ -327,48 +328,48 @@ def _same(tables, work, points, k, ops, mark):
     """
     devices, slots, scalars = work.device, work.slot, work.scalars
     d = len(devices)
-    ready, slot, _, event = points.stretch[U(k)]
+    ready, slot, _, event = points.stretch[k]
     if (
-        scalars[DONE] != points.scalars[U(k), DONE]
-        or scalars[EVENTS] != points.scalars[U(k), EVENTS]
+        scalars[DONE] != points.scalars[k, DONE]
+        or scalars[EVENTS] != points.scalars[k, EVENTS]
         or scalars[EVENTS] == 0
     ):
         return False
-    for i in range(d):
-        dev, old = devices[U(i)], points.device[U(k), U(i)]
+    for i in range(U(d)):
+        dev, old = devices[i], points.device[k, i]
         if (
             dev.running != old.running
             or dev.memory != old.memory
             or dev.tail - dev.head != old.tail - old.head
         ):
             return False
-    late = work.events[U(1)].time - points.events[U(event)].time
+    late = work.events[U(1)].time - points.events[event].time
     # what is running
-    for i in range(scalars[EVENTS]):
-        code = points.events[U(event + i)].code
+    for i in range(U(scalars[EVENTS])):
+        code = points.events[event + i].code
         if code >= d:
-            code = points.slot[U(slot + code - d)].use + d
+            code = points.slot[slot + U(code - d)].use + d
         mark[U(code)] = -1
-    for i in range(scalars[EVENTS]):
-        code = work.events[U(i + 1)].code
+    for i in range(U(scalars[EVENTS])):
+        code = work.events[i + U(1)].code
         if code >= d:
             code = slots[U(code - d)].use + d
-        mark[U(code)] = work.events[U(i + 1)].time
-    for i in range(scalars[EVENTS]):
-        code = points.events[U(event + i)].code
+        mark[U(code)] = work.events[i + U(1)].time
+    for i in range(U(scalars[EVENTS])):
+        code = points.events[event + i].code
         if code >= d:
-            moving = points.slot[U(slot + code - d)]
+            moving = points.slot[slot + U(code - d)]
             code = moving.use + d
             if mark[U(code)] >= 0 and slots[work.use[moving.use].slot].source != moving.source:
                 return False
-        if mark[U(code)] != points.events[U(event + i)].time + late:
+        if mark[U(code)] != points.events[event + i].time + late:
             return False
     # what waits: times not later than `kept` are those of old, later ones than that are shifted
     kept, shifted = np.int64(-1), LAST_MOMENT
-    for i in range(len(work.port)):
-        a, b = work.port[U(i)].head, points.port[U(k), U(i)].head
+    for i in range(U(len(work.port))):
+        a, b = work.port[i].head, points.port[k, i].head
         while a != NONE and b != NONE:
-            new, old = slots[a], points.slot[U(slot) + U(b)]
+            new, old = slots[a], points.slot[slot + U(b)]
             if new.use != old.use:
                 return False
             if new.requested == old.requested:
@@ -381,19 +382,19 @@ def _same(tables, work, points, k, ops, mark):
         if a != b:
             return False
     at = ready
-    for i in range(d):
-        dev = devices[U(i)]
-        for j in range(dev.tail - dev.head):
-            old = points.ready[U(at + j)]
+    for i in range(U(d)):
+        dev = devices[i]
+        for j in range(U(dev.tail - dev.head)):
+            old = points.ready[at + j]
             if len(work.heap) > 0:
                 mark[U(old.op)] = -1
-            elif work.queue[U(dev.head + j)] != old.op:
+            elif work.queue[dev.head + j] != old.op:
                 return False
         if len(work.heap) > 0:
             for j in range(dev.head, dev.tail):
-                mark[U(work.heap[U(j)].op)] = work.heap[U(j)].time
-            for j in range(dev.tail - dev.head):
-                old = points.ready[U(at + j)]
+                mark[U(work.heap[j].op)] = work.heap[j].time
+            for j in range(U(dev.tail - dev.head)):
+                old = points.ready[at + j]
                 time = mark[U(old.op)]
                 if time == old.time:
                     kept = max(kept, time)
@@ -405,24 +406,24 @@ def _same(tables, work, points, k, ops, mark):
     if kept >= shifted:
         return False
     # tensors that share storage
-    for i in range(len(ops)):
-        packet = U(work.op[U(ops[U(i)])].packet)
+    for i in range(U(len(ops))):
+        packet = U(work.op[U(ops[i])].packet)
         tensor = tables.program[packet + U(2)]
         for _ in range(tables.program[packet + U(1)] >> HIGH):
             made = work.tensor[tensor]
             if made.local_size != made.size:
-                if made.holders > 0 or points.home[U(k), tensor].holders > 0:
+                if made.holders > 0 or points.home[k, tensor].holders > 0:
                     return False
-                for j in range(scalars[SLOTS]):
-                    if slots[U(j)].tensor == tensor and slots[U(j)].holders > 0:
+                for j in range(U(scalars[SLOTS])):
+                    if slots[j].tensor == tensor and slots[j].holders > 0:
                         return False
-                for j in range(slot, points.stretch[U(k + 1), U(1)]):
-                    if points.slot[U(j)].tensor == tensor and points.slot[U(j)].holders > 0:
+                for j in range(slot, points.stretch[k + U(1), U(1)]):
+                    if points.slot[j].tensor == tensor and points.slot[j].holders > 0:
                         return False
             tensor += U(1)
     different = np.uint32(0)
-    for i in range(len(work.op)):
-        different |= work.op[U(i)].missing ^ points.missing[U(k), U(i)]
+    for i in range(U(len(work.op))):
+        different |= work.op[i].missing ^ points.missing[k, i]
     return different == 0
 
 

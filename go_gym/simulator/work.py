@@ -44,11 +44,11 @@ SLOT = np.dtype(
 )
 DEVICE_STATE = np.dtype(
     [
-        ("base", np.int64),  # its stretch of the ready queue: where it begins,
-        ("head", np.int64),  # its first entry
-        ("tail", np.int64),  # and one past its last
+        ("base", np.uint64),  # its stretch of the ready queue: where it begins,
+        ("head", np.uint64),  # its first entry
+        ("tail", np.uint64),  # and one past its last
         ("moment", np.int64),  # when the last op became ready,
-        ("moment_start", np.int64),  # and the first entry of that moment
+        ("moment_start", np.uint64),  # and the first entry of that moment
         ("memory", np.int64),  # held beyond the parameters
         ("peak", np.int64),  # of that
         ("room", np.int64),  # for that
