@@ -1,8 +1,8 @@
 """Which line of the user's code a failed trace stands at, and what would be right there."""
 
 import linecache
+import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -55,25 +55,31 @@ def blamed(error: Exception, what: str) -> CaptureError:
     return CaptureError(f"{what} cannot be traced: {f'{line}: ' if line else ''}{message}")
 
 
-def _user_line(error: BaseException) -> str | None:
-    """``file:line (its code)`` of the innermost frame of user code, None if there is none."""
-    seen = None
-    for frame, number in _frames(error):
-        name = frame.f_code.co_filename
-        foreign = name.startswith((_OURS, _TORCH, "<")) or (
-            name.startswith(_STANDARD) and "site-packages" not in name
-        )
-        if not foreign:
-            seen = (name, number)
-    if seen is None:
-        return None
-    name, number = seen
+def line_here() -> str:
+    """``file:line (its code)`` of the user code that is running, empty if there is none."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and _is_foreign(frame):
+        frame = frame.f_back
+    return "" if frame is None else _line(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _user_line(error: BaseException) -> str:
+    """The line of the innermost frame of user code, empty if there is none."""
+    trace, seen = error.__traceback__, ""
+    while trace is not None:
+        if not _is_foreign(trace.tb_frame):
+            seen = _line(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return seen
+
+
+def _is_foreign(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return name.startswith((_OURS, _TORCH, "<")) or (
+        name.startswith(_STANDARD) and "site-packages" not in name
+    )
+
+
+def _line(name: str, number: int) -> str:
     code = linecache.getline(name, number).strip()
     return f"{name}:{number}{f' ({code})' if code else ''}"
-
-
-def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
-    trace = error.__traceback__
-    while trace is not None:
-        yield trace.tb_frame, trace.tb_lineno
-        trace = trace.tb_next

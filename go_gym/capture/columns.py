@@ -9,7 +9,7 @@ import torch
 from torch.fx import Node
 
 from go_gym.capture.costs import bytes_read, bytes_written, flops, storage_bytes, tensors_in
-from go_gym.capture.trace import TAG, Tag, Traced
+from go_gym.capture.trace import LINE, TAG, Tag, Traced
 from go_gym.errors import CaptureError
 from go_gym.graph.model import DTYPES, Alias, ComputationGraph
 
@@ -78,7 +78,15 @@ class _Columns:
 
     def add_constant(self, node: Node) -> None:
         """A tensor that the program itself holds: resident, as a buffer is."""
-        node.meta.setdefault("val", getattr(self.traced.module, str(node.target)))
+        held = getattr(self.traced.module, str(node.target))
+        if not isinstance(held, torch.Tensor):
+            line = node.meta.get(LINE)
+            raise CaptureError(
+                f"{f'{line}: ' if line else ''}the program holds a {type(held).__name__}, expected "
+                "tensors alone: leave out torch.cond and other control flow on values, and "
+                "generators of your own"
+            )
+        node.meta.setdefault("val", held)
         self._add_resident(node, f"constant:{node.name}", "buffer", -1)
 
     def _add_resident(self, node: Node, name: str, kind: str, group: int) -> None:
@@ -96,11 +104,7 @@ class _Columns:
         group = tag.parameter if tag.phase == "optimizer" and tag.parameter is not None else -1
         target = node.target
         if not isinstance(target, torch._ops.OpOverload):
-            where = f" of layer {tag.layer!r}" if tag.layer else ""
-            raise CaptureError(
-                f"op {node.name!r}{where} is {target}, which is no single op: expected a program "
-                "without torch.cond, while_loop or other control flow on values"
-            )
+            raise CaptureError(f"op {node.name!r} of layer {tag.layer!r} is {target}: no ATen op")
         shared, in_place = self._shares_with(node, out)
         if in_place and shared is not None:
             group = self._group_of(shared)

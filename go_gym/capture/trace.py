@@ -7,9 +7,10 @@ parameter.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,10 +20,13 @@ from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.experimental.proxy_tensor import PythonKeyTracer, make_fx
 from torch.utils import _pytree
 
+from go_gym.capture.blame import line_here
 from go_gym.capture.optimizers import Optimizer
 from go_gym.errors import CaptureError
 
 TAG = "go_gym"
+LINE = "go_gym_line"
+"""What a recorded node carries: its Tag; of one that holds something, the user's line."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ class Recorder:
         node = torch._C._current_autograd_node() if self.phase == "backward" else None
         layer = self.layer_of_sequence.get(node._sequence_nr()) if node is not None else None
         return Tag(self.phase, layer, self.parameter)
+
+    def line(self) -> str:
+        return line_here()
 
 
 @dataclass(frozen=True)
@@ -203,7 +210,9 @@ def trace_inference(
                 results = run(call, whole(batch))
             leaves = [leaf for leaf in _pytree.tree_leaves(results) if _is_tensor(leaf)]
             if not leaves:
-                raise CaptureError("the program gives no tensor: return its results")
+                raise CaptureError(
+                    "the program gives no tensor: return its results, in lists, tuples or dicts"
+                )
             return [leaf.detach() if leaf.requires_grad else leaf for leaf in leaves]
 
         recorder = Recorder(layer_of, own_phases)
@@ -335,14 +344,17 @@ def _writes(node: Node) -> bool:
 class _Replay(Interpreter):
     """Runs a recorded program again; says of each op what was said when it was recorded."""
 
-    current: Tag | None = None
+    said: Mapping[str, Any] = MappingProxyType({})
 
     def run_node(self, node: Node) -> Any:
-        self.current = node.meta.get(TAG)
+        self.said = node.meta
         return super().run_node(node)
 
     def tag(self) -> Tag:
-        return self.current or Tag("forward", None)
+        return self.said.get(TAG) or Tag("forward", None)
+
+    def line(self) -> str:
+        return self.said.get(LINE, "")
 
 
 def _record(
@@ -383,9 +395,11 @@ def _tagged_nodes(recorder: Recorder | _Replay) -> Iterator[None]:
     tracer: Any = PythonKeyTracer
     original = tracer.create_node
 
-    def create_node(self, *args, **kwargs) -> Node:
-        node = original(self, *args, **kwargs)
+    def create_node(self, kind, target, *args, **kwargs) -> Node:
+        node = original(self, kind, target, *args, **kwargs)
         node.meta[TAG] = recorder.tag()
+        if kind == "get_attr":  # it may be no tensor: then the error has the line
+            node.meta[LINE] = recorder.line()
         return node
 
     tracer.create_node = create_node

@@ -208,6 +208,16 @@ class Choosing(nn.Linear):
         return x[x > 0]
 
 
+class Deciding(nn.Linear):
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, lambda y: y + 1, lambda y: y - 1, (x,))
+
+
+class Drawing(nn.Linear):
+    def forward(self, x):
+        return x + torch.randn(4, generator=torch.Generator())
+
+
 class Misfit(nn.Linear):
     def forward(self, x):
         return super().forward(x.T)
@@ -219,6 +229,8 @@ class Misfit(nn.Linear):
         (Branching, "if x.sum() > 0", "torch.where"),
         (Measuring, "x.max().item()", "plain number"),
         (Choosing, "return x[x > 0]", "mask of fixed shape"),
+        (Deciding, "return torch.cond", "leave out torch.cond"),
+        (Drawing, "torch.randn(4, generator", "generators of your own"),
         (Misfit, "super().forward(x.T)", "same reduction dim"),
     ],
 )
