@@ -8,6 +8,7 @@ import torch
 
 from go_gym.capture.blame import blamed
 from go_gym.capture.columns import graph_of
+from go_gym.capture.functional import without_mutation
 from go_gym.capture.optimizers import optimizer_of
 from go_gym.capture.program import Program, program_of
 from go_gym.capture.steps import LayerOf, module_path
@@ -16,7 +17,6 @@ from go_gym.capture.trace import (
     trace_inference,
     trace_training_step,
     unrolled_layers,
-    without_mutation,
 )
 from go_gym.errors import CaptureError
 from go_gym.graph.model import ComputationGraph

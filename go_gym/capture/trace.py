@@ -1,22 +1,21 @@
 """Tracing a program at ATen level, with nothing computed and no memory for tensors.
 
-The one module that touches torch's private tracing interfaces. ``make_fx`` under FakeTensorMode
-records the forward pass and, of a training step, the loss, ``torch.autograd.grad`` and a
-functional optimizer; each recorded node is tagged, as it is made, with its phase, layer and
-parameter.
+This module and ``functional.py`` alone touch torch's private tracing interfaces. ``make_fx``
+under FakeTensorMode records the forward pass and, of a training step, the loss,
+``torch.autograd.grad`` and a functional optimizer; each recorded node is tagged, as it is made,
+with its phase, layer and parameter.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch._guards import detect_fake_mode
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.fx import GraphModule, Interpreter, Node
+from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import PythonKeyTracer, make_fx
 from torch.utils import _pytree
 
@@ -36,6 +35,16 @@ class Tag:
     phase: str
     layer: str | None
     parameter: int | None = None  # the parameter that an optimizer op updates
+
+
+class Speaker(Protocol):
+    """Says of the op that is being recorded where in the program it stands."""
+
+    def tag(self) -> Tag: ...
+
+    def line(self) -> str:
+        """The line of the user's code, empty if it is not known."""
+        ...
 
 
 @dataclass
@@ -128,8 +137,8 @@ def trace_training_step(
         model, (batch, whole) = build(), _split(inputs())
         resident = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        fixed = {name: _fake(t) for name, t in resident.items() if name not in named}
-        names, values = list(named), [_fake(value) for value in named.values()]
+        fixed = {name: fake(t) for name, t in resident.items() if name not in named}
+        names, values = list(named), [fake(value) for value in named.values()]
         if not names:
             raise CaptureError("no parameter requires a gradient: capture it without an optimizer")
         states = [optimizer.states(name, value) for name, value in zip(names, values, strict=True)]
@@ -198,7 +207,7 @@ def trace_inference(
     with FakeTensorMode(allow_non_fake_inputs=True):
         model, (batch, whole) = build(), _split(inputs())
         resident = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-        fixed = {name: _fake(tensor) for name, tensor in resident.items()}
+        fixed = {name: fake(tensor) for name, tensor in resident.items()}
 
         def forward(constants, batch):
             tensors = dict(zip(fixed, constants, strict=True))
@@ -248,7 +257,7 @@ def _check_loss(loss: Any) -> None:
         )
 
 
-def _fake(tensor: torch.Tensor) -> torch.Tensor:
+def fake(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor without values or gradient; of shape, strides and dtype of one that has them."""
     if isinstance(tensor, FakeTensor) and tensor.fake_mode is detect_fake_mode():
         return tensor.detach()
@@ -272,7 +281,7 @@ def _split(arguments: Sequence[Any]) -> tuple[list[torch.Tensor], Callable[[list
             filled[place] = tensor
         return _pytree.tree_unflatten(filled, form)
 
-    return [_fake(leaves[place]) for place in places], whole
+    return [fake(leaves[place]) for place in places], whole
 
 
 @contextmanager
@@ -297,73 +306,13 @@ def unrolled_layers() -> Iterator[None]:
         torch._C._set_mkldnn_enabled(enabled)
 
 
-def without_mutation(traced: Traced) -> Traced:
-    """The same program without ops that write to their inputs.
-
-    Every op then depends on all that it needs, so devices may run them in any order that the
-    graph allows. What the program writes to its inputs (running statistics) becomes a result.
-    """
-    calls = [node for node in traced.module.graph.nodes if node.op == "call_function"]
-    module = _functional(traced.module) if any(map(_writes, calls)) else traced.module
-    graph = module.graph
-    (output,) = (node for node in graph.nodes if node.op == "output")
-    inputs = [node for node in graph.nodes if node.op == "placeholder"]
-    results, names = [_viewed(result) for result in output.args[0]], list(traced.outputs)
-    for node in list(graph.nodes):
-        if node.target is torch.ops.aten.copy_.default and node.args[0] in inputs:
-            name = traced.placeholders[inputs.index(node.args[0])].name
-            if name not in names:
-                results.append(node.args[1])
-                names.append(name)
-            graph.erase_node(node)
-    output.args = (results,)
-    graph.eliminate_dead_code()
-    return replace(traced, module=module, outputs=tuple(names))
-
-
-def _functional(module: GraphModule) -> GraphModule:
-    """The program recorded again, each op that writes replaced by one that makes a tensor; what
-    it writes to its inputs is copied there at the end."""
-    replay = _Replay(module)
-    nodes = [node for node in module.graph.nodes if node.op == "placeholder"]
-    with FakeTensorMode(allow_non_fake_inputs=True), _tagged_nodes(replay):
-        values = [_fake(node.meta["val"]) for node in nodes]
-        run = torch.func.functionalize(lambda *args: replay.run(*args), remove="mutations")
-        return make_fx(run, tracing_mode="fake")(*values)
-
-
-def _viewed(result: Any) -> Any:
-    """The node behind the detach that functionalisation puts around each result."""
-    return result.args[0] if result.target is torch.ops.aten.detach.default else result
-
-
-def _writes(node: Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
-
-
-class _Replay(Interpreter):
-    """Runs a recorded program again; says of each op what was said when it was recorded."""
-
-    said: Mapping[str, Any] = MappingProxyType({})
-
-    def run_node(self, node: Node) -> Any:
-        self.said = node.meta
-        return super().run_node(node)
-
-    def tag(self) -> Tag:
-        return self.said.get(TAG) or Tag("forward", None)
-
-    def line(self) -> str:
-        return self.said.get(LINE, "")
-
-
 def _record(
     model: torch.nn.Module, recorder: Recorder, function: Callable[..., Any], *args: Any
 ) -> GraphModule:
     """The program that ``function`` runs on ``args``, tagged, without dead code."""
     hooks = _follow_modules(model, recorder)
     try:
-        with _tagged_nodes(recorder), _quiet():
+        with tagged_nodes(recorder), _quiet():
             module = make_fx(function, tracing_mode="fake")(*args)
     finally:
         for hook in hooks:
@@ -390,7 +339,7 @@ def _follow_modules(model: torch.nn.Module, recorder: Recorder) -> list[Any]:
 
 
 @contextmanager
-def _tagged_nodes(recorder: Recorder | _Replay) -> Iterator[None]:
+def tagged_nodes(recorder: Speaker) -> Iterator[None]:
     """Have every node that make_fx records carry the recorder's tag."""
     tracer: Any = PythonKeyTracer
     original = tracer.create_node
