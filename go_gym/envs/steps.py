@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from go_gym.cluster import Cluster
-from go_gym.envs.backends import Backend, Mover, follow
+from go_gym.envs.backends import Backend, Mover
 from go_gym.envs.core import GraphEnv, Observation, check_whole
 from go_gym.envs.episode import Episode
 from go_gym.envs.nodes import Nodes
@@ -158,7 +158,7 @@ class PlacementStepsEnv(GraphEnv):
     def begin(self, chosen: int) -> Walk:
         nodes = self.nodes[chosen]
         placement = nodes.spread(nodes.gathered(STARTS[self.start](nodes.problem)))
-        mover = follow(self.backend, nodes.problem, Decision(placement))
+        mover = Mover(self.backend, nodes.problem, Decision(placement))
         best = mover.result.step_time_ns if mover.result.valid else None
         return Walk(chosen, 0, mover.decision, mover.result, best, best, mover, mover.op_start())
 
@@ -185,7 +185,7 @@ class PlacementStepsEnv(GraphEnv):
             raise GoGymError("no episode has begun: call reset() before step()")
         mover = episode.mover if isinstance(episode, Walk) else None
         if mover is None or mover.decision is not episode.decision:
-            mover = follow(self.backend, self.problems[episode.chosen], episode.decision)
+            mover = Mover(self.backend, self.problems[episode.chosen], episode.decision)
         return mover
 
     def _reward(self, before: Episode, after: Episode) -> float:

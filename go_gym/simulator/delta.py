@@ -93,14 +93,6 @@ class DeltaSimulator:
             self._record(0 if start is None else start + 1)
         return self.result
 
-    def op_start(self) -> np.ndarray:
-        """(n,) int64 ns: when each op starts under the decision as it stands."""
-        if self.decision.fusion is None:
-            return self._work.op_times[0].copy()
-        trace = simulate(self.problem, self.decision, trace=True).trace
-        assert trace is not None
-        return trace.op_start
-
     def _moved(self, ops: Ops, devices: Devices) -> Decision:
         ops, devices = np.asarray(ops), np.asarray(devices)
         n, d = self.problem.num_ops, self.problem.num_devices
