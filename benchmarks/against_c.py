@@ -412,19 +412,20 @@ def goals(rows: list[Row]) -> Iterator[str]:
 
 
 def machine(compiler: str | None) -> Iterator[str]:
+    """What was measured where: processor, versions, and how the C version was compiled, if any."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].partition(":")[2].strip() if names else model
     yield f"{model}, {os.cpu_count()} cores, {platform.system()}; {date.today().isoformat()}."
-    compiled = "no C compiler found: no C column"
+    compiled = ""
     if compiler is not None:
         said = subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout
-        compiled = f"{said.splitlines()[0]} with `{' '.join(FLAGS[:3])}`"
+        compiled = f"; {said.splitlines()[0]} with `{' '.join(FLAGS[:3])}`"
     yield (
         f"go-gym {go_gym.__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"Numba {numba.__version__}; {compiled}."
+        f"Numba {numba.__version__}{compiled}."
     )
 
 

@@ -1,7 +1,7 @@
 """Speed-up of delta simulation over a full one, for moves of one op.
 
-    python benchmarks/delta.py           # three graphs
-    python benchmarks/delta.py --quick   # a sample of moves on one graph
+    python benchmarks/delta.py           # three graphs, writes benchmarks/delta.md
+    python benchmarks/delta.py --quick   # a sample of moves on one graph, writes nothing
 
 Ops are drawn at random from the early, middle and late third of the graph, among those that take
 time, and tried on another device; each try is timed in turn with ``simulate`` of the same decision
@@ -9,10 +9,13 @@ in the same process, and must equal it.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+from against_c import machine
 
 import go_gym
 from go_gym import datasets
@@ -55,11 +58,15 @@ def ratios(problem: go_gym.Problem, decision: go_gym.Decision, moves: int) -> li
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="a sample; writes no file")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".md"))
     options = parser.parse_args()
     moves = 30 if options.quick else 200
-    print("| graph | placement | " + " | ".join(THIRDS) + " | all: median | mean | goal (mean) |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |")
+    load = os.getloadavg()[0]
+    lines = [
+        "| graph | placement | " + " | ".join(THIRDS) + " | all: median | mean | goal (mean) |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
     for name in GRAPHS[-1:] if options.quick else GRAPHS:
         problem = go_gym.Problem(datasets.load(name), go_gym.load_cluster(CLUSTER))
         rng = np.random.default_rng(0)
@@ -71,8 +78,21 @@ def main() -> None:
             every = np.concatenate(found)
             cells = [f"{np.median(part):.1f}×" for part in (*found, every)]
             met = "met" if every.mean() >= GOALS[name] else "missed"
-            goal = f"{GOALS[name]}×: {met}" if kind == "expert" else ""
-            print(f"| {name} | {kind} | {' | '.join(cells)} | {every.mean():.1f}× | {goal} |")
+            cells += [f"{every.mean():.1f}×", f"{GOALS[name]}×: {met}" if kind == "expert" else ""]
+            lines.append(f"| {name} | {kind} | " + " | ".join(cells) + " |")
+    report = "\n\n".join(
+        [
+            "# Speed of delta simulation",
+            "\n".join(machine(None)),
+            f"How many times faster `DeltaSimulator.try_move` is than `simulate`, for moves of one "
+            f"op on {CLUSTER}: medians of {moves} moves in each third of the graph. "
+            f"Load of the machine at the start: {load:.1f}.",
+            "\n".join(lines),
+        ]
+    )
+    print(report)
+    if not options.quick:
+        options.output.write_text(report + "\n")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from go_gym.simulator.engine import (
     advance,
     begin,
     jit,
+    jit_apart,
     jit_entry,
     settle,
     tell,
@@ -213,7 +214,7 @@ def _attempt(
     return start, -1
 
 
-@jit
+@jit_apart
 def _save(work, points, k):
     """Keep the state as checkpoint ``k``; False if it does not fit."""
     devices, slots, scalars = work.device, work.slot, work.scalars
@@ -265,7 +266,7 @@ def _save(work, points, k):
     return True
 
 
-@jit
+@jit_apart
 def _load(tables, work, points, k, placement):
     """The state of checkpoint ``k``, under a placement of which it does not know the difference."""
     devices, scalars = work.device, work.scalars
@@ -318,7 +319,7 @@ def _load(tables, work, points, k, placement):
         work.events[i + U(1)] = points.events[event + i]
 
 
-@jit
+@jit_apart
 def _same(tables, work, points, k, ops, mark):
     """Is the rest of the run that from checkpoint ``k`` on, but for a shift in time?
 
@@ -411,7 +412,7 @@ def _same(tables, work, points, k, ops, mark):
         tensor = tables.program[packet + U(2)]
         for _ in range(tables.program[packet + U(1)] >> HIGH):
             made = work.tensor[tensor]
-            if made.local_size != made.size:
+            if made.alias != NONE or made.local_size != made.size:
                 if made.holders > 0 or points.home[k, tensor].holders > 0:
                     return False
                 for j in range(U(scalars[SLOTS])):

@@ -63,6 +63,7 @@ class DeltaSimulator:
         self._level = np.empty((0, n), dtype=np.int64)
         if decision.priority is not None:
             self._level = np.asarray(decision.priority)[None]
+        self._level.setflags(write=False)
         self._work = make_work(
             engine.tables, engine.contention, decision.priority is not None, False, times=True
         )
@@ -92,6 +93,14 @@ class DeltaSimulator:
             start, _ = self.reused
             self._record(0 if start is None else start + 1)
         return self.result
+
+    def op_start(self) -> np.ndarray:
+        """(n,) int64 ns: when each op starts under the decision as it stands."""
+        if self.decision.fusion is None:
+            return self._work.op_times[0].copy()
+        trace = simulate(self.problem, self.decision, trace=True).trace
+        assert trace is not None
+        return trace.op_start
 
     def _moved(self, ops: Ops, devices: Devices) -> Decision:
         ops, devices = np.asarray(ops), np.asarray(devices)

@@ -46,6 +46,9 @@ LAST_MOMENT = np.iinfo(np.int64).max
 jit = njit(  # type: ignore[call-overload]
     _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
 )
+jit_apart = njit(  # type: ignore[call-overload]  # called seldom: quicker to compile
+    _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
 jit_entry = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 
 
@@ -76,7 +79,7 @@ def tell(work, capacity, busy, peak, figures):
         figures[i] = work.scalars[U(FIGURES) + i]
 
 
-@jit
+@jit_apart
 def begin(tables, work, placement, level):
     """The state before anything has started."""
     ops, devices, ports, scalars, transfers = (
@@ -130,7 +133,7 @@ def begin(tables, work, placement, level):
         _make_ready(work, level, tables.sources[i])
 
 
-@jit
+@jit_apart
 def settle(tables, work, placement):
     """What the placement alone decides: room beside the parameters, the first stray op."""
     for i in range(U(len(tables.parameters))):
@@ -143,7 +146,7 @@ def settle(tables, work, placement):
             return
 
 
-@jit
+@jit_apart
 def advance(tables, work, contention, level, enough):
     """From one moment to the next, until ``enough`` ops have ended or nothing is left to happen."""
     scalars, events, ending = work.scalars, work.events, work.ending

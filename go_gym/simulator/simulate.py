@@ -155,6 +155,8 @@ def _run(
     priorities: np.ndarray,
     work: Work | None = None,
 ) -> BatchResult:
+    for given in (placements, priorities):
+        given.setflags(write=False)  # one type, and so one compilation, however they came
     count, devices = len(placements), problem.num_devices
     step = np.empty(count, dtype=np.int64)
     busy, peak = np.empty((count, devices), np.int64), np.empty((count, devices), np.int64)

@@ -39,7 +39,7 @@ def check_moves(delta_simulator: DeltaSimulator, rng: np.random.Generator, count
     return reused
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_equals_a_full_simulation(data):
     """Views, parameters, several tensors an op, groups, priorities, tight memory."""
