@@ -39,7 +39,7 @@ def test_within_the_budget_and_alike_for_a_seed(name):
 
 
 def test_the_baseline_of_the_reward_is_not_the_agents_find():
-    """The expert cuts the chains here at no cost; what PPO reports is what it sampled itself."""
+    """The expert's placement is the optimum here, and takes no call and no place in the curve."""
     problem = two_chains()
     budget = Budget(problem, 60)
     SB3PPO(dataclasses.replace(PPO_PLACEMENT, **SMALL)).train([problem], budget, 0)
