@@ -17,7 +17,7 @@ from go_gym.simulator.simulate import find_engine, simulate, violation_of
 from go_gym.simulator.work import FIGURES, SCALARS, make_work
 
 CHECKPOINTS = 48
-"""At most so many (our choice): a try takes a 1/48 of a simulation even where nothing changes."""
+"""At most so many (our choice); a run goes on from and stops at the nearest."""
 MAX_BYTES = 2**27
 """Memory for the checkpoints of one decision; larger graphs get fewer of them."""
 ENTRIES = 256
@@ -25,6 +25,10 @@ ENTRIES = 256
 
 Ops = Sequence[int] | np.ndarray
 Devices = int | Sequence[int] | np.ndarray
+
+PATIENCE = 3
+"""Tries after a move until new checkpoints are kept: that takes as long as three simulations (our
+choice). Until then runs are compared with the one before the move, which is as exact."""
 
 
 class DeltaSimulator:
@@ -54,6 +58,8 @@ class DeltaSimulator:
         self.problem = problem
         self.decision = decision
         self.reused: tuple[int | None, int | None] = (None, None)
+        self._tries = 0  # since the last move,
+        self._resume: int | None = None  # and the checkpoint that it went on from
         if decision.fusion is not None:
             self.result = simulate(problem, decision)
             return
@@ -74,6 +80,7 @@ class DeltaSimulator:
         self._inputs = (graph.op_use_ptr, graph.use_producer[graph.op_uses].astype(np.int64))
         self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
         self._record(0)
+        self.result = self._known
 
     def try_move(self, ops: Ops, devices: Devices) -> Result:
         """The result if ``ops`` were on ``devices`` (one for all, or one each); nothing changes.
@@ -86,21 +93,10 @@ class DeltaSimulator:
     def move(self, ops: Ops, devices: Devices) -> Result:
         """As :meth:`try_move`, and the decision is changed."""
         decision = self._moved(ops, devices)
-        result = self._try(decision)
-        unchanged = np.array_equal(decision.placement, self.decision.placement)
-        self.decision, self.result = decision, result
-        if decision.fusion is None and not unchanged:
-            start, _ = self.reused
-            self._record(0 if start is None else start + 1)
+        self.result = self._try(decision)
+        self.decision = decision
+        self._resume, self._tries = self.reused[0], 0
         return self.result
-
-    def op_start(self) -> np.ndarray:
-        """(n,) int64 ns: when each op starts under the decision as it stands."""
-        if self.decision.fusion is None:
-            return self._work.op_times[0].copy()
-        trace = simulate(self.problem, self.decision, trace=True).trace
-        assert trace is not None
-        return trace.op_start
 
     def _moved(self, ops: Ops, devices: Devices) -> Decision:
         ops, devices = np.asarray(ops), np.asarray(devices)
@@ -118,10 +114,13 @@ class DeltaSimulator:
         self.reused = (None, None)
         if decision.fusion is not None:
             return simulate(self.problem, decision)
+        self._tries += 1
+        if self.decision is not self._recorded and self._tries > PATIENCE:
+            self._record(0 if self._resume is None else self._resume + 1)
         placement = np.asarray(decision.placement)
-        ops = np.flatnonzero(placement != self.decision.placement)
+        ops = np.flatnonzero(placement != self._recorded.placement)
         if not len(ops):
-            return self.result
+            return self._known
         outcome, engine = self._outcome(), self._engine
         with engine.work(len(self._level) > 0) as work:
             start, stop = attempt(
@@ -132,7 +131,7 @@ class DeltaSimulator:
         return self._told(outcome)
 
     def _record(self, first: int) -> None:
-        """Simulate the decision, keeping checkpoints from ``first`` on."""
+        """Simulate the decision at hand, keeping checkpoints from ``first`` on."""
         placement, outcome = np.asarray(self.decision.placement), self._outcome()
         engine = self._engine
         while not record(
@@ -144,7 +143,7 @@ class DeltaSimulator:
             self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
         step, busy, _, figures = outcome
         self._base = (*self._inputs, self._work.op_times[1], busy, figures, step)
-        self.result = self._told(outcome)
+        self._recorded, self._known = self.decision, self._told(outcome)
 
     def _outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         d = self.problem.num_devices
