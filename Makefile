@@ -21,6 +21,7 @@ lint: .venv/.all
 
 bench: .venv/.core
 	$(BIN)/python benchmarks/against_c.py
+	$(BIN)/python benchmarks/delta.py
 
 datasets: .venv/.all
 	$(BIN)/go-gym build-datasets
