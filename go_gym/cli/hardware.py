@@ -174,5 +174,8 @@ def sim_vs_real(
                 ),
             )
         stem = out or Path("docs/reports") / f"{date.today().isoformat()}-{loaded.name}"
-        write_report(rows, describe(places(loaded)), stem)
+        machine = describe(places(loaded))
+        if urgent:
+            machine["workers"] = "ran before all other programs (real-time scheduling)"
+        write_report(rows, machine, stem)
     console.print(f"Written: {stem}.md, .png and .csv", highlight=False, soft_wrap=True)

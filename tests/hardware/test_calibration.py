@@ -1,0 +1,154 @@
+"""Calibration, statistics and the report."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from go_gym import ComputationGraph
+from go_gym.cli import app
+from go_gym.cluster import load_cluster
+from go_gym.cluster.toml import read_cluster
+from go_gym.decisions import save_decision
+from go_gym.graph.model import Alias
+from go_gym.hardware import comparison
+from go_gym.hardware.calibrate import charge_views
+from go_gym.hardware.comparison import Row, compare, read_rows, write_rows
+from go_gym.hardware.profile import fit_line
+from go_gym.hardware.report import page, scatter
+from go_gym.hardware.statistics import bootstrap, median_error, pearson, ranks, spearman
+from go_gym.placements import human_expert
+from go_gym.problem import Decision, Problem
+from tests.hardware.models import SMALL, program
+
+COLUMNS = st.lists(st.tuples(*[st.floats(1, 100)] * 2), min_size=3, max_size=30)
+
+
+@given(COLUMNS)
+@settings(deadline=None)
+def test_correlations_equal_pandas(pairs):
+    import pandas as pd
+
+    x, y = np.array(pairs).T
+    if np.ptp(x) < 1e-3 or np.ptp(y) < 1e-3:
+        return
+    frame = pd.DataFrame({"x": x, "y": y})
+    assert pearson(x, y) == pytest.approx(frame.corr().loc["x", "y"], abs=1e-6)
+    np.testing.assert_allclose(ranks(x) + 1, frame["x"].rank().to_numpy())
+    by_rank = frame.rank().corr().loc["x", "y"]
+    assert spearman(x, y) == pytest.approx(by_rank, abs=1e-6)
+
+
+def test_median_error_and_its_interval():
+    measured = np.array([100.0, 200.0, 400.0])
+    assert median_error(np.array([110.0, 200.0, 300.0]), measured) == pytest.approx(0.1)
+    exact = bootstrap(median_error, measured, measured)
+    assert (exact.value, exact.low, exact.high) == (0, 0, 0)
+    random = np.random.default_rng(0)
+    truth = random.uniform(1, 2, 200)
+    found = bootstrap(pearson, truth, truth + random.normal(0, 0.3, 200))
+    assert found.low < found.value < found.high
+    assert found.high - found.low == pytest.approx(4 * (1 - found.value**2) / 200**0.5, rel=0.4)
+
+
+def test_the_line_of_transfers_is_found():
+    size = np.array([1e3, 1e4, 1e6, 1e7])
+    latency, slowness = fit_line(size, 4000 + size * 0.04)
+    assert latency == pytest.approx(4000) and slowness == pytest.approx(0.04)
+    assert fit_line(size, size * 0.04 - 30)[0] == 0.0
+
+
+def test_views_are_charged_to_what_they_follow():
+    """parameter → view → product → view → sum: the product pays for both views."""
+    graph = ComputationGraph.from_arrays(
+        "views",
+        num_ops=5,
+        tensors=[(0, 8), (1, 8), (2, 8), (3, 8), (4, 8)],
+        uses=[(0, 1), (1, 2), (2, 3), (3, 4)],
+        aliases=[Alias.PARAMETER, 0, Alias.OWN, 2, Alias.OWN],
+        op_names=["parameter", "t", "mm", "view", "sum"],
+        op_types=["parameter", "view", "mm", "view", "sum"],
+        flops=[0, 0, 100, 0, 10],
+    )
+    charged = charge_views(graph, np.array([0, 2, 50, 3, 9]))
+    assert charged.tolist() == [0, 0, 55, 0, 9]
+
+
+def test_calibrated_durations_add_up_and_are_used(tmp_path):
+    """The simulated step on one device is the sum of the durations, and near the measured one."""
+    made = program("rnnlm")
+    made.graph.save(tmp_path / "plain.npz")
+    words = ["calibrate", str(tmp_path / "plain.npz"), "--out", str(tmp_path), "--steps", "3"]
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == 0, ran.output
+    graph = ComputationGraph.load(tmp_path / f"{made.graph.name}.npz")
+    cluster = read_cluster(tmp_path / "cpu2.toml")
+    assert graph.duration_kinds == ("cpu-core",)
+    assert (graph.is_free == made.graph.is_free).all()
+    assert (graph.durations[graph.is_free] == 0).all()
+    problem = Problem(graph, cluster)
+    assert len(problem.durations) == 1  # two cores are one kind
+    from go_gym import simulate
+
+    alone = simulate(problem, Decision(np.zeros(graph.num_ops, dtype=np.int64)))
+    assert alone.step_time_ns == graph.durations.sum() > 0
+    save_decision(tmp_path / "d.npz", problem, Decision(human_expert(problem)))
+    words = ["measure", str(tmp_path / "d.npz"), "-g", str(tmp_path / f"{graph.name}.npz")]
+    words += ["-c", str(tmp_path / "cpu2.toml"), "--steps", "2", "--warmups", "1"]
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == 0 and "measured step (median)" in ran.output, ran.output
+    ran = CliRunner().invoke(app, [*words[:2], "-g", "rnnlm-2"])
+    assert ran.exit_code == 2 and "decides about" in ran.output
+
+
+def rows() -> list[Row]:
+    def row(model, placement, simulated, measured, noisy=False):
+        return Row(model, placement, simulated, measured, 0.01, 0.0, 0, noisy, 1.5, 10)
+
+    return [
+        row("m", "single-device", 200_000_000, 210_000_000),
+        row("m", "metis", 120_000_000, 140_000_000, True),
+        row("m", "heft", 110_000_000, 150_000_000),
+        row("n", "metis", 50_000_000, 50_000_000),
+    ]
+
+
+def test_the_page_says_what_the_rows_say(tmp_path):
+    text = page(rows(), {"cpu": "a cpu"}, "title")
+    assert "4 placements of 2 models" in text and "1 placements have noisy" in text
+    assert "| m | 210.0 | heft, 150.0 | metis, 140.0 | 7.1% | 1.40× |" in text
+    assert "| m | metis | 120.00 | 140.00 | -14.3% | 1.0% | 0.0% | yes |" in text
+    assert "| cpu | a cpu |" in text
+    assert scatter(rows()).startswith(b"\x89PNG")
+    write_rows(tmp_path / "rows.csv", rows())
+    assert read_rows(tmp_path / "rows.csv") == rows()
+
+
+def test_a_stopped_comparison_goes_on(tmp_path: Path, monkeypatch):
+    models = {"small": ("rnnlm", SMALL["rnnlm"])}
+    cluster = load_cluster("cpu2")
+    done: list[str] = []
+    first = compare(
+        models,
+        ["single-device"],
+        cluster,
+        tmp_path,
+        steps=1,
+        progress=lambda what, count: done.append(what),
+    )
+    assert done == ["small: calibrate", "small: single-device"] and len(first) == 1
+    calibrated = (tmp_path / "small.npz").read_bytes()
+
+    def stop(problem, placement):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(comparison, "decide", stop)
+        compare(models, ["single-device", "layers:0"], cluster, tmp_path, steps=1)
+    second = compare(models, ["single-device", "layers:0"], cluster, tmp_path, steps=1)
+    assert second[0] == first[0] and [row.placement for row in second[1:]] == ["layers:0"]
+    assert (tmp_path / "small.npz").read_bytes() == calibrated
+    assert compare(models, ["layers:0"], cluster, tmp_path, steps=1) == second[1:]
