@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, bar, console, one_line_errors, print_table
+from go_gym.cli.shared import app, bar, console, errors, one_line_errors, print_table
 
 Maker = Annotated[
     str | None,
@@ -179,3 +179,45 @@ def sim_vs_real(
             machine["workers"] = "ran before all other programs (real-time scheduling)"
         write_report(rows, machine, stem)
     console.print(f"Written: {stem}.md, .png and .csv", highlight=False, soft_wrap=True)
+
+
+@app.command("measure-board")
+def measure_board(
+    folder: Annotated[Path, typer.Argument(help="Folder with results.csv and decisions/.")],
+    verify: Annotated[
+        bool, typer.Option(help="Measure the rows of hardware.csv again and report what differs.")
+    ] = False,
+    steps: Annotated[int, typer.Option(min=1, help="Steps that count, of each.")] = 10,
+    urgent: Urgent = False,
+) -> None:
+    """Measure a leaderboard's decisions on this machine: the hardware track, hardware.csv.
+
+    Only rows on clusters whose devices are a machine's (cpu2) can be measured.
+
+    Example: go-gym measure-board runs/mine
+    """
+    from go_gym.leaderboard import hardware as track
+
+    with one_line_errors():
+        if verify:
+            issues = track.verify_board(folder, steps, urgent)
+            for issue in issues:
+                errors.print(f"[red]✗[/red] {issue}", highlight=False, soft_wrap=True)
+            if issues:
+                raise typer.Exit(1)
+            console.print(f"{folder}: every measured row was measured again", highlight=False)
+            return
+        rows = track.measure_board(folder, steps, urgent)
+        table = [
+            (
+                row.agent,
+                row.graph,
+                f"{row.step_ns / 1e6:,.3f}",
+                f"{row.simulated_ns / 1e6:,.3f}",
+                f"{row.spread:.1%}",
+                "yes" if row.noisy else "no",
+            )
+            for row in sorted(rows, key=lambda row: (row.graph, row.step_ns))
+        ]
+    headings = ("agent", "graph", "measured (ms)", "simulated (ms)", "spread", "noisy")
+    print_table("", headings, table)

@@ -128,6 +128,7 @@ def main(descriptor: int) -> None:
                 request, data = json.loads(connection.recv_bytes()), connection.recv_bytes()
             except (EOFError, ConnectionError):
                 return
+            reply: dict[str, Any]
             try:
                 reply = {"ok": child.answer(request, data)}
             except GoGymError as error:

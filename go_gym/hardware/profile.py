@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from threading import Thread
 from typing import Any
@@ -38,13 +39,9 @@ def profile_ops(
     the interpreter's lock). Each is the median of ``steps`` steps, scaled so that the ops add up
     to the median step without a clock between them.
     """
-    alone = [
-        _in_threads([lambda lane=lane: _op_times(program, lane, inputs, steps)])[0]
-        for lane in lanes
-    ]
-    company = _in_threads(
-        [lambda lane=lane: _op_times(program, lane, inputs, steps) for lane in lanes]
-    )
+    clocked = [partial(_op_times, program, lane, inputs, steps) for lane in lanes]
+    alone = [_in_threads([each])[0] for each in clocked]
+    company = _in_threads(clocked)
     found = []
     for lane, own, shared in zip(lanes, alone, company, strict=True):
         whole = _alone(program, lane, inputs, steps, patience)
