@@ -77,6 +77,7 @@ def test_views_are_charged_to_what_they_follow():
     assert charged.tolist() == [0, 0, 55, 0, 9]
 
 
+@pytest.mark.slow
 def test_calibrated_durations_add_up_and_are_used(tmp_path):
     """The simulated step on one device is the sum of the durations, and near the measured one."""
     made = program("rnnlm")
@@ -127,6 +128,7 @@ def test_the_page_says_what_the_rows_say(tmp_path):
     assert read_rows(tmp_path / "rows.csv") == rows()
 
 
+@pytest.mark.slow
 def test_a_stopped_comparison_goes_on(tmp_path: Path, monkeypatch):
     models = {"small": ("rnnlm", SMALL["rnnlm"])}
     cluster = load_cluster("cpu2")

@@ -104,6 +104,7 @@ def test_a_worker_that_fails_ends_the_measurement_and_leaves_nothing(
     assert time.monotonic() - start < 100
 
 
+@pytest.mark.slow
 def test_a_session_goes_on_after_a_failure(faulty, problem, nothing_left):
     with Session(problem.graph, f"{faulty}:works") as session:
         first = session.measure(problem, split(problem), steps=1, warmups=0, seconds=0)
