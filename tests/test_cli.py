@@ -26,6 +26,8 @@ COMMANDS = [
     "trace",
     "measure",
     "calibrate",
+    "measure-board",
+    "report sim-vs-real",
     "demo",
 ]
 
@@ -38,7 +40,7 @@ def invoke(*words: str, code: int = 0) -> str:
 
 @pytest.mark.parametrize("command", [*COMMANDS, "build-datasets"])
 def test_help_has_an_example(command):
-    assert f"Example: go-gym {command}" in " ".join(invoke(command, "--help").split())
+    assert f"Example: go-gym {command}" in " ".join(invoke(*command.split(), "--help").split())
 
 
 def test_lists():
