@@ -33,7 +33,10 @@ def colocated(made, placement):
     return placement[Problem(made.graph, load_cluster("cpu2")).colocation_leader]
 
 
-@pytest.mark.parametrize("family", SMALL)
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(each, marks=pytest.mark.slow if each == "inception" else ()) for each in SMALL],
+)
 def test_any_placement_gives_the_loss_and_parameters_of_one_device(family):
     made = program(family)
     ops = made.graph.num_ops
