@@ -55,8 +55,8 @@ def page(rows: Sequence[Row], machine: Mapping[str, str], title: str) -> str:
         *(_model_line(name, [row for row in rows if row.model == name]) for name in models),
         "",
         "On CPU cores a copy is made by the core that receives it, between its ops, and cores "
-        "share cache and memory; the simulator gives copies to a link that works beside the cores, and "
-        "knows one duration of each op. So placements that move much tend to take longer than "
+        "share cache and memory; the simulator gives copies to a link that works beside the cores, "
+        "and knows one duration of each op. So placements that move much tend to take longer than "
         "simulated.",
         "",
         "The choice that matters: the placement that is best in the simulator, beside the best.",
