@@ -50,6 +50,17 @@ def unit_graph(problem: Problem, chains: bool = True, most: int | None = None) -
     return units
 
 
+def unit_rows(problem: Problem, units: UnitGraph, most: int) -> tuple[UnitGraph, np.ndarray]:
+    """Units merged into at most ``most`` rows, as a graph, and the row of each unit (U,) int64."""
+    if units.count <= most:
+        return units, np.arange(units.count)
+    label = coarsened(units, most, unit_layers(problem, units))
+    rows = _graph_of(problem, _merged(units.groups, label))
+    of_unit = np.zeros(units.count, dtype=np.int64)
+    of_unit[units.groups.of_op] = rows.groups.of_op
+    return rows, of_unit
+
+
 def longest_ops(problem: Problem, groups: Groups) -> np.ndarray:
     """(groups,) int64: the first longest op of each group, which speaks for it."""
     duration = mean_durations(problem)

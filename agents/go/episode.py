@@ -16,7 +16,7 @@ from ..search.critical import critical_ops
 from .config import NetworkConfig, SearchConfig
 from .decisions import DECIDES, Choices, Decoder, canonical
 from .features import GraphInputs, State, graph_inputs, no_state, state_of
-from .levels import LevelChooser, cluster_levels
+from .levels import LevelChooser, cluster_levels, refined
 from .model import GONetwork, Scores
 from .policy import Actions, apply, draw, greedy
 
@@ -24,7 +24,10 @@ INVALID = -10.0
 """Reward of an invalid decision (GO, section 4)."""
 WORST = -3.0
 """Least advantage, in spreads: an invalid decision is bad, but not more than that (ours)."""
-NUMBERS = ("best_reward", "current_reward", "mean", "spread", "seen", "round")
+NUMBERS = (
+    *("best_reward", "current_reward", "mean", "spread", "seen", "round"),
+    *("restarts", "best_restarts"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,9 @@ class Episode:
         self.decides = DECIDES[problem.task]
         self.units: UnitGraph = unit_graph(problem, most=search.most_units)
         self.decoder = Decoder(problem, self.units, network.levels, scheduled)
-        self.inputs = graph_inputs(problem, self.units, network.type_buckets, device)
+        self.inputs = graph_inputs(
+            problem, self.units, network.type_buckets, device, search.most_rows
+        )
         self.levels = cluster_levels(problem, self.units, search.coarse, device)
         self.chooser = LevelChooser(self.levels, search.first_round_clusters)
         self.baseline = max(float(problem.durations.sum(axis=1).min()), 1.0)
@@ -82,6 +87,7 @@ class Episode:
         self.seen = 0
         self.best: Choices | None = None
         self.best_reward = INVALID
+        self.restarts = self.best_restarts = 0
         self.curve = LearningCurve()
         self.restart()
 
@@ -90,6 +96,13 @@ class Episode:
         self.current: Choices | None = None
         self.current_reward = INVALID
         self.round = 0
+        self.restarts += 1
+
+    def resume_best(self) -> None:
+        """Go on from the best decision so far, whichever start it comes from."""
+        self.current, self.current_reward = self.best, self.best_reward
+        self.restarts += 1
+        self.best_restarts = self.restarts
 
     def collect(self, network: GONetwork, budget: Budget, later: bool, heat: float) -> Rollout:
         """A round: draw and simulate samples in one state, in small batches.
@@ -126,7 +139,7 @@ class Episode:
             tried = [*self._samples(actions, previous), *extra]
             reward = self._evaluate(tried, budget, results)
             drawn = reward[: len(tried) - len(extra)]
-            if len(drawn):
+            if len(drawn) and (later or self.search.first_round_policy):
                 base = self.current_reward if later else None
                 batches.append(Batch(actions, self._advantage(drawn, base)))
             merged = self._together(previous, tried, drawn) if previous is not None else None
@@ -135,8 +148,7 @@ class Episode:
                 self.chooser.note(level, gained)
         self.curve.note(results)
         self.round += 1
-        target = self.best if later or self.best is None else canonical(self.problem, self.best)
-        return Rollout(self.inputs, state, self.decides, batches, target)
+        return Rollout(self.inputs, state, self.decides, batches, self._target(later))
 
     def state(self, later: bool, focus: np.ndarray | None = None) -> State:
         """The network's view of the previous round's decision, and of a given placement."""
@@ -184,6 +196,12 @@ class Episode:
         assert isinstance(points, list)
         self.curve = LearningCurve([CurvePoint(*point) for point in points])
 
+    def _target(self, later: bool) -> Choices | None:
+        """The best choices, with canonical names of devices unless the state has the same names."""
+        if self.best is None or (later and self.best_restarts == self.restarts):
+            return self.best
+        return canonical(self.problem, self.best)
+
     def _given_placement(self) -> np.ndarray:
         """(U,) the given placement of each unit: its first op's."""
         _, first = np.unique(self.units.groups.of_op, return_index=True)
@@ -213,19 +231,15 @@ class Episode:
         focus: np.ndarray | None,
         count: int,
     ) -> dict[str, Actions]:
-        changes = self.search.changes / len(self.decides)
-        return {
-            name: draw(
-                scores[name],
-                self.levels[level],
-                None if previous is None else previous[name],
-                changes,
-                focus,
-                count,
-                self.random,
-            )
-            for name in self.decides
-        }
+        search, random = self.search, self.random
+        halve = random.random() < search.halve
+        actions = {}
+        for name in self.decides:
+            before = None if previous is None else previous[name]
+            clusters = refined(self.levels[level], before, search.split, halve, random)
+            changes = search.changes / len(self.decides)
+            actions[name] = draw(scores[name], clusters, before, changes, focus, count, random)
+        return actions
 
     def _samples(self, actions: dict[str, Actions], previous: Choices | None) -> list[Choices]:
         columns = {
@@ -267,6 +281,7 @@ class Episode:
             self.current, self.current_reward = tried[top], float(reward[top])
         if reward[top] > self.best_reward:
             self.best, self.best_reward = tried[top], float(reward[top])
+            self.best_restarts = self.restarts
         return gained
 
     def _together(

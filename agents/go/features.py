@@ -1,4 +1,4 @@
-"""What GO sees: a row a decision unit, a row a device, and what a decision puts where."""
+"""What GO sees: rows of decision units, a row a device, and what a decision puts where."""
 
 import zlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from go_gym.graph.model import PHASES, SHAPE_DIMS
 from go_gym.placements import mean_durations
 from go_gym.problem import Problem
 
-from ..common.units import UnitGraph, longest_ops, unit_layers
+from ..common.units import UnitGraph, longest_ops, unit_layers, unit_rows
 
 WAVES = 4
 """Octaves of sines and cosines that a fraction in [0, 1] is spread over."""
@@ -28,20 +28,27 @@ STATE_FEATURES = 4
 
 @dataclass(frozen=True)
 class GraphInputs:
-    """A problem as tensors; U units, n ops, e edges, D devices.
+    """A problem as tensors; n ops in U units in R rows, e edges between rows, D devices.
+
+    A row is a unit or, in a large graph, several that the network sees as one; they are decided
+    apart all the same.
 
     Attributes:
-        op_types: (n,) int64 hashed types, ops sorted by unit.
-        type_offsets: (U,) int64, where each unit's ops begin.
-        units: (U, UNIT_FEATURES) float32.
+        op_types: (n,) int64 hashed types, ops sorted by row.
+        type_offsets: (R,) int64, where each row's ops begin.
+        rows: (R, UNIT_FEATURES) float32.
+        row_of_unit: (U,) int64.
+        row_sizes: (R,) float32 units in each.
         devices: (D, DEVICE_FEATURES) float32.
-        producers, consumers: (e,) int64 neighbours of each unit, in CSR order.
-        producer_lengths, consumer_lengths: (U,) int64.
+        producers, consumers: (e,) int64 neighbours of each row, in CSR order.
+        producer_lengths, consumer_lengths: (R,) int64.
     """
 
     op_types: torch.Tensor
     type_offsets: torch.Tensor
-    units: torch.Tensor
+    rows: torch.Tensor
+    row_of_unit: torch.Tensor
+    row_sizes: torch.Tensor
     devices: torch.Tensor
     producers: torch.Tensor
     producer_lengths: torch.Tensor
@@ -50,11 +57,17 @@ class GraphInputs:
 
     @property
     def num_units(self) -> int:
-        return len(self.units)
+        return len(self.row_of_unit)
 
     @property
     def num_devices(self) -> int:
         return len(self.devices)
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """(U, k) → (R, k): the mean over each row's units."""
+        shape = (len(self.rows), values.shape[1])
+        total = torch.zeros(shape, dtype=values.dtype, device=values.device)
+        return total.index_add(0, self.row_of_unit, values) / self.row_sizes[:, None]
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class State:
 
     Attributes:
         placement, priority, fusion: (U,) int64, or None where there is no such decision.
-        units: (U, STATE_FEATURES) float32: one, share of bytes cut, its device's work
+        rows: (R, STATE_FEATURES) float32: one, share of bytes cut, its device's work
             against the busiest's, share of the critical chain as a logarithm.
         affinity: (U, D, AFFINITY_FEATURES) float32.
     """
@@ -71,18 +84,20 @@ class State:
     placement: torch.Tensor | None
     priority: torch.Tensor | None
     fusion: torch.Tensor | None
-    units: torch.Tensor
+    rows: torch.Tensor
     affinity: torch.Tensor
 
 
 def graph_inputs(
-    problem: Problem, units: UnitGraph, buckets: int, device: torch.device
+    problem: Problem, units: UnitGraph, buckets: int, device: torch.device, most_rows: int
 ) -> GraphInputs:
-    """The tensors of a problem, on ``device``."""
-    order = np.argsort(units.groups.of_op, kind="stable")
+    """The tensors of a problem, on ``device``, with at most ``most_rows`` rows."""
+    rows, row_of_unit = unit_rows(problem, units, most_rows)
+    order = np.argsort(rows.groups.of_op, kind="stable")
     types = hashed_types(problem.graph, buckets)[order]
-    counts = np.bincount(units.groups.of_op, minlength=units.count)
-    by_target = np.lexsort((units.source, units.target))
+    counts = np.bincount(rows.groups.of_op, minlength=rows.count)
+    by_target = np.lexsort((rows.source, rows.target))
+    sizes = np.bincount(row_of_unit, minlength=rows.count).astype(np.float32)
 
     def long(values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(values.astype(np.int64), device=device)
@@ -90,12 +105,14 @@ def graph_inputs(
     return GraphInputs(
         op_types=long(types),
         type_offsets=long(np.cumsum(counts) - counts),
-        units=torch.as_tensor(unit_features(problem, units), device=device),
+        rows=torch.as_tensor(unit_features(problem, rows), device=device),
+        row_of_unit=long(row_of_unit),
+        row_sizes=torch.as_tensor(sizes, device=device),
         devices=torch.as_tensor(device_features(problem), device=device),
-        producers=long(units.source[by_target]),
-        producer_lengths=long(np.bincount(units.target, minlength=units.count)),
-        consumers=long(units.target),
-        consumer_lengths=long(np.bincount(units.source, minlength=units.count)),
+        producers=long(rows.source[by_target]),
+        producer_lengths=long(np.bincount(rows.target, minlength=rows.count)),
+        consumers=long(rows.target),
+        consumer_lengths=long(np.bincount(rows.source, minlength=rows.count)),
     )
 
 
@@ -175,12 +192,12 @@ def device_features(problem: Problem) -> np.ndarray:
 
 def no_state(inputs: GraphInputs) -> State:
     """The state of the first round: nothing is decided yet."""
-    u, d, where = inputs.num_units, inputs.num_devices, inputs.units.device
+    u, d, where = inputs.num_units, inputs.num_devices, inputs.rows.device
     return State(
         None,
         None,
         None,
-        torch.zeros(u, STATE_FEATURES, device=where),
+        torch.zeros(len(inputs.rows), STATE_FEATURES, device=where),
         torch.zeros(u, d, AFFINITY_FEATURES, device=where),
     )
 
@@ -205,7 +222,7 @@ def state_of(
     """
     placement = choices["placement"]
     d, count = problem.num_devices, units.count
-    where = inputs.units.device
+    where = inputs.rows.device
     one_hot = np.eye(d, dtype=np.float32)[placement]
     total = np.bincount(units.source, units.size, count)
     total += np.bincount(units.target, units.size, count)
@@ -225,7 +242,7 @@ def state_of(
     affinity = np.stack([one_hot, coming, going, flat * load, flat * held, near, alike], axis=2)
     kept = (one_hot * (coming + going)).sum(axis=1)
     critical = np.zeros(count) if focus is None else np.log1p(focus * count)
-    rows = np.stack(
+    columns = np.stack(
         [np.ones(count), 1 - kept, load[placement] / max(load.max(), 1e-9), critical], axis=1
     )
 
@@ -236,7 +253,7 @@ def state_of(
         long(placement),
         long(choices.get("priority")),
         long(choices.get("fusion")),
-        torch.as_tensor(rows.astype(np.float32), device=where),
+        inputs.mean(torch.as_tensor(columns.astype(np.float32), device=where)),
         torch.as_tensor(affinity.astype(np.float32), device=where),
     )
 

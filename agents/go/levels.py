@@ -45,6 +45,38 @@ def cluster_levels(
     return [level for level in levels if level.count > 1 or units.count == 1]
 
 
+def refined(
+    level: Clusters,
+    previous: np.ndarray | None,
+    split: float,
+    halve: bool,
+    random: np.random.Generator,
+) -> Clusters:
+    """``level`` as a later round decides by it: its clusters cut, so that borders can move.
+
+    Args:
+        level: the level.
+        previous: (U,) int64 choices of the previous round, None in a first round.
+        split: probability that units of a cluster that were chosen apart are decided apart.
+        halve: cut each cluster's topological order in two at a random place.
+        random: the only source of chance.
+    """
+    if previous is None:
+        return level
+    label = level.of_unit.cpu().numpy()
+    if random.random() < split:
+        label = np.unique(label * (int(previous.max()) + 1) + previous, return_inverse=True)[1]
+    if halve:
+        order = np.argsort(label, kind="stable")
+        size = np.bincount(label)
+        first = np.cumsum(size) - size
+        rank = np.empty(len(label), dtype=np.int64)
+        rank[order] = np.arange(len(label)) - first[label[order]]
+        cut = np.ceil(random.random(len(size)) * size)
+        label = np.unique(2 * label + (rank >= cut[label]), return_inverse=True)[1]
+    return Clusters.of(label, level.of_unit.device)
+
+
 class LevelChooser:
     """Which level the next samples decide by: those that lately brought gains, more often.
 

@@ -21,6 +21,8 @@ from .sage import SageLayer
 TASK_ORDER = ("fusion", "placement", "priority")
 """The order of the task layers (GO, section 3.3); "priority" is what scheduling decides."""
 
+LARGEST_LOGIT = 3.0
+"""Bound of every logit, so that no option is ever given up (after HDP, section 3; value ours)."""
 AFFINITY_START = (0.0, 2.0, 2.0, -0.5, 0.0, 0.0, 0.0)
 """Initial weights of the affinity features in the score: near neighbours, away from load (ours)."""
 
@@ -122,7 +124,7 @@ class GONetwork(nn.Module):
             scores: by name.
             value: () float32, the expected normalised reward of what is decided next.
         """
-        where = inputs.units.device.type
+        where = inputs.rows.device.type
         half = where == "cuda" or torch.is_autocast_enabled(where)
         with torch.autocast(where, torch.bfloat16, enabled=half):
             return self._forward(inputs, state, decisions)
@@ -132,7 +134,7 @@ class GONetwork(nn.Module):
     ) -> tuple[dict[str, Scores], torch.Tensor]:
         rows = self.embedding(inputs)
         devices = self.device_keys(inputs.devices)
-        hidden = self.enter(torch.cat([rows, self._decided(state, devices, rows)], dim=1))
+        hidden = self.enter(torch.cat([rows, self._decided(inputs, state, devices)], dim=1))
         factor = 1 + self.modulation(self.modulator(rows)) if self.config.modulation else 1
         for layer in self.trunk:
             hidden = layer(factor * hidden)
@@ -144,8 +146,8 @@ class GONetwork(nn.Module):
             if name in decisions:
                 task = self.out_norm(hidden + done)
                 scores[name] = Scores(
-                    self._options(name, task, devices, state),
-                    self.change_heads[name](task).squeeze(1).float(),
+                    _bounded(self._options(name, task, devices, inputs, state)),
+                    _bounded(self.change_heads[name](task).float()).squeeze(1)[inputs.row_of_unit],
                 )
             if len(scores) == len(decisions):
                 break
@@ -153,38 +155,48 @@ class GONetwork(nn.Module):
         return scores, self.value(pooled).squeeze(0).float()
 
     def embedding(self, inputs: GraphInputs) -> torch.Tensor:
-        """(U, width): the graph embedding h_G."""
+        """(R, width): the graph embedding h_G."""
         types = self.types(inputs.op_types, inputs.type_offsets)
-        rows = self.embed(torch.cat([types, inputs.units], dim=1))
+        rows = self.embed(torch.cat([types, inputs.rows], dim=1))
         for layer in self.sage:
             rows = rows + layer(rows, inputs)
         return self.embed_norm(rows)
 
-    def _decided(self, state: State, devices: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """(U, width + STATE_FEATURES): the previous decision of each unit, embedded."""
-        total = torch.zeros_like(rows)
+    def _decided(self, inputs: GraphInputs, state: State, devices: torch.Tensor) -> torch.Tensor:
+        """(R, width + STATE_FEATURES): the previous decision, embedded, a row's units averaged."""
+        total = torch.zeros(len(inputs.rows), self.config.width, device=devices.device)
         if not self.config.state:
-            return torch.cat([total, torch.zeros_like(state.units)], dim=1)
+            return torch.cat([total, torch.zeros_like(state.rows)], dim=1)
         if state.placement is not None:
-            total = total + devices.index_select(0, state.placement)
+            total = total + inputs.mean(devices.float().index_select(0, state.placement))
         for name, levels in (("priority", state.priority), ("fusion", state.fusion)):
             if levels is not None:
-                total = total + self.level_embedding[name](levels)
-        return torch.cat([total, state.units], dim=1)
+                total = total + inputs.mean(self.level_embedding[name](levels))
+        return torch.cat([total, state.rows], dim=1)
 
     def _options(
-        self, name: str, task: torch.Tensor, devices: torch.Tensor, state: State
+        self,
+        name: str,
+        task: torch.Tensor,
+        devices: torch.Tensor,
+        inputs: GraphInputs,
+        state: State,
     ) -> torch.Tensor:
         """(U, K) float32 logits: of devices, scored against their features, or of levels."""
         if name != "placement":
-            return self.level_heads[name](task).float()
-        hidden = self.score_unit(task)[:, None] + self.score_device(devices)[None]
+            return self.level_heads[name](task).float()[inputs.row_of_unit]
+        hidden = self.score_unit(task)[inputs.row_of_unit, None] + self.score_device(devices)[None]
         if self.config.device_affinity:
             hidden = hidden + self.score_affinity(state.affinity)
         score = self.score_out(torch.relu(hidden))
         if self.config.device_affinity:
             score = score + self.score_skip(state.affinity)
         return score.squeeze(2).float()
+
+
+def _bounded(logits: torch.Tensor) -> torch.Tensor:
+    """LARGEST_LOGIT · tanh(logits / LARGEST_LOGIT)."""
+    return LARGEST_LOGIT * torch.tanh(logits / LARGEST_LOGIT)
 
 
 def _zero_linear(width: int, out: int) -> nn.Linear:

@@ -40,11 +40,12 @@ def rollout_loss(
 ) -> torch.Tensor:
     """(): clipped policy loss, value loss, entropy, and imitation of the best decision."""
     scores, value = network(rollout.inputs, rollout.state, rollout.decides)
-    policy = torch.stack(
-        [_policy_loss(scores, batch, value.detach(), config.clip) for batch in rollout.batches]
-    ).mean()
-    advantages = torch.cat([batch.advantage for batch in rollout.batches])
-    loss = policy + config.value_weight * F.mse_loss(value.expand_as(advantages), advantages)
+    loss = torch.zeros((), device=value.device)
+    if rollout.batches:
+        each = [_policy_loss(scores, b, value.detach(), config.clip) for b in rollout.batches]
+        advantages = torch.cat([batch.advantage for batch in rollout.batches])
+        error = F.mse_loss(value.expand_as(advantages), advantages)
+        loss = torch.stack(each).mean() + config.value_weight * error
     for name in rollout.decides:
         loss = loss - entropy_weight * entropy(scores[name])
         if rollout.target is not None and config.imitation:

@@ -29,9 +29,20 @@ from .training import Training
 SHIPPED = Path(__file__).parent / "pretrained"
 """The folder of the checkpoint that comes with the package."""
 SEARCH = SearchConfig(
-    samples=32, epochs=2, learning_rate=5e-4, most_units=512, rounds=6, imitation=0.3
+    samples=16,
+    epochs=1,
+    learning_rate=5e-4,
+    entropy=0.03,
+    first_round_policy=False,
+    imitation=1.0,
+    most_units=2048,
+    most_rows=512,
+    rounds=3,
+    problems_per_update=3,
 )
 """How the shipped checkpoint was trained (our choice, for two cores)."""
+SEEK = 1000
+"""Simulator calls that a problem is searched for before the first update."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,12 +107,24 @@ def export(training: Training, command: str, seconds: float, folder: str | Path)
 def pretrain(
     problems: Sequence[Problem], updates: int, seed: int, folder: Path, search: SearchConfig
 ) -> Training:
-    """Train on ``problems`` in turn; goes on from the checkpoint in ``folder`` if there is one."""
-    calls = updates * search.problems_per_update * (search.samples + 1)
+    """Train on ``problems`` in turn; goes on from the checkpoint in ``folder`` if there is one.
+
+    Before the first update each problem is searched for SEEK calls by the untrained policy, so
+    that first rounds have something better than one device to imitate: without, policy gradients
+    alone end there, the one optimum that scattered samples lead to.
+    """
+    calls = updates * search.problems_per_update * search.samples + SEEK * len(problems)
     training = Training(problems, calls, seed, NetworkConfig(), search)
+    budgets = [Budget(problem, calls) for problem in problems]
     if (folder / STATE).is_file():
         training.restore(*load_checkpoint(folder))
-    training.run([Budget(problem, calls) for problem in problems], updates, folder)
+    else:
+        for episode, budget in zip(training.episodes, budgets, strict=True):
+            while episode.curve.calls < SEEK:
+                later = episode.curve.calls >= search.first_round * SEEK
+                episode.collect(training.network, budget, later, search.heat)
+            episode.restart()
+    training.run(budgets, updates, folder)
     return training
 
 

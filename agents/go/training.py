@@ -96,17 +96,29 @@ class Training:
         search = self.search
         left = max(1 - self.used / max(self.calls, 1), 0.0)
         if len(self.episodes) == 1:
-            later = 1 - left >= search.first_round
-            episode = self.episodes[0]
-            rollouts = [episode.collect(self.network, budgets[0], later, search.heat * left)]
+            rollouts = [self._started_round(budgets[0], 1 - left)]
         else:
             count = min(search.problems_per_update, len(self.episodes))
             chosen = self.random.choice(len(self.episodes), count, replace=False).tolist()
             rollouts = [self._episode_round(i, budgets[i]) for i in chosen]
-        rollouts = [rollout for rollout in rollouts if rollout.batches]
+        rollouts = [each for each in rollouts if each.batches or each.target is not None]
         if search.learn and rollouts:
             update(self.network, self.optimizer, rollouts, search, search.entropy * left)
         self.updates += 1
+
+    def _started_round(self, budget: Budget, progress: float) -> Rollout:
+        """A round of a single problem: of its first starts, or of the best of them."""
+        episode, search = self.episodes[0], self.search
+        start = int(progress / search.start)
+        if start < search.starts:
+            if start >= episode.restarts:
+                episode.restart()
+            later = progress - start * search.start >= search.first_round
+        else:
+            if episode.restarts == search.starts:
+                episode.resume_best()
+            later = True
+        return episode.collect(self.network, budget, later, search.heat * (1 - progress))
 
     def _episode_round(self, number: int, budget: Budget) -> Rollout:
         episode = self.episodes[number]

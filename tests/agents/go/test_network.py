@@ -37,7 +37,7 @@ def layered(ops: int = 40, devices: int = 3) -> go_gym.Problem:
 
 def encoded(problem, chains=False):
     units = unit_graph(problem, chains=chains)
-    return units, graph_inputs(problem, units, SMALL.type_buckets, CPU)
+    return units, graph_inputs(problem, units, SMALL.type_buckets, CPU, 10**6)
 
 
 def later_state(problem, units, inputs, seed=0):
@@ -235,7 +235,7 @@ def test_gnmt_8_fits():
     problem = go_gym.Problem(datasets.load("gnmt-8"), go_gym.load_cluster("p100x8"))
     units = unit_graph(problem)
     config = NetworkConfig()
-    inputs = graph_inputs(problem, units, config.type_buckets, CPU)
+    inputs = graph_inputs(problem, units, config.type_buckets, CPU, 10**6)
     network = fresh_network(config, 0, None)
     start = time.perf_counter()
     scores, value = network(inputs, no_state(inputs), ("placement",))

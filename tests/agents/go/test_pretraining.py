@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from go_agents.go.config import SearchConfig
 from go_agents.go.pretrained_agents import FineTunedGO, ZeroShotGO
 from go_agents.go.pretraining import SHIPPED, export, load_pretrained, pretrain, report
 from go_agents.go.training import Training
@@ -88,17 +87,28 @@ def test_fine_tuning_takes_fewer_than_fifty_updates(exported):
     assert budget.used < 4000
 
 
-def test_pretraining_goes_on_where_it_stopped(tmp_path):
+def test_pretraining_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("go_agents.go.pretraining.SEEK", 30)
+    monkeypatch.setattr("go_agents.go.pretraining.NetworkConfig", lambda: NETWORK)
+    monkeypatch.setattr("go_agents.go.training.CHECKPOINT_EVERY", 5)
     pair = [layered(30), layered(40)]
-    search = SearchConfig(samples=8, coarse=(4,), epochs=1, problems_per_update=1, rounds=2)
-    pretrain(pair, 12, 0, tmp_path / "whole", search)
-    saved, folder = json.loads((tmp_path / "whole" / "state.json").read_text()), tmp_path / "cut"
-    training = Training(pair, saved["calls"], 0, load_pretrained(SHIPPED).network, search)
-    training.run([Budget(problem, 1000) for problem in pair], 5, folder)
-    resumed = pretrain(pair, 12, 0, folder, search)
-    assert resumed.updates == saved["updates"] == 12
-    again = json.loads((folder / "state.json").read_text())
-    assert again["tensors_sha256"] == saved["tensors_sha256"]
+    search = replace(SEARCH, problems_per_update=1, rounds=2, first_round_policy=False)
+    whole = pretrain(pair, 12, 0, tmp_path / "whole", search)
+    step = Training._step
+
+    def killed(self, budgets):
+        if self.updates == 7:
+            raise KeyboardInterrupt
+        step(self, budgets)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Training, "_step", killed)
+        pretrain(pair, 12, 0, tmp_path / "cut", search)
+    assert json.loads((tmp_path / "cut" / "state.json").read_text())["updates"] == 5
+    resumed = pretrain(pair, 12, 0, tmp_path / "cut", search)
+    assert resumed.updates == whole.updates == 12
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name])
 
 
 def test_the_shipped_checkpoint_is_small_and_serves_the_family_held_out():
