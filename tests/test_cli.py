@@ -29,6 +29,7 @@ COMMANDS = [
     "measure-board",
     "report sim-vs-real",
     "demo",
+    "reproduce",
 ]
 
 
@@ -98,7 +99,7 @@ def test_an_interrupted_run_exits_with_130(tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "solve", stop)
+    monkeypatch.setattr(runner, "answer", stop)
     words = ["run", "-a", "metis", "-g", "rnnlm-2", "--out", str(tmp_path)]
     assert "stopped" in invoke(*words, code=130)
 

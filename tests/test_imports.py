@@ -12,7 +12,7 @@ HEAVY = {"torch", "torch_geometric", "stable_baselines3", "pandas", "matplotlib"
 """Not SciPy: Numba brings it in where it is installed."""
 LAYERS = (
     {"cli"},
-    {"plan"},
+    {"plan", "reproduce"},
     {"leaderboard", "runs"},
     {"envs"},
     {"render"},

@@ -9,6 +9,7 @@ from go_gym.cli import (  # isort: skip
     submit,
     trace,
     hardware,
+    reproduce,
     build,
     demo,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "catalogue",
     "demo",
     "hardware",
+    "reproduce",
     "run",
     "site",
     "submit",

@@ -1,0 +1,77 @@
+"""go-gym reproduce: the paper's tables and figures, ours beside them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from go_gym.cli.shared import app, bar, console, errors, one_line_errors
+
+
+@app.command()
+def reproduce(
+    experiment: Annotated[
+        str, typer.Argument(help="table2, table3, fig5, fig6 or ablation.")
+    ] = "table2",
+    quick: Annotated[
+        bool, typer.Option(help="Minutes on two cores: few graphs, one seed, few calls.")
+    ] = False,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seeds", help="Repeat for several; default 0 1 2.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Simulator calls a job; default 4000.")
+    ] = None,
+    agent: Annotated[
+        list[str] | None, typer.Option("--agent", "-a", help="Repeat for several.")
+    ] = None,
+    graph: Annotated[
+        list[str] | None, typer.Option("--graph", "-g", help="Name or .npz path; repeat.")
+    ] = None,
+    cluster: Annotated[
+        list[str] | None,
+        typer.Option("--cluster", "-c", help="For other graphs: one each, or one for all."),
+    ] = None,
+    workers: Annotated[
+        str, typer.Option(help="1, or ray: spread over Ray's workers (extra go-gym[spread]).")
+    ] = "1",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; default runs/reproduce-EXPERIMENT.")
+    ] = None,
+) -> None:
+    """Run a table or figure of the GO paper; what is done already is not run again.
+
+    Example: go-gym reproduce table2 --quick
+    """
+    from go_gym.reproduce.catalogue import experiment_of
+    from go_gym.reproduce.reproduce import reproduce as run
+
+    with one_line_errors():
+        chosen = experiment_of(experiment).changed(
+            quick=quick,
+            graphs=graph or (),
+            clusters=cluster or (),
+            agents=agent or (),
+            seeds=seeds or (),
+            budget=budget,
+        )
+        folder = out or Path("runs") / f"reproduce-{experiment}{'-quick' if quick else ''}"
+        with bar(0) as progress:
+            task = progress.task_ids[0]
+
+            def begin(jobs: int) -> None:
+                progress.update(task, total=(progress.tasks[0].total or 0) + jobs)
+
+            def advance(job) -> None:
+                where = f"{job.agent} on {job.problem.graph.name}, {job.problem.cluster.name}"
+                progress.update(task, advance=1, description=where[:42])
+
+            text, failures = run(chosen, folder, workers=workers, begin=begin, progress=advance)
+        typer.echo(text)
+        console.print(f"Table, rows, decisions, curves: {folder}", highlight=False, soft_wrap=True)
+        for failure in failures:
+            job = failure.job
+            where = f"agent {job.agent!r} on {job.problem.graph.name}, {job.problem.cluster.name}"
+            errors.print(f"[red]go-gym:[/red] {where}: {failure.error}", highlight=False)
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,148 @@
+"""Table 2 of the GO paper: placement on the fourteen workloads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from go_gym.leaderboard.schema import Row
+from go_gym.reproduce.curves import Curve, curves_of
+from go_gym.reproduce.experiment import Experiment
+from go_gym.reproduce.tables import (
+    BEST,
+    FIFO,
+    cells,
+    figure,
+    graphs_of,
+    header,
+    line,
+    mean_text,
+    ratio,
+    ratio_table,
+    rule,
+    seconds,
+)
+
+EXPERT, GO, HDP = "human-expert", "go", "hdp"
+RIVALS = ("metis", HDP, "placeto", "sa", "sa-from-best", "cem", "brkga", "m-etf", "heft")
+CLUSTER_OF = {
+    "rnnlm-2": "p100x2",
+    "rnnlm-4": "p100x4",
+    "rnnlm-8": "p100x8",
+    "gnmt-2": "p100x2",
+    "gnmt-4": "p100x4",
+    "gnmt-8": "p100x8",
+    "transformer-xl-2": "p100x2",
+    "transformer-xl-4": "p100x4",
+    "transformer-xl-8": "p100x8",
+    "inception-b32": "p100x2",
+    "inception-b64": "p100x2",
+    "amoebanet": "p100x4",
+    "wavenet-2x18": "p100x2",
+    "wavenet-4x36": "p100x4",
+}
+"""The paper's device counts, in the order of its table."""
+TITLES = {FIFO: "first in, first out for all", BEST: "best priorities for all"}
+
+
+def report(experiment: Experiment, rows: Sequence[Row], timed: Sequence[Row], folder: Path) -> str:
+    """Tables at equal calls and equal wall time, the search speed-up, and the paper's beside."""
+    lines: list[str] = []
+    for label, mine in (
+        (f"Equal simulator calls ({experiment.budget:,})", rows),
+        (f"Equal wall time (that of {experiment.reference} at equal calls)", timed),
+    ):
+        for kind in (FIFO, BEST) if mine else ():
+            lines += [f"## {label}, {TITLES[kind]}", ""]
+            lines += ratio_table(experiment, _with_idle(mine, rows), kind, EXPERT)
+            lines.append("")
+    if {GO, HDP} <= set(experiment.agents):
+        lines += _speed_up(experiment, rows, curves_of(rows, folder))
+    lines += _beside_paper(experiment, rows)
+    return "\n".join(lines)
+
+
+def _with_idle(rows: Sequence[Row], all_rows: Sequence[Row]) -> list[Row]:
+    """``rows``, and those of agents that make no use of more time."""
+    present = {(row.graph, row.agent, row.seed) for row in rows}
+    return [*rows, *(r for r in all_rows if (r.graph, r.agent, r.seed) not in present)]
+
+
+def _speed_up(experiment: Experiment, rows: Sequence[Row], curves: Sequence[Curve]) -> list[str]:
+    """HDP's calls until its final step time over GO's calls until that, medians over seeds."""
+    lines = ["## Simulator calls until HDP's final step time is reached (own best-so-far curves)"]
+    lines += ["", header("graph", "HDP's calls", "GO's calls", "speed-up", "paper"), rule(5)]
+    ratios = []
+    names = graphs_of(rows, experiment)
+    for graph, cluster in names:
+        here = {
+            name: [c for c in curves if (c.graph, c.cluster, c.agent) == (graph, cluster, name)]
+            for name in (GO, HDP)
+        }
+        paper = experiment.paper.get(graph, {}).get("search_speedup_over_hdp")
+        if not here[GO] or not here[HDP]:
+            lines.append(line(graph, "–", "–", "–", figure(paper, 2)))
+            continue
+        goal = median(curve.points[-1].step_time_ns for curve in here[HDP])
+        slow = median(curve.points[-1].calls for curve in here[HDP])
+        found = [curve.calls_until(goal) for curve in here[GO]]
+        reached = [calls for calls in found if calls is not None]
+        if len(reached) < len(found):
+            note = f"not reached by {len(found) - len(reached)} of {len(found)} seeds"
+            lines.append(line(graph, f"{slow:,.0f}", note, "–", figure(paper, 2)))
+            continue
+        quick = median(reached)
+        ratios.append(slow / quick)
+        lines.append(
+            line(graph, f"{slow:,.0f}", f"{quick:,.0f}", f"{slow / quick:.1f}", figure(paper, 2))
+        )
+    mean = mean_text(ratios, len(names))
+    return [*lines, line("geometric mean", "", "", mean, ""), ""]
+
+
+def _beside_paper(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
+    """Seconds, and ratios of GO to the expert and to HDP, ours (FIFO) and the paper's."""
+    known = cells(rows, FIFO)
+    columns = [(GO, "go_one_s"), (EXPERT, "human_expert_s"), ("metis", "metis_s"), (HDP, "hdp_s")]
+    columns = [(agent, key) for agent, key in columns if agent in experiment.agents]
+    lines = ["## Beside the paper's seconds (first in, first out)", ""]
+    lines.append("Ours are simulated, the paper's were measured on other graphs of the same models")
+    lines += ["and other hosts: the ratios can be compared, the seconds cannot.", ""]
+    heads = [f"{agent}, s: ours / paper" for agent, _ in columns]
+    lines += [header("graph", *heads, "GO/expert: ours / paper", "GO/HDP: ours / paper")]
+    lines += [rule(3 + len(columns))]
+    ours: dict[str, list[float]] = {EXPERT: [], HDP: []}
+    theirs: dict[str, list[float]] = {EXPERT: [], HDP: []}
+    names = graphs_of(rows, experiment)
+    for graph, _ in names:
+        paper = experiment.paper.get(graph, {})
+        mine = {
+            agent: known[graph, agent].median for agent, _ in columns if (graph, agent) in known
+        }
+        texts = [f"{seconds(mine.get(agent))} / {figure(paper.get(key))}" for agent, key in columns]
+        for rival, key in ((EXPERT, "human_expert_s"), (HDP, "hdp_s")):
+            a, b = (
+                ratio(mine.get(GO), mine.get(rival)),
+                ratio(paper.get("go_one_s"), paper.get(key)),
+            )
+            texts.append(f"{figure(a)} / {figure(b)}")
+            ours[rival] += [a] if a is not None else []
+            theirs[rival] += [b] if b is not None else []
+        lines.append(line(graph, *texts))
+    means = [
+        f"{mean_text(ours[rival], len(names))} / {mean_text(theirs[rival], len(names))}"
+        for rival in (EXPERT, HDP)
+    ]
+    return [*lines, line("geometric mean of ratios", *("" for _ in columns), *means), ""]
+
+
+TABLE2 = Experiment(
+    name="table2",
+    title="Placement on the paper's workloads (its Table 2)",
+    task="placement",
+    agents=(GO, EXPERT, *RIVALS),
+    graphs=tuple(CLUSTER_OF),
+    clusters=tuple(CLUSTER_OF.values()),
+    rules=("fifo", "critical-path"),
+    reference=GO,
+    report=report,
+)
