@@ -63,6 +63,17 @@ class Budget:
         self.best: Decision | None = None
         self.best_step_time_ns: int | None = None
         self.curve: list[Improvement] = []
+        self._whole: Budget | None = None
+
+    def part(self, problem: Problem, simulations: int) -> "Budget":
+        """A budget for a part of the work, on another problem; its calls count here as well.
+
+        It allows ``simulations`` calls, or what is left here if that is less. What it finds best
+        is of its own problem, and not kept here.
+        """
+        part = Budget(problem, min(simulations, self.remaining))
+        part._whole = self
+        return part
 
     @property
     def remaining(self) -> int:
@@ -89,6 +100,8 @@ class Budget:
             raise BudgetError(
                 f"{calls} simulator calls asked for, {self.remaining} of {self.simulations} left"
             )
+        if self._whole is not None:
+            self._whole._take(calls)
         self.used += calls
 
     def _note(self, decision: Decision, result: Result, calls: int) -> None:

@@ -170,3 +170,19 @@ def test_no_agents_installed(monkeypatch):
 def test_the_agents_that_come_with_go_gym_are_found():
     assert {"metis", "heft", "human-expert"} <= set(agent_entry_points())
     assert isinstance(load_agent("metis"), Agent)
+
+
+def test_a_part_counts_in_the_whole(problem):
+    """Calls on another problem are calls; what they find best is not kept for this one."""
+    whole = Budget(problem, 5)
+    part = whole.part(go_gym.Problem(problem.graph, problem.cluster), 3)
+    part.evaluate_batch([decide(SPREAD)] * 3)
+    assert (whole.used, part.used, whole.best, part.best_step_time_ns) == (3, 3, None, 5)
+    with pytest.raises(BudgetError, match="0 of 3 left"):
+        part.evaluate(decide(TWO))
+    rest = whole.part(problem, 9)
+    assert rest.simulations == 2, "no more than the whole has left"
+    whole.evaluate(decide(TWO))
+    with pytest.raises(BudgetError, match="2 simulator calls asked for, 1 of 5 left"):
+        rest.evaluate_batch([decide(TWO)] * 2)
+    assert rest.used == 0

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from go_gym.agent import Budget
 from go_gym.errors import AgentError
-from go_gym.problem import Decision, Problem
+from go_gym.problem import TASKS, Decision, Problem
 
 from ..common.checkpoint import load_checkpoint
 from ..common.curves import LearningCurve
@@ -28,6 +28,7 @@ class GO:
     """
 
     version = "1"
+    tasks = TASKS
     track = "tuned"
     scheduled = False
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.problem import Decision, Problem
+from go_gym.problem import TASKS, Decision, Problem
 from go_gym.simulator import Result
 
+from ..common.separate import one_after_another
 from .critical import critical_ops
 from .space import Space
 from .starts import random_genomes, starting_points
@@ -20,8 +21,8 @@ class Schedule:
     """How an annealing runs; all our choice, found on four of the paper's graphs.
 
     Attributes:
-        hot, hotter, cold: first temperature of the first round and of the others, and last one, as shares of the typical rise in cost
-            that a move of a single cluster brings (a low quantile, ``rise``).
+        hot, hotter, cold: first temperature of the first round and of the others, and the last
+            one, as shares of the typical rise in cost that a move brings (quantile ``rise``).
         rise: that quantile.
         calls_per_unit: calls a round, for each unit; at least one round, at most ``rounds``.
         rounds: every other one starts from a random genome, the others from the best.
@@ -186,6 +187,7 @@ class SimulatedAnnealing:
     """Simulated annealing of groups and single ops."""
 
     version = "1"
+    tasks = TASKS
     from_best = False
     schedule = Schedule()
 
@@ -204,3 +206,14 @@ class AnnealingFromBest(SimulatedAnnealing):
     """Simulated annealing that starts from the best of the classical heuristics."""
 
     from_best = True
+
+
+class SeparateAnnealing:
+    """Simulated annealing of placement, then of priorities, then of fusion, a third each."""
+
+    version = "1"
+    tasks = ("joint",)
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """See :func:`one_after_another`."""
+        return one_after_another(SimulatedAnnealing(), problem, budget, seed)

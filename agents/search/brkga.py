@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.problem import Decision, Problem
+from go_gym.problem import TASKS, Decision, Problem
 
 from .space import Space
 from .starts import heuristic_genomes, random_genomes
@@ -44,6 +44,7 @@ class Brkga:
     """
 
     version = "1"
+    tasks = TASKS
     from_best = False
     settings = Settings()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.problem import Decision, Problem
+from go_gym.problem import TASKS, Decision, Problem
 
 from .space import Space
 from .starts import starting_points
@@ -75,6 +75,7 @@ class CrossEntropy:
     """Cross-entropy method over clusters of ops, from coarse to fine."""
 
     version = "1"
+    tasks = TASKS
     from_best = False
     settings = Settings()
 

@@ -1,0 +1,18 @@
+"""GO for one task after another, the comparison of the paper's joint policy."""
+
+from go_gym.agent import Budget
+from go_gym.problem import Decision, Problem
+
+from ..common.separate import one_after_another
+from .agent import GO
+
+
+class SeparateGO:
+    """GO-one for placement, then for priorities, then for fusion, a third of the calls each."""
+
+    version = "1"
+    tasks = ("joint",)
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """Three policies, see :func:`one_after_another`."""
+        return one_after_another(GO(), problem, budget, seed)
