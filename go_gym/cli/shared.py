@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -41,7 +42,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except GoGymError as error:
-        errors.print(f"[red]go-gym:[/red] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]go-gym:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         errors.print("go-gym: stopped; finished rows are kept, the same command goes on")
