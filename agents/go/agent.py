@@ -28,7 +28,7 @@ class GO:
     """
 
     version = "1"
-    tasks = TASKS
+    tasks: tuple[str, ...] = TASKS
     track = "tuned"
     scheduled = False
 

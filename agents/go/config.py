@@ -33,7 +33,7 @@ class NetworkConfig:
 class SearchConfig:
     """How a budget of simulator calls is spent. Nothing of this was published."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     epochs: int = 3  # passes over the samples of an update
     clip: float = 0.2  # PPO's (Schulman et al. 2017)
     entropy: float = 1e-2

@@ -62,7 +62,14 @@ class ZeroShotGO(PretrainedGO):
         checkpoint: str | Path | None = None,
         search: SearchConfig | None = None,
     ) -> None:
-        search = replace(search or SearchConfig(), learn=False, samples=16, first_round=0.25)
+        search = replace(
+            search or SearchConfig(),
+            learn=False,
+            samples=16,
+            starts=1,
+            start=1.0,
+            first_round=0.25,
+        )
         super().__init__(pretrained, checkpoint, search)
 
     def _run(self, training: Training, budget: Budget) -> None:

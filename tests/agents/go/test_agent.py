@@ -7,6 +7,7 @@ import pytest
 import torch
 from go_agents.go.agent import GO, GOScheduled
 from go_agents.go.config import NetworkConfig, SearchConfig
+from go_agents.go.refined import RefinedGO
 from go_agents.go.training import Training
 from hypothesis import given, settings
 
@@ -63,6 +64,16 @@ def test_any_problem_gets_a_whole_decision(problem):
     assert np.array_equal(placement, placement[problem.colocation_leader])
     if budget.best_step_time_ns is not None:
         assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
+
+
+def test_annealing_refines_what_go_found():
+    problem = layered()
+    budget = Budget(problem, 200)
+    agent = small(RefinedGO)
+    decision = agent.solve(problem, budget, seed=0)
+    assert budget.used == 200
+    assert agent.training is not None and agent.training.used in range(100, 117)
+    assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2, 7])
