@@ -84,7 +84,10 @@ def load_pretrained(folder: str | Path = SHIPPED) -> Pretrained:
 
 
 def export(training: Training, command: str, seconds: float, folder: str | Path) -> None:
-    """Write the weights of ``training`` and what they were trained on."""
+    """Write the weights of ``training``, what they were trained on, and its curves.
+
+    A curve is [calls, best step time in ns so far], every tenth round.
+    """
     graphs = [problem.graph for problem in training.problems]
     save_checkpoint(
         folder,
@@ -100,6 +103,12 @@ def export(training: Training, command: str, seconds: float, folder: str | Path)
             "simulator_calls": training.used,
             "seconds": round(seconds, 1),
             "command": command,
+            "curves": {
+                f"{problem.graph.name} on {problem.cluster.name}": [
+                    [point.calls, point.best_step_time_ns] for point in episode.curve.points[::10]
+                ]
+                for problem, episode in zip(training.problems, training.episodes, strict=True)
+            },
         },
     )
 
