@@ -27,9 +27,9 @@ class Settings:
 
     samples: int = 50
     elite: float = 0.1
-    rate: float = 0.3
+    rate: float = 0.5
     flips: float = 4.0
-    patience: int = 2
+    patience: int = 3
 
 
 class Distribution:
