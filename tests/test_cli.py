@@ -64,7 +64,7 @@ def test_run_verify_leaderboard_trace(tmp_path):
     invoke("trace", *problem, "-d", str(decision))
     invoke("trace", *problem, "-a", "human-expert")
     made = sorted(path.suffix for path in Path(where).iterdir())
-    assert made == [".json", ".json", ".png", ".png"]
+    assert made == [".json", ".json", ".png", ".png", ".png", ".png"]
     (first, _) = sorted(Path(where).glob("*.json"))
     assert json.loads(first.read_text())["traceEvents"]
 

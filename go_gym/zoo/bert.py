@@ -42,8 +42,8 @@ class Layer(nn.Module):
         return self.last_norm(x + self.perceptron(x))
 
 
-class BERT(nn.Module):
-    """Words, which of them are masked, and what stood there, to the mean loss."""
+class Embedding(nn.Module):
+    """Words, positions and segments."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -51,11 +51,22 @@ class BERT(nn.Module):
         self.positions = nn.Embedding(settings.tokens, settings.width)
         self.segments = nn.Embedding(2, settings.width)
         self.norm = nn.LayerNorm(settings.width)
+
+    def forward(self, words: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.words(words) + self.positions.weight + self.segments(segments))
+
+
+class BERT(nn.Module):
+    """Words, which of them are masked, and what stood there, to the mean loss."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.embedding = Embedding(settings)
         self.layers = nn.ModuleList(Layer(settings) for _ in range(settings.layers))
         self.transform = nn.Linear(settings.width, settings.width)
         self.head_norm = nn.LayerNorm(settings.width)
         self.head = nn.Linear(settings.width, settings.vocabulary)
-        self.head.weight = self.words.weight
+        self.head.weight = self.embedding.words.weight
 
     def forward(
         self,
@@ -66,8 +77,7 @@ class BERT(nn.Module):
     ) -> torch.Tensor:
         """``words``, ``segments``: (batch, tokens); ``masked`` positions, ``expected`` words:
         (batch, masked); all int64."""
-        x = self.words(words) + self.positions.weight + self.segments(segments)
-        x = self.norm(x)
+        x = self.embedding(words, segments)
         for layer in self.layers:
             x = layer(x)
         picked = x.gather(1, masked.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
@@ -88,6 +98,6 @@ def inputs(settings: Settings) -> list[torch.Tensor]:
 
 def layer_of(path: str) -> str | None:
     """``embedding``, ``layers.0``, …, ``head``; the loss belongs to the head."""
-    around = dict.fromkeys(("words", "positions", "segments", "norm"), "embedding")
-    around |= dict.fromkeys(("transform", "head_norm", "head", ""), "head")
+    around = dict.fromkeys(("transform", "head_norm", "head", ""), "head")
+    around["embedding"] = "embedding"
     return layer_by_number(path, "layers", around)

@@ -6,8 +6,9 @@ import multiprocessing
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,17 +44,18 @@ def build_datasets(
     folder: Path,
     check: bool = False,
     progress: Callable[[str], None] = lambda name: None,
+    apart: bool = True,
 ) -> list[str]:
     """Capture graphs and write their files, the manifest and the README into ``folder``.
 
-    Each is captured in a process of its own, so that its memory can be told. A stop loses no
-    finished graph.
+    A stop loses no finished graph.
 
     Args:
         names: which graphs; None for all.
         folder: the datasets folder.
         check: write nothing, only compare with what is there.
         progress: called with each name before it is captured.
+        apart: capture each in a process of its own, so that its memory can be told.
 
     Returns:
         The names whose files were altered (with ``check``: differ or are missing).
@@ -68,11 +70,10 @@ def build_datasets(
     if unknown:
         raise DatasetError(f"no graph {unknown[0]!r}: expected one of {', '.join(ENTRIES)}")
     altered = []
-    fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as pool:
+    with _captures(apart) as capture:
         for name in chosen:
             progress(name)
-            data, cost = pool.submit(_captured, name).result()
+            data, cost = capture(name)
             path, picture = folder / f"{name}.npz", folder / PICTURES / f"{name}.png"
             same = path.exists() and sha256(path.read_bytes()) == sha256(data)
             if not same:
@@ -90,6 +91,17 @@ def build_datasets(
     if not check:
         write_index(folder)
     return altered
+
+
+@contextmanager
+def _captures(apart: bool) -> Iterator[Callable[[str], tuple[bytes, BuildCost]]]:
+    """What captures a graph by name, here or in a fresh process each."""
+    if not apart:
+        yield _captured
+        return
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as pool:
+        yield lambda name: pool.submit(_captured, name).result()
 
 
 def _captured(name: str) -> tuple[bytes, BuildCost]:

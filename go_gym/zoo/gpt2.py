@@ -25,24 +25,35 @@ class Settings:
     batch: int = 8
 
 
-class GPT2(nn.Module):
-    """Words and the words that follow them to the mean loss."""
+class Embedding(nn.Module):
+    """Words and their positions."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.words = nn.Embedding(settings.vocabulary, settings.width)
         self.positions = nn.Embedding(settings.tokens, settings.width)
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        return self.words(words) + self.positions.weight[: words.shape[1]]
+
+
+class GPT2(nn.Module):
+    """Words and the words that follow them to the mean loss."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.embedding = Embedding(settings)
         self.layers = nn.ModuleList(
             PreNormBlock(settings.width, settings.heads, causal=True)
             for _ in range(settings.layers)
         )
         self.norm = nn.LayerNorm(settings.width)
         self.head = nn.Linear(settings.width, settings.vocabulary, bias=False)
-        self.head.weight = self.words.weight
+        self.head.weight = self.embedding.words.weight
 
     def forward(self, words: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``words`` and ``targets``: (batch, tokens) int64."""
-        x = self.words(words) + self.positions.weight[: words.shape[1]]
+        x = self.embedding(words)
         for layer in self.layers:
             x = layer(x)
         logits = self.head(self.norm(x))
@@ -62,5 +73,5 @@ def inputs(settings: Settings) -> list[torch.Tensor]:
 
 def layer_of(path: str) -> str | None:
     """``embedding``, ``layers.0``, …, ``head``; the loss belongs to the head."""
-    around = {"words": "embedding", "positions": "embedding", "norm": "head", "head": "head"}
-    return layer_by_number(path, "layers", {**around, "": "head"})
+    around = {"embedding": "embedding", "norm": "head", "head": "head", "": "head"}
+    return layer_by_number(path, "layers", around)

@@ -26,16 +26,29 @@ class Settings:
     classes: int = 1000
 
 
+class Patches(nn.Module):
+    """Images to their patches after the class token, each with its position."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        width, patch = settings.width, settings.patch
+        self.project = nn.Conv2d(3, width, patch, patch)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
+        count = (settings.image // patch) ** 2 + 1
+        self.positions = nn.Parameter(torch.zeros(1, count, width))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.project(images).flatten(2).transpose(1, 2)
+        return torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1) + self.positions
+
+
 class ViT(nn.Module):
     """Images to logits; with labels, to the mean loss."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        width, patch = settings.width, settings.patch
-        self.patches = nn.Conv2d(3, width, patch, patch)
-        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
-        count = (settings.image // patch) ** 2 + 1
-        self.positions = nn.Parameter(torch.zeros(1, count, width))
+        width = settings.width
+        self.patches = Patches(settings)
         self.layers = nn.ModuleList(
             PreNormBlock(width, settings.heads, causal=False) for _ in range(settings.layers)
         )
@@ -44,9 +57,7 @@ class ViT(nn.Module):
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
         """``images``: (batch, 3, side, side); ``labels``: (batch,) int64."""
-        x = self.patches(images).flatten(2).transpose(1, 2)
-        token = self.class_token.expand(x.shape[0], -1, -1)
-        x = torch.cat([token, x], dim=1) + self.positions
+        x = self.patches(images)
         for layer in self.layers:
             x = layer(x)
         logits = self.head(self.norm(x[:, 0]))

@@ -49,7 +49,9 @@ def test_flops_of_language_models_are_six_a_parameter_and_token(name, tokens, wi
     entry, graph = ENTRIES[name], datasets.load(name)
     with FakeTensorMode():
         model = entry.module.build(entry.settings)
-        embedded = sum(p.numel() for n, p in model.named_parameters() if n in ("positions.weight",))
+        embedded = sum(
+            p.numel() for n, p in model.named_parameters() if n == "embedding.positions.weight"
+        )
         count = sum(p.numel() for p in model.parameters()) - embedded
     if name == "llama-7b":  # its embedding is not the head's: a look-up, no product
         count -= entry.settings.vocabulary * width

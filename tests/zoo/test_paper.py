@@ -1,5 +1,7 @@
 """The models of the zoo against their papers, and their catalogue."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -143,13 +145,17 @@ def test_building_writes_what_changed_and_checking_writes_nothing(tmp_path, monk
     entry = ENTRIES["rnnlm-2"]
     tiny = type(entry)(entry.family, entry.module, TINY, entry.what, entry.source)
     monkeypatch.setitem(ENTRIES, "rnnlm-2", tiny)
-    assert build.build_datasets(["rnnlm-2"], tmp_path, check=True) == ["rnnlm-2"]
-    assert list(tmp_path.iterdir()) == []
-    assert build.build_datasets(["rnnlm-2"], tmp_path) == ["rnnlm-2"]
-    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert sorted(files) == ["README.md", "manifest.csv", "rnnlm-2.npz"]
-    assert build.build_datasets(["rnnlm-2"], tmp_path) == []
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+    made = partial(build.build_datasets, ["rnnlm-2"], tmp_path, apart=False)
+
+    def files():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    assert made(check=True) == ["rnnlm-2"] and files() == {}
+    assert made() == ["rnnlm-2"]
+    first = files()
+    names = ["README.md", "build.csv", "manifest.csv", "rnnlm-2.npz", "rnnlm-2.png"]
+    assert sorted(path.name for path in first) == names
+    assert made() == [] and files() == first
 
 
 def products_of_convolutions(graph, kind):
@@ -242,7 +248,11 @@ def test_an_untrained_model_guesses(module, settings, classes):
 
 def test_layers_stand_in_the_order_of_the_model():
     """Experts cut along them."""
+    begins = {"embedding", "stem", "stem_a", "first", "patches", "bottom", "layers.0"}
+    ends = {"softmax", "classifier", "last", "head", "top", "layers.2"}
     for name in datasets.names():
         layers = datasets.load(name).layers
-        assert layers[0] in ("embedding", "stem", "stem_a", "first")
-        assert layers[-1] in ("softmax", "classifier", "last")
+        assert layers[0] in begins, name
+        assert layers[-1] in ends, name
+        numbers = [int(tag.rsplit(".", 1)[1]) for tag in layers if tag.startswith("layers.")]
+        assert numbers == sorted(numbers), name
