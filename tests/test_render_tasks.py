@@ -82,7 +82,8 @@ def test_the_map_shows_each_layers_devices():
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b", "(no layer)"]
     assert axes.get_xlabel() and axes.get_ylabel() and bars.get_xlabel() == "work (ms)"
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["0 device0", "1 device1"], "those in use"
+    in_use = [text.get_text() for text in legend.get_texts()]
+    assert in_use == ["0 device0", "1 device1"]
     picture = axes.images[0].get_array()
     white, first, second = (1, 1, 1), tuple(picture[0, 0]), tuple(picture[1, 2])
     assert first != second
