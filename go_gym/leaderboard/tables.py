@@ -8,6 +8,7 @@ from statistics import median
 from go_gym.errors import LeaderboardError
 from go_gym.files import atomic_write, read_text
 from go_gym.leaderboard.schema import Row
+from go_gym.leaderboard.summary import SUMMARY_HEADINGS, standings
 
 README = "README.md"
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
@@ -62,15 +63,22 @@ def groups(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], list[tuple[st
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The tables of ``rows``, ranked, as Markdown."""
+    """The standings and the tables of ``rows``, ranked, as Markdown."""
     lines: list[str] = []
+    for (task, cluster, priorities), board in standings(rows).items():
+        lines += [f"### Standings: {task} on {cluster}, {priorities} priorities", ""]
+        lines += [*_table(SUMMARY_HEADINGS, [each.cells for each in board]), ""]
     for (task, graph, cluster, priorities), table in groups(rows).items():
         lines += [f"### {graph} on {cluster} ({task}, {priorities})", ""]
-        lines.append("| " + " | ".join(HEADINGS) + " |")
-        lines.append("| --- " + "| ---: " * (len(HEADINGS) - 2) + "| --- |")
-        lines += ["| " + " | ".join(line) + " |" for line in table]
-        lines.append("")
+        lines += [*_table(HEADINGS, table), ""]
     return "\n".join(lines)
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table, numbers to the right."""
+    rule = "| --- " + "| ---: " * (len(headings) - 2) + "| --- |"
+    first, *rest = (f"| {' | '.join(line)} |" for line in (headings, *rows))
+    return [first, rule, *rest]
 
 
 def with_tables(text: str, rows: Sequence[Row], where: str) -> str:
