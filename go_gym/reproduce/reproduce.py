@@ -63,7 +63,7 @@ def write_report(
 ) -> str:
     """Write the Markdown table, the curves and the pictures of rows that are there."""
     rows, timed = _in_order(experiment, rows), _in_order(experiment, timed)
-    text = _heading(experiment) + experiment.report(experiment, rows, timed, folder)
+    text = _heading(experiment, rows) + experiment.report(experiment, rows, timed, folder)
     atomic_write(folder / f"{experiment.name}.md", text.rstrip() + "\n")
     curves = curves_of(rows, folder)
     save_curves_csv(folder / f"{experiment.name}-curves.csv", curves)
@@ -92,7 +92,7 @@ def _in_order(experiment: Experiment, rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda r: (graphs.get(r.graph, len(graphs)), agents[r.agent], r.seed))
 
 
-def _heading(experiment: Experiment) -> str:
+def _heading(experiment: Experiment, rows: Sequence[Row]) -> str:
     seeds = ", ".join(map(str, experiment.seeds))
     lines = [f"# {experiment.title}", ""]
     if experiment.quick:
@@ -106,12 +106,26 @@ def _heading(experiment: Experiment) -> str:
         "cells give the median ± half the range, and the ratio to the first column of times. "
         f"{os.cpu_count()} cores, {platform.machine()}. The paper: {CITATION}.",
         "",
+        *_fewer_seeds(experiment, rows),
         "```console",
         experiment.command,
         "```",
         "",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _fewer_seeds(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
+    """A line that names the agents which have not run with every seed on every graph."""
+    wanted = len(experiment.graphs) * len(experiment.seeds)
+    short = []
+    for agent in experiment.agents:
+        have = len({(row.graph, row.seed) for row in rows if row.agent == agent})
+        if have < wanted:
+            short.append(f"{agent} {have}")
+    if not short:
+        return []
+    return [f"Of {wanted} runs (graphs × seeds) there are fewer of: {', '.join(short)}.", ""]
 
 
 def _keep_own(experiment: Experiment, problems: Sequence[Problem], folder: Path) -> None:

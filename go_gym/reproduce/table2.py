@@ -51,6 +51,8 @@ def report(experiment: Experiment, rows: Sequence[Row], timed: Sequence[Row], fo
         (f"Equal simulator calls ({experiment.budget:,})", rows),
         (f"Equal wall time (that of {experiment.reference} at equal calls)", timed),
     ):
+        if not mine:
+            lines += [f"## {label}: not run", ""]
         for kind in (FIFO, BEST) if mine else ():
             lines += [f"## {label}, {TITLES[kind]}", ""]
             lines += ratio_table(experiment, _with_idle(mine, rows), kind, EXPERT)
