@@ -123,7 +123,7 @@ def optimize(
         console.print(f"No plan takes less than {bound:,.3f} ms here.", highlight=False)
         if splits := facts["modules_split"]:
             console.print(
-                f"{len(splits)} modules are split; the device map has most of each "
+                f"{len(splits)} module(s) split; the device map has most of each "
                 "(plan.json lists them).",
                 highlight=False,
             )
