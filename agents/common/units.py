@@ -1,17 +1,18 @@
-"""Decision units: ops that share one decision before any learner sees the graph."""
+"""Decision units: ops that share one decision before any learner or search sees the graph."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from go_gym.grouping import Groups, attached_groups, directed_edges
+from go_gym.grouping import Groups, attached_groups, decided_groups, directed_edges
 from go_gym.placements import mean_durations
 from go_gym.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
 class UnitGraph:
-    """The graph of decision units: what a learner decides about.
+    """The graph of decision units: what a learner or a search decides about.
 
     Attributes:
         groups: the unit of each op; U units, numbered by their first op that costs anything.
@@ -29,6 +30,24 @@ class UnitGraph:
     @property
     def count(self) -> int:
         return self.groups.count
+
+    @cached_property
+    def neighbours(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pointers (U + 1,) into, and int64, the units that each one shares tensors with."""
+        low, high = np.minimum(self.source, self.target), np.maximum(self.source, self.target)
+        pairs = np.unique(low * self.count + high)
+        low, high = pairs // self.count, pairs % self.count
+        ends, others = np.concatenate([low, high]), np.concatenate([high, low])
+        pointers = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=self.count))])
+        return pointers, others[np.argsort(ends, kind="stable")]
+
+
+def decided_units(problem: Problem) -> UnitGraph:
+    """The smallest units that make sense (:func:`decided_groups`): what a search refines down to.
+
+    A unit is a co-location group, or an op with its views.
+    """
+    return _graph_of(problem, decided_groups(problem))
 
 
 def unit_graph(problem: Problem, chains: bool = True, most: int | None = None) -> UnitGraph:

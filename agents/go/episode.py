@@ -10,9 +10,9 @@ from go_gym.agent import Budget
 from go_gym.problem import Problem
 from go_gym.simulator import Result
 
+from ..common.critical import critical_ops
 from ..common.curves import CurvePoint, LearningCurve
 from ..common.units import UnitGraph, unit_graph
-from ..search.critical import critical_ops
 from .config import NetworkConfig, SearchConfig
 from .decisions import DECIDES, Choices, Decoder, canonical
 from .features import GraphInputs, State, graph_inputs, no_state, state_of

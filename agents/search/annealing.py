@@ -10,8 +10,8 @@ from go_gym.agent import Budget
 from go_gym.problem import TASKS, Decision, Problem
 from go_gym.simulator import Result
 
+from ..common.critical import critical_ops
 from ..common.separate import one_after_another
-from .critical import critical_ops
 from .space import Space
 from .starts import random_genomes, starting_points
 
@@ -61,7 +61,7 @@ class Proposer:
 
     def __init__(self, space: Space, schedule: Schedule, rng: np.random.Generator) -> None:
         self.space, self.schedule, self.rng = space, schedule, rng
-        self.clusterings = sorted(space.units.clusterings, key=lambda scale: scale.count)
+        self.clusterings = sorted(space.clusterings, key=lambda scale: scale.count)
         self.progress = 0.0
         self.credit = np.full(len(self.clusterings), 0.5)
         self.scale = 0  # of the last proposal

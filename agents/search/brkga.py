@@ -87,7 +87,7 @@ class Brkga:
 
     def _child(self, space: Space, strong, weak, rng: np.random.Generator) -> np.ndarray:
         """Clusters of one scale from either parent, then a few clusters of any scale anew."""
-        clusterings = space.units.clusterings
+        clusterings = space.clusterings
         scale = clusterings[rng.integers(len(clusterings))]
         taken = rng.random((len(strong), scale.count)) < self.settings.bias
         child = np.where(taken[:, scale.of_unit], strong, weak)

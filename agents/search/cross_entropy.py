@@ -7,9 +7,9 @@ import numpy as np
 from go_gym.agent import Budget
 from go_gym.problem import TASKS, Decision, Problem
 
+from ..common.clusterings import Clustering
 from .space import Space
 from .starts import starting_points
-from .units import Clustering
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class CrossEntropy:
             return space.decision(space.neutral())
         genomes, costs = starting_points(space, budget, rng, self.from_best)
         best, best_cost = genomes[0], float(costs[0])
-        scales = sorted(space.units.clusterings, key=lambda scale: scale.count)
+        scales = sorted(space.clusterings, key=lambda scale: scale.count)
         rung, waited, flips = 0, 0, settings.flips
         at_last_cycle = np.inf
         distribution = Distribution(space, scales[0], best, settings.flips)

@@ -1,6 +1,7 @@
 """Genomes: a whole number for each unit and column, and the decisions that they stand for."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from go_gym.priorities import critical_path
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult, Result
 
-from .units import Units
+from ..common.clusterings import Clustering, clusterings
+from ..common.units import decided_units, longest_ops
 
 COLUMNS = {
     "placement": ("placement",),
@@ -34,13 +36,15 @@ class Space:
     Attributes:
         problem: what is decided about.
         units: what shares a value.
+        representative: (units,) int64, the longest op of each, whose device is its device.
         columns: what is decided, of ``"placement"``, ``"priority"``, ``"fusion"``.
         values: how many values each column has.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.units = Units(problem)
+        self.units = decided_units(problem)
+        self.representative = longest_ops(problem, self.units.groups)
         self.columns = COLUMNS[problem.task]
         sizes = {
             "placement": problem.num_devices,
@@ -48,6 +52,11 @@ class Space:
             "fusion": FUSION_LEVELS,
         }
         self.values = tuple(sizes[column] for column in self.columns)
+
+    @cached_property
+    def clusterings(self) -> tuple[Clustering, ...]:
+        """The scales at which a move may act."""
+        return clusterings(self.problem, self.units)
 
     def neutral(
         self, placement: np.ndarray | None = None, fusion: np.ndarray | None = None
@@ -59,7 +68,7 @@ class Space:
         genome = np.zeros((len(self.columns), self.units.count), dtype=np.int64)
         for row, column in enumerate(self.columns):
             if column == "placement" and placement is not None:
-                genome[row] = placement[self.units.representative]
+                genome[row] = placement[self.representative]
             elif column == "priority":
                 genome[row] = PRIORITY_LEVELS // 2
             elif column == "fusion" and fusion is not None:

@@ -62,7 +62,7 @@ def random_genomes(space: Space, count: int, rng: np.random.Generator) -> list[n
                     np.searchsorted(np.sort(cuts), share)
                 ]
             else:
-                clustering = units.clusterings[rng.integers(len(units.clusterings))]
+                clustering = space.clusterings[rng.integers(len(space.clusterings))]
                 drawn = rng.integers(0, space.values[row], clustering.count)
                 genome[row] = drawn[clustering.of_unit]
         found.append(genome)

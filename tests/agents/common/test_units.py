@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from go_agents.common.units import coarsened, longest_ops, unit_graph, unit_layers
+from go_agents.common.units import coarsened, decided_units, longest_ops, unit_graph, unit_layers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,3 +90,15 @@ def test_the_longest_op_speaks_for_its_unit():
     units = unit_graph(problem)
     assert longest_ops(problem, units.groups).tolist() == [1]
     assert [graph.layers[i] for i in unit_layers(problem, units)] == ["b"]
+
+
+def test_neighbours_are_those_that_share_a_tensor():
+    graph = go_gym.ComputationGraph.from_costs(
+        [1, 1, 1, 1], [(0, 1), (1, 1)], [(0, 1), (0, 3), (1, 3)]
+    )
+    pointers, others = decided_units(
+        go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
+    ).neighbours
+    found = [set(others[pointers[i] : pointers[i + 1]].tolist()) for i in range(4)]
+    assert found == [{1, 3}, {0, 3}, set(), {0, 1}]
+    assert len(others) == 6
