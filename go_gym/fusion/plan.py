@@ -13,8 +13,8 @@ kernel writes. Nodes are *taken* in order of level, highest first, ties in topol
 
 A kernel without reduction or product is computed anew in each of several readers, as XLA's
 priority fusion does. If all readers took it, it disappears; else it stays as well. A view goes
-along with the op that reads it; its own level plays no part. A node with a view that nothing reads
-(a result of the step) stays.
+along with the op that reads it; its own level plays no part. A node of which something is unread,
+an output or a view (a result of the step), stays as well and writes it.
 
 The fused graph has no cycle: whatever kernel p reads, its readers read after it already, so a
 kernel never needs anything that is computed after its root in the topological order.

@@ -3,6 +3,11 @@
 A *node* is an op that is no view. The *base* of a view is the node whose storage it shows. What a
 node reads through views counts as a read of their base, since a view costs nothing and can be
 repeated inside any kernel that computes its base.
+
+A tensor that holds something and that no op reads is a *result* of the step: whoever runs the step
+reads it, so the kernel that computes it writes it. A tensor that an op reads as well is taken for
+no result, since a graph does not tell: Adam's new moments, which the update reads, are not written
+where the update is one kernel.
 """
 
 from typing import NamedTuple
@@ -16,8 +21,8 @@ from go_gym.graph.model import Alias, ComputationGraph
 OP = np.dtype(
     [
         ("kind", np.uint8),  # a Kind
-        ("kept", np.uint8),  # a node with a view that nothing reads, thus a result of the step
-        ("unread", np.uint8),  # a view that nothing reads
+        ("kept", np.uint8),  # a node of which something is unread, thus a result of the step
+        ("unread", np.uint8),  # a view of which something is
         ("dtype", np.uint8),  # index into DTYPES
         ("base", np.int32),  # the node that a view shows; a node's own number
         (
@@ -62,11 +67,11 @@ def _build(graph: ComputationGraph) -> Structure:
     reading = ~view[graph.use_consumer]
     pairs = base[graph.use_producer[reading]].astype(np.int64) * n + graph.use_consumer[reading]
     pairs = np.unique(pairs)
-    unread = view & (np.bincount(graph.use_producer, minlength=n) == 0)
+    results = _results(graph)
     ops = np.zeros(n + 1, dtype=OP)
     ops["kind"][:n] = _kinds(graph, view)
-    ops["kept"][base[unread]] = 1
-    ops["unread"][:n] = unread
+    ops["kept"][base[results]] = 1
+    ops["unread"][results] = view[results]
     ops["dtype"][:n] = graph.dtype
     ops["base"][:n] = base
     ops["readers"] = np.searchsorted(pairs, np.arange(n + 1) * n)
@@ -108,6 +113,14 @@ def _views(graph: ComputationGraph) -> np.ndarray:
     others = np.bincount(graph.tensor_producer[~shows], minlength=n)
     outputs = np.diff(graph.op_tensor_ptr)
     return graph.is_free & one_input & (others == 0) & (outputs > 0) & (graph.parameter_bytes == 0)
+
+
+def _results(graph: ComputationGraph) -> np.ndarray:
+    """(r,) int64 ops with a tensor that nothing reads and that is not empty, and all the views of
+    which nothing is read."""
+    unread = np.bincount(graph.use_tensor, minlength=graph.num_tensors) == 0
+    unread &= (graph.tensor_bytes > 0) | (graph.tensor_alias >= 0)
+    return np.unique(graph.tensor_producer[unread])
 
 
 @njit(cache=True, nogil=True)

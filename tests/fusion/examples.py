@@ -112,8 +112,15 @@ class Rules:
     def nodes_read(self, op: int) -> set[int]:
         return {self.base(self.maker[tensor]) for tensor in self.inputs[op]}
 
+    def unread(self, op: int) -> set[int]:
+        """What nothing reads of an op: of a view all of it, else what is not empty."""
+        own = {tensor for tensor, maker in enumerate(self.maker) if maker == op}
+        if self.kind[op] != Kind.VIEW:
+            own = {tensor for tensor in own if self.graph.tensor_bytes[tensor] > 0}
+        return own.difference(*self.inputs)
+
     def is_result(self, op: int) -> bool:
-        return any(not self.readers[view] for view in self.views(op))
+        return any(self.unread(shown) for shown in {op} | self.views(op))
 
     def is_legal(self, parts: set[int], root: int) -> bool:
         heroes = [p for p in parts if self.kind[p] in (Kind.REDUCTION, Kind.PRODUCT)]
@@ -162,7 +169,7 @@ class Rules:
             for root, parts in self.kernels.items()
         }
         wanted = {self.maker[tensor] for tensors in found.values() for tensor in tensors}
-        wanted |= {op for op, readers in enumerate(self.readers) if not readers}
+        wanted |= {op for op in range(self.graph.num_ops) if self.unread(op)}
         for op in range(self.graph.num_ops - 1, -1, -1):
             if self.kind[op] == Kind.VIEW and op in wanted:
                 found[op] = set(self.inputs[op])

@@ -212,6 +212,25 @@ def test_views_go_along():
     assert fused.plan.roots.tolist() == [0, 2, 3] and fused.plan.parts.tolist() == [0, 0, 2, 3]
 
 
+def test_results_of_the_step_are_written():
+    """exp gives two tensors, relu reads one: the other must reach memory, so exp runs as well.
+
+    Were it empty, or read by relu too, exp would be gone: 10 + 8 + 8 ns.
+    """
+    types, uses = ["aten.exp", "aten.relu"], [(0, 1)]
+    for other, reads, roots, expected, memory in (
+        (4, [], [0, 1], 10 + 8 + 12 + 26, 12),
+        (0, [], [1], 26, 8),
+        (4, [(1, 1)], [1], 26, 8),
+    ):
+        tensors = [(0, 8), (0, other), (1, 8)]
+        problem = made(types, tensors, uses + reads, [8, 8 + 4 * len(reads)], [8 + other, 8])
+        result = step(problem, [1, 0])
+        fused = fuse(problem, go_gym.Decision([0, 0], fusion=[1, 0]))
+        assert fused.plan.roots.tolist() == roots
+        assert result.step_time_ns == expected and int(result.peak_memory[0]) == memory
+
+
 def test_what_is_measured_is_not_fused():
     problem = made(
         ["aten.exp", "aten.relu"],
