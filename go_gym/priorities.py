@@ -36,16 +36,19 @@ def critical_path(problem: Problem, placement: np.ndarray) -> np.ndarray:
     takes on its device and, for each use on another device, what its transfer takes (our choice:
     the actual figures instead of means, since the placement is known; no contention).
     """
-    place = np.ascontiguousarray(placement, dtype=np.int64)
-    graph = problem.graph
-    durations = problem.durations[problem.device_class[place], np.arange(graph.num_ops)]
-    delays = use_delays(problem, place)
+    graph, cluster = problem.graph, problem.cluster
+    place = np.array(placement, dtype=np.int64)
     return _tails(
-        durations,
-        delays,
+        place,
+        problem.durations,
+        problem.device_class,
         graph.op_tensor_ptr,
         graph.tensor_use_ptr,
+        graph.tensor_bytes,
         graph.use_consumer,
+        cluster.link_of,
+        np.array([link.ns_per_byte for link in cluster.links]),
+        np.array([link.latency_ns for link in cluster.links], dtype=np.int64),
     )
 
 
@@ -65,25 +68,32 @@ def frees_most(problem: Problem) -> np.ndarray:
     return balance
 
 
-def use_delays(problem: Problem, placement: np.ndarray) -> np.ndarray:
-    """(u,) int64 ns: what the transfer behind each use takes, 0 for uses on the same device."""
-    graph, cluster = problem.graph, problem.cluster
-    source, destination = placement[graph.use_producer], placement[graph.use_consumer]
-    link = cluster.link_of[source, destination]
-    slowness = np.array([each.ns_per_byte for each in cluster.links])[link]
-    latency = np.array([each.latency_ns for each in cluster.links], dtype=np.int64)[link]
-    size = graph.tensor_bytes[graph.use_tensor].astype(np.float64)
-    delay = latency + np.rint(size * slowness).astype(np.int64)
-    return np.where(source == destination, 0, delay)
-
-
 @njit(cache=True, nogil=True)
-def _tails(durations, delays, op_tensor_ptr, tensor_use_ptr, use_consumer):
-    n = len(durations)
+def _tails(
+    placement,
+    durations,
+    device_class,
+    op_tensor_ptr,
+    tensor_use_ptr,
+    tensor_bytes,
+    use_consumer,
+    link_of,
+    slowness,
+    latency,
+):
+    """One pass from the last op to the first: searches ask for every placement they try."""
+    n = len(placement)
     rank = np.empty(n, dtype=np.int64)
     for op in range(n - 1, -1, -1):
+        device = placement[op]
         tail = np.int64(0)
-        for use in range(tensor_use_ptr[op_tensor_ptr[op]], tensor_use_ptr[op_tensor_ptr[op + 1]]):
-            tail = max(tail, delays[use] + rank[use_consumer[use]])
-        rank[op] = durations[op] + tail
+        for tensor in range(op_tensor_ptr[op], op_tensor_ptr[op + 1]):
+            for use in range(tensor_use_ptr[tensor], tensor_use_ptr[tensor + 1]):
+                consumer = use_consumer[use]
+                path = rank[consumer]
+                if placement[consumer] != device:
+                    link = link_of[device, placement[consumer]]
+                    path += latency[link] + np.int64(np.rint(tensor_bytes[tensor] * slowness[link]))
+                tail = max(tail, path)
+        rank[op] = durations[device_class[device], op] + tail
     return rank
