@@ -187,14 +187,15 @@ class SimulatedAnnealing:
     """Simulated annealing of groups and single ops."""
 
     version = "1"
-    tasks = TASKS
+    tasks: tuple[str, ...] = TASKS
     from_best = False
+    scheduled = False
     schedule = Schedule()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Anneal until the budget is spent; the best that was evaluated."""
         rng = np.random.default_rng(seed)
-        space = Space(problem)
+        space = Space(problem, self.scheduled)
         if not budget.remaining:
             return space.decision(space.neutral())
         genomes, costs = starting_points(space, budget, rng, self.from_best)

@@ -44,14 +44,15 @@ class Brkga:
     """
 
     version = "1"
-    tasks = TASKS
+    tasks: tuple[str, ...] = TASKS
     from_best = False
+    scheduled = False
     settings = Settings()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Evolve until the budget is spent; the best that was evaluated."""
         rng = np.random.default_rng(seed)
-        space, settings = Space(problem), self.settings
+        space, settings = Space(problem, self.scheduled), self.settings
         if not budget.remaining:
             return space.decision(space.neutral())
         size = min(settings.population, budget.remaining)

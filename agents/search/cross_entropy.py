@@ -75,14 +75,15 @@ class CrossEntropy:
     """Cross-entropy method over clusters of ops, from coarse to fine."""
 
     version = "1"
-    tasks = TASKS
+    tasks: tuple[str, ...] = TASKS
     from_best = False
+    scheduled = False
     settings = Settings()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Sample until the budget is spent; the best that was evaluated."""
         rng = np.random.default_rng(seed)
-        space, settings = Space(problem), self.settings
+        space, settings = Space(problem, self.scheduled), self.settings
         if not budget.remaining:
             return space.decision(space.neutral())
         genomes, costs = starting_points(space, budget, rng, self.from_best)

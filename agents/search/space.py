@@ -39,10 +39,12 @@ class Space:
         representative: (units,) int64, the longest op of each, whose device is its device.
         columns: what is decided, of ``"placement"``, ``"priority"``, ``"fusion"``.
         values: how many values each column has.
+        scheduled: give critical-path priorities where the task decides none.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, scheduled: bool = False) -> None:
         self.problem = problem
+        self.scheduled = scheduled
         self.units = decided_units(problem)
         self.representative = longest_ops(problem, self.units.groups)
         self.columns = COLUMNS[problem.task]
@@ -79,7 +81,8 @@ class Space:
         return genome
 
     def decision(self, genome: np.ndarray) -> Decision:
-        """The decision that a genome stands for; columns that the task does not decide are None."""
+        """The decision that a genome stands for; columns that the task does not decide are None,
+        but for ``scheduled`` priorities."""
         rows = dict(zip(self.columns, genome, strict=True))
         of_op = self.units.groups.of_op
         given = self.problem.placement
@@ -89,6 +92,8 @@ class Space:
             rank = critical_path(self.problem, placement)
             boost = (rows["priority"][of_op] - PRIORITY_LEVELS // 2) / (PRIORITY_LEVELS // 2)
             priority = _frozen(rank + np.rint(boost * BOOST * rank.max()).astype(np.int64))
+        elif self.scheduled:
+            priority = _frozen(critical_path(self.problem, placement))
         if "fusion" in rows:
             fusion = _frozen(rows["fusion"][of_op])
         return Decision(placement, priority, fusion)

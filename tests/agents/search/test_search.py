@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import go_gym
 from go_gym import datasets
-from go_gym.agent import Budget, agent_entry_points, load_agent
+from go_gym.agent import Budget, agent_entry_points, load_agent, tasks_of
 from go_gym.fusion.greedy import default_fusion
+from go_gym.priorities import critical_path
 from go_gym.problem import check_decision
 from go_gym.tasks import make_problem
 from tests.strategies import problems
@@ -20,7 +21,6 @@ NAMES = [
     for name, entry in agent_entry_points().items()
     if entry.value.startswith("go_agents.search.") and not name.endswith("-separate")
 ]
-TASKS = ["placement", "scheduling", "fusion", "joint"]
 
 
 def layered(width: int, depth: int, seed: int) -> go_gym.ComputationGraph:
@@ -40,16 +40,25 @@ def layered(width: int, depth: int, seed: int) -> go_gym.ComputationGraph:
     )
 
 
-def optimum(problem: go_gym.Problem) -> int:
+def ranked(problem: go_gym.Problem, placement, scheduled: bool) -> go_gym.Decision:
+    """``placement`` under the priorities that the search gives it."""
+    placement = np.asarray(placement)
+    return go_gym.Decision(placement, critical_path(problem, placement) if scheduled else None)
+
+
+def optimum(problem: go_gym.Problem, scheduled: bool) -> int:
     """The best step time of all placements."""
     placements = product(range(problem.num_devices), repeat=problem.num_ops)
-    results = go_gym.simulate_batch(problem, [go_gym.Decision(p) for p in placements])
+    results = go_gym.simulate_batch(problem, [ranked(problem, p, scheduled) for p in placements])
     return int(results.step_time_ns[results.valid].min())
 
 
 def test_all_are_installed():
     assert set(NAMES) == {
-        f"{method}{start}" for method in ("sa", "cem", "brkga") for start in ("", "-from-best")
+        f"{method}{start}{priorities}"
+        for method in ("sa", "cem", "brkga")
+        for start in ("", "-from-best")
+        for priorities in ("", "-scheduled")
     }
 
 
@@ -60,7 +69,7 @@ def test_the_optimum_of_all_placements_is_found(name, seed):
     problem = go_gym.Problem(layered(3, 4, seed), cluster)
     budget = Budget(problem, 1500)
     load_agent(name).solve(problem, budget, seed)
-    assert budget.best_step_time_ns == optimum(problem)
+    assert budget.best_step_time_ns == optimum(problem, name.endswith("-scheduled"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,7 +81,7 @@ def test_memory_that_no_start_respects_is_respected_in_the_end(name):
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(3, 1e9, memory=90))
     budget = Budget(problem, 1500)
     load_agent(name).solve(problem, budget, 0)
-    assert budget.best_step_time_ns == optimum(problem)
+    assert budget.best_step_time_ns == optimum(problem, name.endswith("-scheduled"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,7 +92,10 @@ def test_better_than_random_at_equal_calls(name):
     rng = np.random.default_rng(0)
     random = Budget(problem, 300)
     random.evaluate_batch(
-        [go_gym.Decision(rng.integers(0, 3, problem.num_ops)) for _ in range(300)]
+        [
+            ranked(problem, rng.integers(0, 3, problem.num_ops), name.endswith("-scheduled"))
+            for _ in range(300)
+        ]
     )
     for seed in range(2):
         budget = Budget(problem, 300)
@@ -112,7 +124,9 @@ def test_any_problem_and_budget(name, problem, calls, seed):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_seed_matters(name):
-    problem = go_gym.Problem(layered(5, 12, 1), go_gym.Cluster.uniform(3, 1e9))
+    problem = go_gym.Problem(
+        layered(6, 30, 1), go_gym.Cluster.uniform(3, 1e9, latency=2e-9, contention="duplex")
+    )
     curves = []
     for seed in range(2):
         budget = Budget(problem, 200)
@@ -121,8 +135,9 @@ def test_the_seed_matters(name):
     assert curves[0] != curves[1]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "name, task", [(name, task) for name in NAMES for task in tasks_of(load_agent(name))]
+)
 def test_each_task_decides_its_own_columns(name, task):
     graph = layered(5, 8, 2)
     cluster = go_gym.Cluster.uniform(2, 1e9, latency=2e-9, contention="duplex")
@@ -130,12 +145,15 @@ def test_each_task_decides_its_own_columns(name, task):
     budget = Budget(problem, 200)
     decision = load_agent(name).solve(problem, budget, 0)
     check_decision(problem, decision)
-    assert (decision.priority is not None) == (task in ("scheduling", "joint"))
+    if name.endswith("-scheduled"):
+        assert np.array_equal(decision.priority, critical_path(problem, decision.placement))
+    else:
+        assert (decision.priority is not None) == (task in ("scheduling", "joint"))
     assert (decision.fusion is not None) == (task in ("fusion", "joint"))
     assert budget.best_step_time_ns is not None
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [n for n in NAMES if "fusion" in tasks_of(load_agent(n))])
 def test_fusion_pays_on_a_real_graph(name):
     """Some fusion beats none; a start from the best is no worse than the default fusion."""
     problem = make_problem(datasets.load("wavenet-2x18"), go_gym.load_cluster("p100x2"), "fusion")
@@ -161,3 +179,14 @@ def test_one_task_after_another_stays_within_the_budget_and_decides_all():
     assert decision.priority is not None and decision.fusion is not None
     assert len(budget.curve) == 1
     assert budget.best_step_time_ns == go_gym.simulate(problem, decision).step_time_ns
+
+
+def test_scheduled_search_beats_plain_search_scheduled_afterwards():
+    """What is searched under priorities is better under them than what was searched without."""
+    problem = go_gym.Problem(datasets.load("rnnlm-2"), go_gym.load_cluster("p100x2"))
+    step_times = []
+    for name in ("sa", "sa-scheduled"):
+        budget = Budget(problem, 600)
+        placement = load_agent(name).solve(problem, budget, 0).placement
+        step_times.append(go_gym.simulate(problem, ranked(problem, placement, True)).step_time_ns)
+    assert budget.best_step_time_ns == step_times[1] < step_times[0]
