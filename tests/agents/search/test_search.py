@@ -129,7 +129,7 @@ def test_the_seed_matters(name):
     )
     curves = []
     for seed in range(2):
-        budget = Budget(problem, 200)
+        budget = Budget(problem, 600)
         load_agent(name).solve(problem, budget, seed)
         curves.append(budget.curve)
     assert curves[0] != curves[1]
