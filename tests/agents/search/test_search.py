@@ -125,11 +125,11 @@ def test_any_problem_and_budget(name, problem, calls, seed):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_seed_matters(name):
     problem = go_gym.Problem(
-        layered(6, 30, 1), go_gym.Cluster.uniform(3, 1e9, latency=2e-9, contention="duplex")
+        layered(8, 10, 2), go_gym.Cluster.uniform(3, 1e9, latency=2e-9, contention="duplex")
     )
     curves = []
     for seed in range(2):
-        budget = Budget(problem, 600)
+        budget = Budget(problem, 300)
         load_agent(name).solve(problem, budget, seed)
         curves.append(budget.curve)
     assert curves[0] != curves[1]
