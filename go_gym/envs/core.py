@@ -22,6 +22,14 @@ from go_gym.problem import Problem
 from go_gym.tasks import baseline
 
 Observation = dict[str, np.ndarray]
+UNDECIDED: dict[str, Any] = {
+    "step_time_ns": -1,
+    "speedup": 0.0,
+    "valid": False,
+    "reason": "nothing decided yet",
+    "bytes_moved": 0,
+}
+"""The information before an episode's first decision; the memory is zeros."""
 
 
 class GraphEnv(gymnasium.Env[Observation, Any], ABC):
@@ -142,26 +150,30 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
         return self._static[chosen]
 
     def info(self, episode: Episode) -> dict[str, Any]:
-        """The information of the environment's docstring; deterministic."""
+        """The information of the environment's docstring; deterministic.
+
+        The keys and the types of their values are always the same, so that it can be recorded
+        (Minari) and batched; ``UNDECIDED`` says what stands for what there is not yet.
+        """
         problem, result = self.problems[episode.chosen], episode.result
         baseline_ns = self.baseline_ns_of(episode.chosen)
         info: dict[str, Any] = {
             "graph": problem.graph.name,
             "cluster": problem.cluster.name,
             "baseline_ns": baseline_ns,
+            "best_step_time_ns": -1 if episode.best_ns is None else episode.best_ns,
         }
-        if result is not None:
-            info |= {
-                "step_time_ns": result.step_time_ns,
-                "speedup": baseline_ns / max(result.step_time_ns, 1),
-                "valid": result.valid,
-                "reason": result.reason,
-                "peak_memory": result.peak_memory.copy(),
-                "bytes_moved": result.bytes_moved,
-            }
-        if episode.best_ns is not None:
-            info["best_step_time_ns"] = episode.best_ns
-        return info
+        if result is None:
+            memory = np.zeros(problem.num_devices, dtype=np.int64)
+            return info | UNDECIDED | {"peak_memory": memory}
+        return info | {
+            "step_time_ns": result.step_time_ns,
+            "speedup": baseline_ns / max(result.step_time_ns, 1),
+            "valid": result.valid,
+            "reason": result.reason,
+            "peak_memory": result.peak_memory.copy(),
+            "bytes_moved": result.bytes_moved,
+        }
 
     # -- saving and restoring
 

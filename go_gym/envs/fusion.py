@@ -64,10 +64,10 @@ class FusionEnv(OneShotEnv):
 
     ## Information
     ``graph``, ``cluster``, ``baseline_ns`` (the step time of the framework's default, greedy by
-    benefit, see ``go_gym.fusion.greedy``), and after a step
-    ``step_time_ns``, ``speedup``, ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``,
-    ``best_step_time_ns`` (the best valid one of the episode, missing before the
-    first). Deterministic.
+    benefit, see ``go_gym.fusion.greedy``), ``best_step_time_ns`` (the best valid one of the
+    episode, −1 before the first), and of the last step ``step_time_ns``, ``speedup``, ``valid``,
+    ``reason``, ``peak_memory`` (d,), ``bytes_moved``; before the first step
+    ``go_gym.envs.core.UNDECIDED``. Deterministic; always the same keys and types.
 
     ## Arguments
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.

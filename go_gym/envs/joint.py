@@ -66,11 +66,11 @@ class JointEnv(OneShotEnv):
     Terminates after ``rounds`` decisions. Never truncates by itself.
 
     ## Information
-    ``graph``, ``cluster``, ``baseline_ns`` (that of the framework's default: a single device
-    where the step fits, else METIS; first in, first out; greedy fusion), and after a step
-    ``step_time_ns``, ``speedup``, ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``,
-    ``best_step_time_ns`` (the best valid one of the episode, missing before the
-    first). Deterministic.
+    ``graph``, ``cluster``, ``baseline_ns`` (that of the framework's default: a single device where
+    the step fits, else METIS; first in, first out; greedy fusion), ``best_step_time_ns`` (the best
+    valid one of the episode, −1 before the first), and of the last step ``step_time_ns``,
+    ``speedup``, ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``; before the first step
+    ``go_gym.envs.core.UNDECIDED``. Deterministic; always the same keys and types.
 
     ## Arguments
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.

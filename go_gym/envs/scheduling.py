@@ -63,10 +63,10 @@ class SchedulingEnv(OneShotEnv):
     Terminates after ``rounds`` decisions. Never truncates by itself.
 
     ## Information
-    ``graph``, ``cluster``, ``baseline_ns`` (FIFO's step time), and after a step
-    ``step_time_ns``, ``speedup``, ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``,
-    ``best_step_time_ns`` (the best valid one of the episode, missing before the
-    first). Deterministic.
+    ``graph``, ``cluster``, ``baseline_ns`` (FIFO's step time), ``best_step_time_ns`` (the best
+    valid one of the episode, −1 before the first), and of the last step ``step_time_ns``,
+    ``speedup``, ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``; before the first step
+    ``go_gym.envs.core.UNDECIDED``. Deterministic; always the same keys and types.
 
     ## Arguments
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.

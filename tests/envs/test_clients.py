@@ -28,16 +28,17 @@ SMALL = {"graph": "wavenet-2x18", "cluster": "p100x2", "groups": 4}
 def test_minari_records_and_reads_back(name, tmp_path, monkeypatch):
     minari = pytest.importorskip("minari")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    env = minari.DataCollector(gym.make(name, **SMALL))
+    env = minari.DataCollector(gym.make(name, **SMALL), record_infos=True)
     env.action_space.seed(0)
-    taken, earned = [], []
+    taken, earned, told = [], [], []
     for episode in range(2):
-        env.reset(seed=episode)
+        told.append([env.reset(seed=episode)[1]])
         done = False
         while not done:
             taken.append(env.action_space.sample())
-            _, reward, done, _, _ = env.step(taken[-1])
+            _, reward, done, _, info = env.step(taken[-1])
             earned.append(reward)
+            told[-1].append(info)
     with warnings.catch_warnings():
         # Minari asks for authors, code and description of data sets that are to be published
         warnings.simplefilter("ignore", UserWarning)
@@ -48,6 +49,11 @@ def test_minari_records_and_reads_back(name, tmp_path, monkeypatch):
     episodes = list(dataset.iterate_episodes())
     np.testing.assert_array_equal(np.concatenate([e.actions for e in episodes]), np.array(taken))
     np.testing.assert_allclose(np.concatenate([e.rewards for e in episodes]), earned)
+    for episode, expected in zip(episodes, told, strict=True):
+        assert set(episode.infos) == set(expected[0])
+        for key, recorded in episode.infos.items():
+            values = [text.decode() for text in recorded] if recorded.dtype == object else recorded
+            np.testing.assert_array_equal(values, [info[key] for info in expected])
     recovered = dataset.recover_environment()
     first = recovered.reset(seed=0)[0]
     assert dataset.observation_space == recovered.observation_space
