@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from go_gym.errors import AgentError, BudgetError
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import BatchResult, Result, simulate, simulate_batch
+from go_gym.simulator import BatchResult, DeltaSimulator, Result, simulate, simulate_batch
 
 ENTRY_POINT_GROUP = "go_gym.agents"
 
@@ -95,6 +97,33 @@ class Budget:
             self._note(decision, result, first + offset)
         return results
 
+    def delta(self, decision: Decision) -> "Moves":
+        """Evaluate ``decision``, from which moves of few ops are then tried faster, one call each.
+
+        Every try counts, is noted in ``best`` and ``curve``, and gives the Result that
+        :meth:`evaluate` of the changed decision gives, in every field. So a local search runs:
+
+        >>> import numpy as np, go_gym
+        >>> graph = go_gym.ComputationGraph.from_costs([5, 5, 5], [], [])
+        >>> pair = go_gym.Cluster.uniform(devices=2, bandwidth=1e9)
+        >>> budget = Budget(go_gym.Problem(graph, pair), simulations=9)
+        >>> moves = budget.delta(Decision([0, 0, 0]))
+        >>> rng, cost = np.random.default_rng(0), moves.result.step_time_ns
+        >>> while budget.remaining:
+        ...     result = moves.try_move(rng.integers(3, size=1), int(rng.integers(2)))
+        ...     if result.valid and result.step_time_ns < cost:
+        ...         cost = result.step_time_ns
+        ...         _ = moves.adopt()
+        >>> cost, budget.used, budget.best is moves.decision
+        (10, 9, True)
+
+        Raises BudgetError if no call is left.
+        """
+        self._take(1)
+        moves = Moves(self, DeltaSimulator(self.problem, decision))
+        self._note(decision, moves.result, self.used)
+        return moves
+
     def _take(self, calls: int) -> None:
         if calls > self.remaining:
             raise BudgetError(
@@ -109,6 +138,63 @@ class Budget:
         if result.valid and better:
             self.best, self.best_step_time_ns = decision, result.step_time_ns
             self.curve.append(Improvement(calls, result.step_time_ns))
+
+
+class Moves:
+    """A decision that a search improves move by move: what :meth:`Budget.delta` gives.
+
+    A try changes nothing until it is adopted. Exact and fast are moves of few ops: under FIFO,
+    and under priorities that stay as the decision gives them. Other priorities that come with a
+    move, fusion levels and traces are as exact, and take a whole simulation.
+
+    Attributes:
+        decision: as it stands after what was adopted.
+        result: its Result.
+        tried: the decision of the last try.
+    """
+
+    def __init__(self, budget: Budget, simulator: DeltaSimulator) -> None:
+        self._budget, self._simulator = budget, simulator
+
+    @property
+    def decision(self) -> Decision:
+        return self._simulator.decision
+
+    @property
+    def result(self) -> Result:
+        return self._simulator.result
+
+    @property
+    def tried(self) -> Decision:
+        return self._simulator.tried
+
+    def try_move(
+        self,
+        ops: Sequence[int] | np.ndarray,
+        devices: int | Sequence[int] | np.ndarray,
+        priority: Sequence[int] | np.ndarray | None = None,
+        trace: bool = False,
+    ) -> Result:
+        """The Result if ``ops`` (k,) were on ``devices``: one for all, or one each, as in a swap.
+
+        ``priority`` (n,) replaces the decision's. Raises BudgetError if no call is left, and
+        DecisionError, which costs a call as that of :meth:`Budget.evaluate`, for a bad move.
+        """
+        self._budget._take(1)
+        return self._noted(self._simulator.try_move(ops, devices, priority, trace))
+
+    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
+        """As :meth:`try_move`, given the changed decision; what it moved is found out here."""
+        self._budget._take(1)
+        return self._noted(self._simulator.try_decision(decision, trace))
+
+    def adopt(self) -> Decision:
+        """Go on from the last try, at no call; DecisionError if there was none since a move."""
+        return self._simulator.adopt()
+
+    def _noted(self, result: Result) -> Result:
+        self._budget._note(self.tried, result, self._budget.used)
+        return result
 
 
 def agent_entry_points() -> dict[str, EntryPoint]:

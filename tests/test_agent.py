@@ -2,6 +2,7 @@
 
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 
 import go_gym
@@ -9,6 +10,7 @@ from go_gym import agent as agents
 from go_gym.agent import Agent, Budget, Improvement, agent_entry_points, load_agent
 from go_gym.errors import AgentError, BudgetError, DecisionError
 from go_gym.simulator import simulate
+from tests.simulator.test_engine import assert_equal, random_problem
 
 
 @pytest.fixture
@@ -186,3 +188,57 @@ def test_a_part_counts_in_the_whole(problem):
     with pytest.raises(BudgetError, match="2 simulator calls asked for, 1 of 5 left"):
         rest.evaluate_batch([decide(TWO)] * 2)
     assert rest.used == 0
+
+
+@pytest.fixture
+def larger():
+    """A graph of 60 ops with views, parameters and groups, on three devices."""
+    return random_problem(np.random.default_rng(4), 60, 3, "duplex")
+
+
+def test_tried_moves_count_and_are_noted_as_evaluated_decisions_are(larger):
+    """Two budgets, one through moves and one through whole decisions, end alike."""
+    rng = np.random.default_rng(2)
+    start = decide(rng.integers(0, 3, 60))
+    fast, plain = Budget(larger, 61), Budget(larger, 61)
+    moves = fast.delta(start)
+    plain.evaluate(start)
+    for number in range(60):
+        ops = rng.choice(60, rng.integers(1, 5), replace=False)
+        devices = rng.integers(0, 3, len(ops)) if number % 2 else int(rng.integers(3))
+        placement = np.array(moves.decision.placement)
+        placement[ops] = devices
+        expected = plain.evaluate(decide(placement), trace=number % 7 == 0)
+        if number % 3:
+            result = moves.try_move(ops, devices, trace=number % 7 == 0)
+        else:
+            result = moves.try_decision(decide(placement), trace=number % 7 == 0)
+        assert_equal(result, expected)
+        np.testing.assert_array_equal(moves.tried.placement, placement)
+        if rng.random() < 0.3:
+            assert moves.adopt() is moves.decision and moves.result is result
+    assert (fast.used, fast.curve) == (plain.used, plain.curve)
+    assert len(fast.curve) > 2
+    np.testing.assert_array_equal(fast.best.placement, plain.best.placement)
+
+
+def test_no_move_beyond_the_budget_and_none_that_is_malformed(larger):
+    budget = Budget(larger, 3)
+    moves = budget.delta(decide(np.zeros(60, dtype=int)))
+    with pytest.raises(DecisionError, match="nothing was tried"):
+        moves.adopt()
+    with pytest.raises(DecisionError, match="numbers from 0 to 59"):
+        moves.try_move([60], 0)
+    moves.try_move([3], 1)
+    with pytest.raises(BudgetError, match="0 of 3 left"):
+        moves.try_move([3], 2)
+    with pytest.raises(BudgetError, match="0 of 3 left"):
+        budget.delta(decide(np.zeros(60, dtype=int)))
+
+
+def test_moves_on_a_part_of_a_budget_count_in_the_whole(larger):
+    whole = Budget(larger, 10)
+    part = whole.part(larger, 4)
+    moves = part.delta(decide(np.zeros(60, dtype=int)))
+    moves.try_move([1, 2], 1)
+    assert (part.used, whole.used) == (2, 2)

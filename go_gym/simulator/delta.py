@@ -25,6 +25,7 @@ ENTRIES = 256
 
 Ops = Sequence[int] | np.ndarray
 Devices = int | Sequence[int] | np.ndarray
+Priority = np.ndarray | Sequence[int] | None
 
 PATIENCE = 3
 """Tries after a move until new checkpoints are kept: that takes as long as three simulations (our
@@ -36,7 +37,8 @@ class DeltaSimulator:
 
     Every result equals :func:`go_gym.simulate` of the changed decision in every field. Priorities
     stay as the decision gives them: those that follow a rule are not derived anew after a move.
-    Decisions with fusion levels are simulated in full, since a move may change what can be fused.
+    What a few moved ops do not explain is simulated in full: other priorities than before, and
+    decisions with fusion levels, since a move may change what can be fused.
 
     Args:
         problem: graph and cluster.
@@ -58,47 +60,68 @@ class DeltaSimulator:
         self.problem = problem
         self.decision = decision
         self.reused: tuple[int | None, int | None] = (None, None)
+        self._tried: tuple[Decision, Result] | None = None  # not adopted
         self._tries = 0  # since the last move,
         self._resume: int | None = None  # and the checkpoint that it went on from
-        if decision.fusion is not None:
+        self._recorded: Decision | None = None
+        if decision.fusion is None:
+            self._record()
+            self.result = self._known
+        else:
             self.result = simulate(problem, decision)
-            return
-        graph, engine = problem.graph, find_engine(problem)
-        n, d, u = problem.num_ops, problem.num_devices, graph.num_uses
-        self._engine = engine
-        self._level = np.empty((0, n), dtype=np.int64)
-        if decision.priority is not None:
-            self._level = np.asarray(decision.priority)[None]
-        self._level.setflags(write=False)
-        self._work = make_work(
-            engine.tables, engine.contention, decision.priority is not None, False, times=True
-        )
-        size = 4 * n + 8 * graph.num_tensors + 32 * len(self._work.port) + 96 * d
-        self._count = min(CHECKPOINTS, max(1, MAX_BYTES // size))
-        self._capacity = ENTRIES * self._count
-        self._mark = np.empty(n + d + u, dtype=np.int64)
-        self._inputs = (graph.op_use_ptr, graph.use_producer[graph.op_uses].astype(np.int64))
-        self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
-        self._record(0)
-        self.result = self._known
 
-    def try_move(self, ops: Ops, devices: Devices) -> Result:
-        """The result if ``ops`` were on ``devices`` (one for all, or one each); nothing changes.
+    def try_move(
+        self,
+        ops: Ops,
+        devices: Devices,
+        priority: Priority = None,
+        trace: bool = False,
+    ) -> Result:
+        """The result if ``ops`` were on ``devices`` (one for all, or one each).
+
+        Nothing changes until :meth:`adopt`. Other priorities than the decision's, if given, come
+        with the move; they and a ``trace`` take a whole simulation.
 
         Raises:
             DecisionError: for an op or device that is none, or another number of devices than ops.
         """
-        return self._try(self._moved(ops, devices))
+        return self.try_decision(self._moved(ops, devices, priority), trace)
+
+    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
+        """As :meth:`try_move`, given what the decision would then be.
+
+        Raises:
+            DecisionError: naming the op, if it has not the problem's shape and range.
+        """
+        check_decision(self.problem, decision)
+        result = self._try(decision, trace)
+        self._tried = decision, result
+        return result
+
+    @property
+    def tried(self) -> Decision:
+        """The decision of the last try; raises DecisionError if there was none since a move."""
+        return self._last()[0]
+
+    def adopt(self) -> Decision:
+        """Make the last try the decision; raises DecisionError if there was none since a move."""
+        self.decision, self.result = self._last()
+        self._tried = None
+        self._resume, self._tries = self.reused[0], 0
+        return self.decision
 
     def move(self, ops: Ops, devices: Devices) -> Result:
-        """As :meth:`try_move`, and the decision is changed."""
-        decision = self._moved(ops, devices)
-        self.result = self._try(decision)
-        self.decision = decision
-        self._resume, self._tries = self.reused[0], 0
+        """:meth:`try_move` and :meth:`adopt`."""
+        self.try_move(ops, devices)
+        self.adopt()
         return self.result
 
-    def _moved(self, ops: Ops, devices: Devices) -> Decision:
+    def _last(self) -> tuple[Decision, Result]:
+        if self._tried is None:
+            raise DecisionError("nothing was tried since the last move")
+        return self._tried
+
+    def _moved(self, ops: Ops, devices: Devices, priority: Priority) -> Decision:
         ops, devices = np.asarray(ops), np.asarray(devices)
         n, d = self.problem.num_ops, self.problem.num_devices
         if ops.ndim != 1 or not _whole_numbers(ops, n):
@@ -108,15 +131,20 @@ class DeltaSimulator:
         placement = np.array(self.decision.placement)
         placement[ops.astype(np.int64)] = devices
         placement.setflags(write=False)
-        return Decision(placement, self.decision.priority, self.decision.fusion)
+        if priority is None:
+            priority = self.decision.priority
+        return Decision(placement, priority, self.decision.fusion)
 
-    def _try(self, decision: Decision) -> Result:
+    def _try(self, decision: Decision, trace: bool) -> Result:
         self.reused = (None, None)
-        if decision.fusion is not None:
-            return simulate(self.problem, decision)
+        if trace or decision.fusion is not None:
+            return simulate(self.problem, decision, trace)
+        ours = self.decision
         self._tries += 1
-        if self.decision is not self._recorded and self._tries > PATIENCE:
-            self._record(0 if self._resume is None else self._resume + 1)
+        if self._recorded is not ours and self._tries > PATIENCE and _like(ours, decision):
+            self._record()
+        if self._recorded is None or not _like(self._recorded, decision):
+            return simulate(self.problem, decision)
         placement = np.asarray(decision.placement)
         ops = np.flatnonzero(placement != self._recorded.placement)
         if not len(ops):
@@ -130,8 +158,12 @@ class DeltaSimulator:
         self.reused = (start if start >= 0 else None, stop if stop >= 0 else None)
         return self._told(outcome)
 
-    def _record(self, first: int) -> None:
-        """Simulate the decision at hand, keeping checkpoints from ``first`` on."""
+    def _record(self) -> None:
+        """Simulate the decision at hand and keep checkpoints, those before the moves staying."""
+        first = 0 if self._resume is None else self._resume + 1
+        if self._recorded is None or not _like(self._recorded, self.decision):
+            self._prepare()
+            first = 0
         placement, outcome = np.asarray(self.decision.placement), self._outcome()
         engine = self._engine
         while not record(
@@ -144,6 +176,26 @@ class DeltaSimulator:
         step, busy, _, figures = outcome
         self._base = (*self._inputs, self._work.op_times[1], busy, figures, step)
         self._recorded, self._known = self.decision, self._told(outcome)
+
+    def _prepare(self) -> None:
+        """Room for recordings with the priorities at hand."""
+        problem, priority = self.problem, self.decision.priority
+        graph, engine = problem.graph, find_engine(problem)
+        n, d, u = problem.num_ops, problem.num_devices, graph.num_uses
+        self._engine = engine
+        self._level = np.empty((0, n), dtype=np.int64)
+        if priority is not None:
+            self._level = np.asarray(priority)[None]
+        self._level.setflags(write=False)
+        self._work = make_work(
+            engine.tables, engine.contention, priority is not None, False, times=True
+        )
+        size = 4 * n + 8 * graph.num_tensors + 32 * len(self._work.port) + 96 * d
+        self._count = min(CHECKPOINTS, max(1, MAX_BYTES // size))
+        self._capacity = ENTRIES * self._count
+        self._mark = np.empty(n + d + u, dtype=np.int64)
+        self._inputs = (graph.op_use_ptr, graph.use_producer[graph.op_uses].astype(np.int64))
+        self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
 
     def _outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         d = self.problem.num_devices
@@ -158,6 +210,12 @@ class DeltaSimulator:
         step, busy, peak, figures = outcome
         moved, *fault = figures.tolist()
         return Result(int(step[0]), violation_of(self.problem, *fault), busy, peak, moved)
+
+
+def _like(one: Decision, other: Decision) -> bool:
+    """Do both order their ops by the same priorities?"""
+    a, b = one.priority, other.priority
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
 
 def _whole_numbers(values: np.ndarray, limit: int) -> bool:

@@ -121,3 +121,45 @@ def test_bad_moves(ops, devices, message):
     found = DeltaSimulator(problem, go_gym.Decision(np.zeros(50, dtype=int)))
     with pytest.raises(DecisionError, match=message):
         found.try_move(ops, devices)
+
+
+@pytest.mark.parametrize("start", [False, True], ids=["fifo", "ranked"])
+def test_priorities_may_come_with_a_move(start):
+    rng = np.random.default_rng(6)
+    problem = random_problem(rng, 80, 4, "duplex")
+    first = rng.integers(0, 5, 80) if start else None
+    found = DeltaSimulator(problem, go_gym.Decision(rng.integers(0, 4, 80), first))
+    for number in range(40):
+        before = found.decision
+        placement = np.array(before.placement)
+        ops, device = rng.integers(0, 80, 2), int(rng.integers(4))
+        placement[ops] = device
+        priority = rng.integers(0, 5, 80) if number % 10 == 3 else None
+        kept = before.priority if priority is None else priority
+        expected = simulate(problem, go_gym.Decision(placement, kept))
+        assert_equal(found.try_move(ops, device, priority), expected)
+        if rng.random() < 0.3 or priority is not None:
+            decision = found.tried
+            assert found.adopt() is found.decision is decision
+            np.testing.assert_array_equal(decision.priority, kept)
+            assert_equal(found.result, expected)
+
+
+def test_a_try_by_its_decision_and_with_a_trace():
+    rng = np.random.default_rng(7)
+    problem = random_problem(rng, 60, 3, "link")
+    found = DeltaSimulator(problem, go_gym.Decision(rng.integers(0, 3, 60)))
+    swapped = np.array(found.decision.placement)
+    swapped[[3, 40]] = swapped[[40, 3]]
+    decision = go_gym.Decision(swapped)
+    traced = found.try_decision(decision, trace=True)
+    assert_equal(traced, simulate(problem, decision, trace=True))
+    assert found.adopt() is decision and found.result is traced
+
+
+def test_nothing_to_adopt():
+    problem = random_problem(np.random.default_rng(1), 50, 3, "duplex")
+    found = DeltaSimulator(problem, go_gym.Decision(np.zeros(50, dtype=int)))
+    found.move([1], 2)
+    with pytest.raises(DecisionError, match="nothing was tried"):
+        found.adopt()
