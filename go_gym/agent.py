@@ -42,6 +42,19 @@ class Improvement:
     step_time_ns: int
 
 
+@dataclass(frozen=True)
+class Window:
+    """The calls of one stretch of a budget: the last one's number, and the mean step time of those
+    that were valid."""
+
+    calls: int
+    mean_step_time_ns: int
+
+
+WINDOWS = 100
+"""Stretches of a budget over which step times are averaged (our choice); fewer for fewer calls."""
+
+
 class Budget:
     """An agent's only way to the simulator: counts calls and keeps the best decision.
 
@@ -54,6 +67,7 @@ class Budget:
         best: the best valid decision evaluated so far, None before the first.
         best_step_time_ns: its step time.
         curve: best-so-far curve, a point for each improvement.
+        windows: the mean step time in each stretch of the budget that had a valid decision.
     """
 
     def __init__(self, problem: Problem, simulations: int) -> None:
@@ -65,6 +79,8 @@ class Budget:
         self.best: Decision | None = None
         self.best_step_time_ns: int | None = None
         self.curve: list[Improvement] = []
+        self._sums = [0] * min(WINDOWS, simulations)
+        self._valid = [0] * min(WINDOWS, simulations)
         self._whole: Budget | None = None
 
     def part(self, problem: Problem, simulations: int) -> "Budget":
@@ -80,6 +96,15 @@ class Budget:
     @property
     def remaining(self) -> int:
         return self.simulations - self.used
+
+    @property
+    def windows(self) -> list[Window]:
+        ends = [(i + 1) * self.simulations // len(self._sums) for i in range(len(self._sums))]
+        return [
+            Window(min(end, self.used), round(total / valid))
+            for end, total, valid in zip(ends, self._sums, self._valid, strict=True)
+            if valid
+        ]
 
     def evaluate(self, decision: Decision, trace: bool = False) -> Result:
         """Simulate ``decision``, with its trace if asked; raises BudgetError if no call is left."""
@@ -134,8 +159,12 @@ class Budget:
         self.used += calls
 
     def _note(self, decision: Decision, result: Result, calls: int) -> None:
-        better = self.best_step_time_ns is None or result.step_time_ns < self.best_step_time_ns
-        if result.valid and better:
+        if not result.valid:
+            return
+        window = (calls * len(self._sums) - 1) // self.simulations
+        self._sums[window] += result.step_time_ns
+        self._valid[window] += 1
+        if self.best_step_time_ns is None or result.step_time_ns < self.best_step_time_ns:
             self.best, self.best_step_time_ns = decision, result.step_time_ns
             self.curve.append(Improvement(calls, result.step_time_ns))
 

@@ -17,7 +17,8 @@ from go_gym.files import atomic_write
 from go_gym.leaderboard.facts import prioritised
 from go_gym.priorities import PRIORITIES
 from go_gym.problem import Decision, Problem
-from go_gym.runs.runner import OWN, Job, solve
+from go_gym.runs.folders import OWN
+from go_gym.runs.runner import Job, solve
 from go_gym.simulator import Result, simulate
 
 USUAL = ("single-device", "human-expert", "metis")

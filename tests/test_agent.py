@@ -7,7 +7,15 @@ import pytest
 
 import go_gym
 from go_gym import agent as agents
-from go_gym.agent import Agent, Budget, Improvement, agent_entry_points, load_agent
+from go_gym.agent import (
+    WINDOWS,
+    Agent,
+    Budget,
+    Improvement,
+    Window,
+    agent_entry_points,
+    load_agent,
+)
 from go_gym.errors import AgentError, BudgetError, DecisionError
 from go_gym.simulator import simulate
 from tests.simulator.test_engine import assert_equal, random_problem
@@ -89,6 +97,32 @@ def test_a_malformed_decision_is_refused(problem):
     with pytest.raises(DecisionError, match="decision 0"):
         budget.evaluate_batch([decide([0, 9, 0])])
     assert budget.best is None and budget.curve == []
+
+
+def test_few_calls_have_a_window_each_and_invalid_ones_none(problem):
+    budget = Budget(problem, 4)
+    for placement in (TWO, ALL_ON_ONE, SPREAD):
+        budget.evaluate(decide(placement))
+    assert budget.windows == [Window(1, 7), Window(3, 5)]
+    assert Budget(problem, 0).windows == []
+
+
+@pytest.mark.parametrize("calls", [250, 430])
+def test_windows_are_hundredths_of_the_budget_and_average_valid_calls(problem, calls):
+    """Against the step times kept one by one; the last window may be cut short."""
+    budget = Budget(problem, 430)
+    order = [TWO, SPREAD, ALL_ON_ONE, SPREAD, TWO]
+    tried = [decide(order[number * number % 5]) for number in range(calls)]
+    budget.evaluate_batch(tried)
+    results = [simulate(problem, each) for each in tried]
+    times = [(result.step_time_ns, result.valid) for result in results]
+    begin, ends = 0, [window.calls for window in budget.windows]
+    assert len(ends) == -(-calls * WINDOWS // 430) and ends[-1] == calls
+    assert {end - start for start, end in zip([0, *ends], ends[:-1], strict=False)} == {4, 5}
+    for window in budget.windows:
+        mine = [time for time, valid in times[begin : window.calls] if valid]
+        assert window.mean_step_time_ns == round(sum(mine) / len(mine))
+        begin = window.calls
 
 
 # -- finding agents

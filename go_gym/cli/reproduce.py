@@ -32,19 +32,47 @@ def reproduce(
         list[str] | None,
         typer.Option("--cluster", "-c", help="For other graphs: one each, or one for all."),
     ] = None,
+    equal_time: Annotated[
+        bool, typer.Option(help="Also compare at the wall time of GO, where the table does.")
+    ] = True,
+    equal_time_seeds: Annotated[
+        list[int] | None, typer.Option(help="Seeds of that comparison; default the first.")
+    ] = None,
+    equal_time_agent: Annotated[
+        list[str] | None, typer.Option(help="Its agents; default all.")
+    ] = None,
+    equal_time_graph: Annotated[
+        list[str] | None, typer.Option(help="Its graphs; default all.")
+    ] = None,
     workers: Annotated[
-        str, typer.Option(help="1, or ray: spread over Ray's workers (extra go-gym[spread]).")
+        str,
+        typer.Option(
+            help="Processes, a core each; or ray: spread over Ray's workers (extra go-gym[spread])."
+        ),
     ] = "1",
+    merge: Annotated[
+        list[Path] | None,
+        typer.Option(help="Take in this experiment's rows of another folder first; repeat."),
+    ] = None,
+    report_only: Annotated[
+        bool, typer.Option(help="Run nothing: write table and pictures of the rows there are.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder; default runs/reproduce-EXPERIMENT.")
     ] = None,
 ) -> None:
     """Run a table or figure of the GO paper; what is done already is not run again.
 
+    Rows of an agent whose version has changed are run anew and replaced. Several runs with other
+    agents or graphs, each with a folder of its own, are put together with --merge.
+
     Example: go-gym reproduce table2 --quick
     """
     from go_gym.reproduce.catalogue import experiment_of
+    from go_gym.reproduce.experiment import EqualTime
+    from go_gym.reproduce.reproduce import report_only as report
     from go_gym.reproduce.reproduce import reproduce as run
+    from go_gym.reproduce.reproduce import take_in
 
     with one_line_errors():
         chosen = experiment_of(experiment).changed(
@@ -54,8 +82,18 @@ def reproduce(
             agents=agent or (),
             seeds=seeds or (),
             budget=budget,
+            equal_time=EqualTime(
+                wanted=equal_time,
+                seeds=tuple(equal_time_seeds or ()),
+                graphs=tuple(equal_time_graph or ()),
+                agents=tuple(equal_time_agent or ()),
+            ),
         )
         folder = out or Path("runs") / f"reproduce-{experiment}{'-quick' if quick else ''}"
+        if report_only:
+            take_in(chosen, folder, merge or ())
+            typer.echo(report(chosen, folder))
+            return
         with bar(0) as progress:
             task = progress.task_ids[0]
 
@@ -66,7 +104,14 @@ def reproduce(
                 where = f"{job.agent} on {job.problem.graph.name}, {job.problem.cluster.name}"
                 progress.update(task, advance=1, description=where[:42])
 
-            text, failures = run(chosen, folder, workers=workers, begin=begin, progress=advance)
+            text, failures = run(
+                chosen,
+                folder,
+                workers=workers,
+                sources=merge or (),
+                begin=begin,
+                progress=advance,
+            )
         typer.echo(text)
         console.print(f"Table, rows, decisions, curves: {folder}", highlight=False, soft_wrap=True)
         for failure in failures:

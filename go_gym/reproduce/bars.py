@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from go_gym.reproduce.curves import save
+from go_gym.reproduce.pictures import save
 
 
 def save_bars(

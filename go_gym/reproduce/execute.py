@@ -1,24 +1,25 @@
-"""Run an experiment's jobs, here or over Ray's workers; a stop loses no finished job."""
+"""Run an experiment's jobs, here or spread; a stop loses no finished job."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from go_gym.agent import load_agent
 from go_gym.cluster import load_cluster
 from go_gym.envs.problems import resolve_graphs
-from go_gym.errors import GoGymError
-from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
+from go_gym.leaderboard.schema import RESULTS, Row
 from go_gym.problem import Problem
 from go_gym.reproduce.experiment import Experiment
-from go_gym.runs.runner import Failure, Job, Plan, check_names, run
+from go_gym.reproduce.spread import check_workers, spread
+from go_gym.runs.folders import merge, rows_in, tidy
+from go_gym.runs.runner import Failure, Job, Plan, check_names, is_done, run
 from go_gym.tasks import make_problem
 
 PARTS = "parts"
-"""Folder of what Ray's workers have written, each job in one of its own."""
+"""Folder of what several workers write, each job in one of its own, until it is done."""
 MOST_CALLS = 200_000
 """Most simulator calls in the comparison at equal wall time (our choice)."""
-WORKERS = ("1", "ray")
 
 
 @dataclass(frozen=True)
@@ -49,60 +50,100 @@ def equal_calls(experiment: Experiment, problems: Sequence[Problem]) -> list[Pla
     ]
 
 
+def idle(row: Row) -> bool:
+    """Whether more calls would have brought the row nothing: it left some of them unused."""
+    return row.budget_used < 0.9 * row.budget
+
+
 def equal_time(
     experiment: Experiment, problems: Sequence[Problem], rows: Sequence[Row]
 ) -> list[Plan]:
     """A plan a job, with as many calls as fit into the reference agent's wall time.
 
     The number follows from the seconds of the rows at equal calls: budget × the reference's
-    seconds / the agent's, at most MOST_CALLS. Agents that make no call are left out, as more time
-    would bring them nothing.
+    seconds / the agent's, at most MOST_CALLS; scheduled forms get the time of the reference's.
+    Agents that are :func:`idle` are left out, as more time would bring them nothing.
     """
+    timed = experiment.equal_time
+    if not timed.wanted or experiment.reference not in experiment.agents:
+        return []
     plans = []
     for problem in problems:
+        if timed.graphs and problem.graph.name not in timed.graphs:
+            continue
         mine = {
             (row.agent, row.seed): row
             for row in rows
             if (row.graph, row.cluster) == (problem.graph.name, problem.cluster.name)
         }
-        for (agent, seed), row in sorted(mine.items()):
-            pace = mine.get((experiment.reference, seed))
-            if pace is None or agent not in experiment.agents or row.budget_used < 0.9 * row.budget:
-                continue
-            more = row.budget * pace.wall_seconds / max(row.wall_seconds, 0.001)
-            calls = min(MOST_CALLS, max(1, round(more)))
-            plans.append(_plan(experiment, problem, agent, seed, calls))
+        for seed in timed.seeds or experiment.seeds[:1]:
+            for agent in timed.agents or experiment.agents:
+                row, pace = mine.get((agent, seed)), mine.get((_pace(experiment, agent), seed))
+                if row is None or pace is None or idle(row):
+                    continue
+                more = row.budget * pace.wall_seconds / max(row.wall_seconds, 0.001)
+                calls = min(MOST_CALLS, max(1, round(more)))
+                plans.append(_plan(experiment, problem, agent, seed, calls))
     return plans
 
 
+def _pace(experiment: Experiment, agent: str) -> str:
+    """Whose wall time an agent gets."""
+    forms = experiment.scheduled
+    return forms[experiment.reference] if agent in forms.values() else experiment.reference
+
+
 def execute(
-    plans: Sequence[Plan], folder: Path, workers: str, progress: Callable[[Job], None]
+    plans: Sequence[Plan],
+    folder: Path,
+    workers: str = "1",
+    progress: Callable[[Job], None] = lambda job: None,
 ) -> Outcome:
     """Run plans of one job each into ``folder``; jobs that are done there are not run again.
+
+    Afterwards decisions and curves that no row speaks of are gone.
 
     Args:
         plans: see :func:`equal_calls`.
         folder: gets ``results.csv``, ``decisions/`` and ``curves/``.
-        workers: ``"1"``: one job after the other in this process; ``"ray"``: all over a cluster,
-            the one that ``RAY_ADDRESS`` names or this machine.
+        workers: ``"1"``: one job after the other in this process; another number: in so many
+            processes; ``"ray"``: over Ray's workers.
         progress: called after each job.
 
     Raises:
         GoGymError: for another ``workers``, or if Ray is not installed.
     """
-    if workers not in WORKERS:
-        raise GoGymError(f"workers {workers!r}: expected one of {', '.join(WORKERS)}")
+    check_workers(workers)
     failures: list[Failure] = []
+    _gather(folder, [part.parent for part in folder.glob(f"{PARTS}/*/{RESULTS}")])
     if workers == "1":
         for plan in plans:
             failures += run(plan, folder, progress)[1]
     else:
-        for job, failed in _spread(plans, folder):
+        left = missing(plans, rows_in(folder))
+        waiting = set(map(id, left))
+        for plan in plans:
+            if id(plan) not in waiting:
+                progress(next(plan.jobs()))
+        for plan, part, failed in spread([(plan, _part(folder, plan)) for plan in left], workers):
             failures += failed
-            progress(job)
-        _merge(folder)
-    path = folder / RESULTS
-    return Outcome(tuple(read_rows(path)) if path.exists() else (), tuple(failures))
+            _gather(folder, [part])
+            progress(next(plan.jobs()))
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    tidy(folder)
+    return Outcome(tuple(rows_in(folder)), tuple(failures))
+
+
+def missing(plans: Sequence[Plan], rows: Iterable[Row]) -> list[Plan]:
+    """The plans of one job each that ``rows`` do not hold as they would come out now."""
+    known = {row.key: row for row in rows}
+    agents = {name: load_agent(name) for plan in plans for name in plan.agents}
+    left = []
+    for plan in plans:
+        (job,) = plan.jobs()
+        if not is_done(known, plan, job, agents[job.agent]):
+            left.append(plan)
+    return left
 
 
 def _plan(experiment: Experiment, problem: Problem, agent: str, seed: int, budget: int) -> Plan:
@@ -116,44 +157,15 @@ def _plan(experiment: Experiment, problem: Problem, agent: str, seed: int, budge
     )
 
 
-def _spread(plans: Sequence[Plan], folder: Path) -> Iterator[tuple[Job, list[Failure]]]:
-    """Each plan as a Ray task with a folder of its own, in the order in which they finish."""
-    try:
-        import ray
-    except ImportError:
-        raise GoGymError(
-            "workers 'ray': Ray is not installed; expected it from: pip install 'go-gym[spread]'"
-        ) from None
-    ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
-    remote = ray.remote(num_cpus=1)(_run_part)
-    waiting = {}
-    for plan in plans:
-        (job,) = plan.jobs()
-        waiting[remote.remote(plan, str(_part(folder, job)))] = job
-    while waiting:
-        (done,), _ = ray.wait(list(waiting), num_returns=1)
-        yield waiting.pop(done), ray.get(done)
-
-
-def _run_part(plan: Plan, folder: str) -> list[Failure]:
-    return run(plan, Path(folder))[1]
-
-
-def _part(folder: Path, job: Job) -> Path:
+def _part(folder: Path, plan: Plan) -> Path:
+    (job,) = plan.jobs()
     problem = job.problem
     name = f"{problem.task}-{problem.graph.name}-{problem.cluster.name}-{job.agent}-{job.seed}"
-    return (folder / PARTS / name).resolve()
+    return folder / PARTS / name
 
 
-def _merge(folder: Path) -> None:
-    """What the parts hold, into ``folder``."""
-    path = folder / RESULTS
-    rows = {row.key: row for row in read_rows(path)} if path.exists() else {}
-    for part in sorted((folder / PARTS).iterdir()):
-        if not (part / RESULTS).exists():
-            continue
-        rows |= {row.key: row for row in read_rows(part / RESULTS)}
-        for kind in ("decisions", "curves"):
-            if (part / kind).exists():
-                shutil.copytree(part / kind, folder / kind, dirs_exist_ok=True)
-    write_rows(path, rows.values())
+def _gather(folder: Path, parts: Sequence[Path]) -> None:
+    """Take in what parts hold, nothing of those whose job failed, and remove them."""
+    merge(folder, [part for part in parts if (part / RESULTS).exists()])
+    for part in parts:
+        shutil.rmtree(part, ignore_errors=True)

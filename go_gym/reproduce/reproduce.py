@@ -2,17 +2,24 @@
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from go_gym.agent import load_agent
 from go_gym.cluster.toml import format_cluster
 from go_gym.files import atomic_write
-from go_gym.leaderboard.schema import Row
+from go_gym.leaderboard.schema import RESULTS, Row
 from go_gym.problem import Problem
-from go_gym.reproduce.curves import curves_of, save_curves_csv, save_curves_png
+from go_gym.reproduce.catalogue import experiment_of
+from go_gym.reproduce.curves import curves_of, save_curves_csv
 from go_gym.reproduce.execute import Outcome, equal_calls, equal_time, execute, problems_of
 from go_gym.reproduce.experiment import Experiment
+from go_gym.reproduce.pictures import save_curves_png
 from go_gym.reproduce.published import CITATION
+from go_gym.reproduce.tables import FIFO
+from go_gym.runs.folders import OWN, merge, rows_in
 from go_gym.runs.runner import Failure, Job
 
 EQUAL_TIME = "equal-time"
@@ -24,6 +31,7 @@ def reproduce(
     folder: Path,
     *,
     workers: str = "1",
+    sources: Sequence[Path] = (),
     begin: Callable[[int], None] = lambda jobs: None,
     progress: Callable[[Job], None] = lambda job: None,
 ) -> tuple[str, list[Failure]]:
@@ -34,7 +42,8 @@ def reproduce(
         folder: gets ``results.csv``, ``decisions/`` and ``curves/`` (as ``go-gym verify`` reads
             them), ``equal-time/`` with the same, the table ``NAME.md``, ``NAME-curves.csv`` and
             ``NAME-curves.png``, and for all but table2 a picture ``NAME.png``.
-        workers: ``"1"`` or ``"ray"``.
+        workers: ``"1"``, a number of processes, or ``"ray"``.
+        sources: folders of the same kind, whose rows of this experiment are taken in first.
         begin: called with the number of jobs before each of the two comparisons.
         progress: called after each job.
 
@@ -43,19 +52,45 @@ def reproduce(
     """
     problems = problems_of(experiment)
     _keep_own(experiment, problems, folder)
+    take_in(experiment, folder, sources)
     plans = equal_calls(experiment, problems)
     begin(len(plans))
     done = execute(plans, folder, workers, progress)
-    rows = _wanted(experiment, problems, done.rows)
-    timed = Outcome((), ())
-    if experiment.reference in experiment.agents:
-        apart = folder / EQUAL_TIME
+    pairs = {(problem.graph.name, problem.cluster.name) for problem in problems}
+    rows = _wanted(experiment, done.rows, pairs)
+    apart = folder / EQUAL_TIME
+    timed = Outcome(tuple(rows_in(apart)), ())
+    plans = equal_time(experiment, problems, rows)
+    if plans:
         _keep_own(experiment, problems, apart)
-        plans = equal_time(experiment, problems, rows)
+        asked = {(p.problems[0].graph.name, p.agents[0], p.seeds[0], p.budget) for p in plans}
+        merge(apart, [folder], lambda r: (r.graph, r.agent, r.seed, r.budget) in asked)
         begin(len(plans))
         timed = execute(plans, apart, workers, progress)
-    text = write_report(experiment, folder, rows, _wanted(experiment, problems, timed.rows))
+    text = write_report(experiment, folder, rows, _wanted(experiment, timed.rows, pairs))
     return text, [*done.failures, *timed.failures]
+
+
+def take_in(experiment: Experiment, folder: Path, sources: Sequence[Path]) -> None:
+    """Take the experiment's rows of other folders into ``folder``, those at equal time as well.
+
+    Rows of other graphs, agents, seeds, budgets and rules stay where they are, and so do those of
+    another version of the agent than the installed one.
+    """
+    for apart, budgets in ((Path(), {experiment.budget}), (Path(EQUAL_TIME), None)):
+        there = [source / apart for source in sources]
+        if apart != Path():
+            there = [source for source in there if (source / RESULTS).exists()]
+        merge(folder / apart, there, partial(_belongs, experiment, budgets))
+
+
+def report_only(experiment: Experiment, folder: Path) -> str:
+    """Write table, curves and pictures of the rows that ``folder`` holds of the experiment; run
+    nothing."""
+    rows = _wanted(experiment, rows_in(folder))
+    timed = _wanted(experiment, rows_in(folder / EQUAL_TIME))
+    whole = replace(experiment_of(experiment.name), quick=experiment.quick)
+    return write_report(whole.ran(rows), folder, rows, timed)
 
 
 def write_report(
@@ -68,22 +103,42 @@ def write_report(
     curves = curves_of(rows, folder)
     save_curves_csv(folder / f"{experiment.name}-curves.csv", curves)
     title = experiment.title + (" – quick form" if experiment.quick else "")
-    if rows:
-        save_curves_png(folder / f"{experiment.name}-curves.png", title, curves, rows)
+    forms = set(experiment.scheduled.values())
+    # curves are under first in, first out, or the agent's own priorities: so are the levels
+    plain = [r for r in rows if r.agent not in forms and r.priorities in (FIFO, OWN)]
+    save_curves_png(folder / f"{experiment.name}-curves.png", title, curves, plain)
+    scheduled = [row for row in rows if row.agent in forms]
+    path = folder / f"{experiment.name}-curves-scheduled.png"
+    save_curves_png(path, f"{title}: critical-path priorities", curves, scheduled)
     return text
 
 
-def _wanted(experiment: Experiment, problems: Sequence[Problem], rows: Sequence[Row]) -> list[Row]:
-    """The rows of this experiment among all that the folder holds."""
-    pairs = {(problem.graph.name, problem.cluster.name) for problem in problems}
+def _wanted(
+    experiment: Experiment, rows: Sequence[Row], pairs: Collection[tuple[str, str]] | None = None
+) -> list[Row]:
+    """The rows of this experiment among all that a folder holds.
+
+    Args:
+        pairs: names of its graphs and clusters; None for whatever there are rows of.
+    """
     return [
         row
         for row in rows
-        if (row.graph, row.cluster) in pairs
+        if (pairs is None or (row.graph, row.cluster) in pairs)
         and row.agent in experiment.agents
         and row.seed in experiment.seeds
         and row.task == experiment.task
     ]
+
+
+def _belongs(experiment: Experiment, budgets: Collection[int] | None, row: Row) -> bool:
+    return (
+        bool(_wanted(experiment, [row]))
+        and row.graph in {Path(name).stem for name in experiment.graphs}
+        and row.priorities in (*experiment.rules, OWN)
+        and (budgets is None or row.budget in budgets)
+        and row.agent_version == load_agent(row.agent).version
+    )
 
 
 def _in_order(experiment: Experiment, rows: Sequence[Row]) -> list[Row]:
@@ -94,6 +149,10 @@ def _in_order(experiment: Experiment, rows: Sequence[Row]) -> list[Row]:
 
 def _heading(experiment: Experiment, rows: Sequence[Row]) -> str:
     seeds = ", ".join(map(str, experiment.seeds))
+    versions: dict[str, set[str]] = {}
+    for row in rows:
+        versions.setdefault(row.agent, set()).add(row.agent_version)
+    made = ", ".join(f"{agent} {'/'.join(sorted(each))}" for agent, each in versions.items())
     lines = [f"# {experiment.title}", ""]
     if experiment.quick:
         lines += [
@@ -106,7 +165,8 @@ def _heading(experiment: Experiment, rows: Sequence[Row]) -> str:
         "cells give the median ± half the range, and the ratio to the first column of times. "
         f"{os.cpu_count()} cores, {platform.machine()}. The paper: {CITATION}.",
         "",
-        *_fewer_seeds(experiment, rows),
+        *([f"Agents and their versions: {made}.", ""] if made else []),
+        *_not_run(experiment, rows),
         "```console",
         experiment.command,
         "```",
@@ -115,17 +175,21 @@ def _heading(experiment: Experiment, rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fewer_seeds(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
-    """A line that names the agents which have not run with every seed on every graph."""
+def _not_run(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
+    """Lines that name the graphs left out, and the agents that have not run with every seed."""
+    lines = []
+    if experiment.left_out and not experiment.quick:
+        lines += [f"Graphs not run: {', '.join(experiment.left_out)}.", ""]
     wanted = len(experiment.graphs) * len(experiment.seeds)
     short = []
     for agent in experiment.agents:
         have = len({(row.graph, row.seed) for row in rows if row.agent == agent})
         if have < wanted:
             short.append(f"{agent} {have}")
-    if not short:
-        return []
-    return [f"Of {wanted} runs (graphs × seeds) there are fewer of: {', '.join(short)}.", ""]
+    if short:
+        text = f"Of {wanted} runs (graphs × seeds) there are fewer of: {', '.join(short)}."
+        lines += [text, ""]
+    return lines
 
 
 def _keep_own(experiment: Experiment, problems: Sequence[Problem], folder: Path) -> None:

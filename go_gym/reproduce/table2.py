@@ -6,7 +6,9 @@ from statistics import median
 
 from go_gym.leaderboard.schema import Row
 from go_gym.reproduce.curves import Curve, curves_of
+from go_gym.reproduce.execute import idle
 from go_gym.reproduce.experiment import Experiment
+from go_gym.reproduce.scheduled import SCHEDULED
 from go_gym.reproduce.tables import (
     BEST,
     FIFO,
@@ -47,26 +49,67 @@ TITLES = {FIFO: "first in, first out for all", BEST: "best priorities for all"}
 def report(experiment: Experiment, rows: Sequence[Row], timed: Sequence[Row], folder: Path) -> str:
     """Tables at equal calls and equal wall time, the search speed-up, and the paper's beside."""
     lines: list[str] = []
-    for label, mine in (
-        (f"Equal simulator calls ({experiment.budget:,})", rows),
-        (f"Equal wall time (that of {experiment.reference} at equal calls)", timed),
-    ):
-        if not mine:
-            lines += [f"## {label}: not run", ""]
-        for kind in (FIFO, BEST) if mine else ():
-            lines += [f"## {label}, {TITLES[kind]}", ""]
-            lines += ratio_table(experiment, _with_idle(mine, rows), kind, EXPERT)
-            lines.append("")
+    label = f"Equal simulator calls ({experiment.budget:,})"
+    for kind in (FIFO, BEST):
+        lines += [f"## {label}, {TITLES[kind]}", "", *_rule_text(experiment, kind)]
+        lines += [*ratio_table(experiment, rows, kind, EXPERT), ""]
+    label = f"Equal wall time (that of {experiment.reference} at equal calls)"
+    if not timed:
+        lines += [f"## {label}: not run", ""]
+    for kind in (FIFO, BEST) if timed else ():
+        lines += [f"## {label}, {TITLES[kind]}", "", *_time_text(timed, kind)]
+        lines += [*ratio_table(experiment, _with_idle(timed, rows), kind, EXPERT), ""]
     if {GO, HDP} <= set(experiment.agents):
         lines += _speed_up(experiment, rows, curves_of(rows, folder))
     lines += _beside_paper(experiment, rows)
     return "\n".join(lines)
 
 
-def _with_idle(rows: Sequence[Row], all_rows: Sequence[Row]) -> list[Row]:
-    """``rows``, and those of agents that make no use of more time."""
-    present = {(row.graph, row.agent, row.seed) for row in rows}
-    return [*rows, *(r for r in all_rows if (r.graph, r.agent, r.seed) not in present)]
+def _rule_text(experiment: Experiment, kind: str) -> list[str]:
+    """How the cells of the table under best priorities come about."""
+    if kind == FIFO:
+        return []
+    forms = [f"`{agent}`" for agent in experiment.columns if agent in experiment.scheduled]
+    others = [f"`{agent}`" for agent in experiment.columns if agent not in experiment.scheduled]
+    missing = [
+        f"`{experiment.scheduled[agent]}`"
+        for agent in experiment.columns
+        if agent in experiment.scheduled and experiment.scheduled[agent] not in experiment.agents
+    ]
+    lines = []
+    if forms:
+        lines += [
+            f"{', '.join(forms)}: the cell is that of NAME-scheduled, which searches under",
+            "critical-path priorities with the same budget; the rows of NAME itself do not count.",
+        ]
+    if others:
+        lines += [
+            f"{', '.join(others)}: the better of first in, first out and critical path for the",
+            "same placement.",
+        ]
+    if missing:
+        lines.append(f"Not run: {', '.join(missing)}.")
+    return [*lines, ""]
+
+
+def _time_text(timed: Sequence[Row], kind: str) -> list[str]:
+    """Seeds and numbers of calls behind a table at equal wall time."""
+    mine = [row for row in timed if (row.priorities == FIFO) == (kind == FIFO)]
+    calls: dict[str, list[int]] = {}
+    for row in mine:
+        calls.setdefault(row.agent, []).append(row.budget_used)
+    if not calls:
+        return []
+    texts = [f"{agent} {median(values):,.0f}" for agent, values in calls.items()]
+    seeds = ", ".join(map(str, sorted({row.seed for row in mine})))
+    return [f"Seeds {seeds}. Simulator calls in that time, medians: {', '.join(texts)}.", ""]
+
+
+def _with_idle(timed: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """``timed``, and the rows on the same graphs and seeds of agents that more time brings
+    nothing."""
+    where = {(row.graph, row.seed) for row in timed}
+    return [*timed, *(row for row in rows if idle(row) and (row.graph, row.seed) in where)]
 
 
 def _speed_up(experiment: Experiment, rows: Sequence[Row], curves: Sequence[Curve]) -> list[str]:
@@ -84,8 +127,9 @@ def _speed_up(experiment: Experiment, rows: Sequence[Row], curves: Sequence[Curv
         if not here[GO] or not here[HDP]:
             lines.append(line(graph, "–", "–", "–", figure(paper, 2)))
             continue
-        goal = median(curve.points[-1].step_time_ns for curve in here[HDP])
-        slow = median(curve.points[-1].calls for curve in here[HDP])
+        last = [curve.run.improvements[-1] for curve in here[HDP]]
+        goal = median(point.step_time_ns for point in last)
+        slow = median(point.calls for point in last)
         found = [curve.calls_until(goal) for curve in here[GO]]
         reached = [calls for calls in found if calls is not None]
         if len(reached) < len(found):
@@ -146,5 +190,6 @@ TABLE2 = Experiment(
     clusters=tuple(CLUSTER_OF.values()),
     rules=("fifo", "critical-path"),
     reference=GO,
+    scheduled=SCHEDULED,
     report=report,
 )

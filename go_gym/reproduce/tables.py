@@ -1,7 +1,7 @@
 """Cells and tables of a report: everything in them follows from the rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import geometric_mean, median
 
@@ -33,18 +33,25 @@ class Cell:
         return f"{middle / 1e6:.1f}{around}{ratio}"
 
 
-def cells(rows: Iterable[Row], kind: str) -> dict[tuple[str, str], Cell]:
+def cells(
+    rows: Iterable[Row], kind: str, scheduled: Mapping[str, str] | None = None
+) -> dict[tuple[str, str], Cell]:
     """The cell of each (graph, agent).
 
     Args:
         rows: any.
         kind: FIFO for the rows under first in, first out; BEST for each seed's best row under any
             priorities, by rule or the agent's own.
+        scheduled: agents for which another stands where kind is BEST: their own rows do not count
+            there, and if the other has none, they have no cell.
     """
+    forms = dict(scheduled or {})
+    plain = {form: agent for agent, form in forms.items()}
     found: dict[tuple[str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if kind == BEST or row.priorities == FIFO:
-            found[row.graph, row.agent][row.seed].append(row)
+        counts = row.priorities == FIFO if kind == FIFO else row.agent not in forms
+        if counts:
+            found[row.graph, plain.get(row.agent, row.agent)][row.seed].append(row)
     made = {}
     for key, seeds in found.items():
         best = [[row.step_time_ns for row in mine if row.valid] for mine in seeds.values()]
@@ -56,8 +63,8 @@ def ratio_table(
     experiment: Experiment, rows: Sequence[Row], kind: str, reference: str
 ) -> list[str]:
     """Markdown: a line a graph, a column an agent, and the geometric means of the ratios."""
-    known = cells(rows, kind)
-    agents = [reference, *(agent for agent in experiment.agents if agent != reference)]
+    known = cells(rows, kind, experiment.scheduled)
+    agents = [reference, *(agent for agent in experiment.columns if agent != reference)]
     lines = [
         header("graph", "cluster", *(f"{agent}, ms" for agent in agents)),
         rule(2 + len(agents)),

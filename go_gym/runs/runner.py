@@ -1,7 +1,7 @@
 """Run agents over problems: one row and one decision file each, none lost when stopped."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -11,14 +11,12 @@ from go_gym.decisions import dump_decision
 from go_gym.errors import AgentError, GoGymError
 from go_gym.files import atomic_write, sha256
 from go_gym.leaderboard.facts import Facts, facts, measures, prioritised
-from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
+from go_gym.leaderboard.schema import RESULTS, Row, write_rows
 from go_gym.priorities import PRIORITIES
 from go_gym.problem import Decision, Problem
-from go_gym.runs.curves import curve_path, write_curve
+from go_gym.runs.curves import RunCurve, curve_path, write_curve
+from go_gym.runs.folders import OWN, put, rows_in
 from go_gym.simulator import VERSION, simulate
-
-OWN = "own"
-"""Priorities column of rows whose agent decided the priorities itself."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,9 @@ def run(
 ) -> tuple[list[Row], list[Failure]]:
     """Run ``plan`` into ``folder``; rows that are there already are not run again.
 
-    Each finished job is written before the next begins, so that a stop loses none.
+    Rows of another version of the agent, another budget, graph, cluster or simulator are run again,
+    and those of the same job that were made so go. Each finished job is written before the next
+    begins, so that a stop loses none.
 
     Args:
         plan: what to run.
@@ -74,13 +74,13 @@ def run(
         All rows of the folder, and the jobs whose agent raised.
     """
     path = folder / RESULTS
-    rows = {row.key: row for row in read_rows(path)} if path.exists() else {}
+    rows = {row.key: row for row in rows_in(folder)}
     agents: dict[str, Agent] = {name: load_agent(name) for name in plan.agents}
     known: dict[tuple[int, str], Facts] = {}
     failures = []
     for job in plan.jobs():
         agent = agents[job.agent]
-        if not _is_done(rows, plan, job, agent):
+        if not is_done(rows, plan, job, agent):
             try:
                 budget = Budget(job.problem, plan.budget)
                 decision, seconds = answer(agent, job, budget)
@@ -95,9 +95,10 @@ def run(
                     row = record(
                         folder, plan, job, agent, final, rule, known[fact_key], budget.used, seconds
                     )
-                    rows[row.key] = row
+                    put(rows, row)
                 where = (job.problem.graph.name, job.problem.cluster.name, job.agent, job.seed)
-                write_curve(curve_path(folder, job.problem.task, *where), budget.curve)
+                curve = curve_path(folder, job.problem.task, *where)
+                write_curve(curve, RunCurve.of(budget))
                 write_rows(path, rows.values())
         progress(job)
     return list(rows.values()), failures
@@ -137,24 +138,27 @@ def answer(agent: Agent, job: Job, budget: Budget) -> tuple[Decision, float]:
     return decision, seconds
 
 
-def _is_done(rows: dict[tuple[str, ...], Row], plan: Plan, job: Job, agent: Agent) -> bool:
-    graph, cluster = job.problem.graph, job.problem.cluster
+def is_done(rows: Mapping[tuple[str, ...], Row], plan: Plan, job: Job, agent: Agent) -> bool:
+    """Whether ``rows``, by key, hold all that the job would give: under the plan's priorities or
+    the agent's own."""
+    graph, cluster = job.problem.graph.name, job.problem.cluster.name
     for rules in (plan.priorities, (OWN,)):
-        found = [
-            rows.get((job.problem.task, graph.name, cluster.name, job.agent, rule, str(job.seed)))
-            for rule in rules
+        keys = [
+            (job.problem.task, graph, cluster, job.agent, rule, str(job.seed)) for rule in rules
         ]
-        if all(
-            row is not None
-            and row.graph_hash == graph.content_hash
-            and row.cluster_hash == cluster.content_hash
-            and row.agent_version == agent.version
-            and row.budget == plan.budget
-            and row.simulator_version == VERSION
-            for row in found
-        ):
+        if all(key in rows and _is_current(rows[key], plan, job, agent) for key in keys):
             return True
     return False
+
+
+def _is_current(row: Row, plan: Plan, job: Job, agent: Agent) -> bool:
+    return (
+        row.graph_hash == job.problem.graph.content_hash
+        and row.cluster_hash == job.problem.cluster.content_hash
+        and row.agent_version == agent.version
+        and row.budget == plan.budget
+        and row.simulator_version == VERSION
+    )
 
 
 def record(

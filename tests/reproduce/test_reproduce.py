@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import go_gym
-from go_gym.agent import Improvement, agent_entry_points
+from go_gym.agent import Improvement, Window, agent_entry_points
 from go_gym.cli import app
 from go_gym.cluster.toml import format_cluster
 from go_gym.errors import AgentError, DatasetError, GoGymError
@@ -19,6 +19,7 @@ from go_gym.leaderboard.verify import verify
 from go_gym.reproduce.catalogue import EXPERIMENTS, experiment_of
 from go_gym.reproduce.curves import COLUMNS, Curve
 from go_gym.reproduce.published import published
+from go_gym.runs.curves import RunCurve
 
 PNG = b"\x89PNG\r\n\x1a\n"
 AGENTS = {
@@ -83,6 +84,8 @@ def test_each_experiment_leaves_rows_that_verify_a_table_and_pictures(name, tiny
         mine = [p for p in points if p["agent"] == row.agent and p["seed"] == str(row.seed)]
         if mine and row.priorities in ("fifo", "own"):
             assert int(mine[-1]["step_time_ns"]) == row.step_time_ns
+        for point in mine:
+            assert int(point["mean_step_time_ns"]) >= int(point["step_time_ns"])
 
 
 def test_the_table_says_what_the_rows_say(tiny, tmp_path):
@@ -90,10 +93,14 @@ def test_the_table_says_what_the_rows_say(tiny, tmp_path):
     seeds = ["--seeds", "0", "--seeds", "1", "--seeds", "2"]
     text = invoke("table2", *tiny, *agents, *seeds, "--budget", "30", "--out", str(tmp_path))
     rows = read_rows(tmp_path / RESULTS)
+    assert "Not run: `sa-scheduled`." in text
     for title, rules in (("first in, first out", {"fifo"}), ("best", {"fifo", "critical-path"})):
         ((_, _, *cells),) = numbers(text, f"Equal simulator calls (30), {title}", "chains")
         step = {}
         for agent, cell in zip(AGENTS["table2"], cells, strict=True):
+            if agent == "sa" and title == "best":
+                assert cell == "–", "its answer under priorities that it did not search under"
+                continue
             best = [
                 min(
                     row.step_time_ns
@@ -130,20 +137,125 @@ def test_more_calls_in_the_time_of_the_reference(tmp_path):
     from dataclasses import replace
 
     from go_gym.reproduce.execute import equal_time, execute
+    from go_gym.reproduce.experiment import EqualTime
 
     graph = go_gym.ComputationGraph.from_costs([4, 5, 6], [], [], name="three")
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
     experiment = replace(
-        experiment_of("table2"), agents=("sa", "brkga", "heft"), reference="sa", seeds=(0,)
+        experiment_of("table2"), agents=("sa", "brkga", "heft"), reference="sa", seeds=(0, 1)
     )
     from go_gym.runs.runner import Plan
 
-    plans = [Plan((agent,), (problem,), (0,), ("fifo",), budget=40) for agent in experiment.agents]
-    rows = execute(plans, tmp_path, "1", lambda job: None).rows
+    plans = [
+        Plan((agent,), (problem,), (seed,), ("fifo",), budget=40)
+        for agent in experiment.agents
+        for seed in experiment.seeds
+    ]
+    rows = execute(plans, tmp_path).rows
     seconds = {"sa": 3.0, "brkga": 1.5, "heft": 0.1}
     rows = [replace(row, wall_seconds=seconds[row.agent]) for row in rows]
-    found = {plan.agents[0]: plan.budget for plan in equal_time(experiment, [problem], rows)}
-    assert found == {"sa": 40, "brkga": 80}, "heft makes no call: more time brings it nothing"
+
+    def found(**options):
+        chosen = replace(experiment, equal_time=EqualTime(**options))
+        plans = equal_time(chosen, [problem], rows)
+        return {(plan.agents[0], plan.seeds[0]): plan.budget for plan in plans}
+
+    first = {("sa", 0): 40, ("brkga", 0): 80}
+    assert found() == first, "heft makes no call: more time brings it nothing"
+    assert found(seeds=(1,)) == {("sa", 1): 40, ("brkga", 1): 80}
+    assert found(agents=("brkga",), seeds=(0, 1)) == {("brkga", 0): 80, ("brkga", 1): 80}
+    assert found(graphs=("three",)) == first and found(graphs=("four",)) == {}
+    assert found(wanted=False) == {}
+
+
+def timed_rows(folder):
+    return read_rows(folder / "equal-time" / RESULTS)
+
+
+@pytest.fixture
+def by_sa(monkeypatch):
+    """Table 2 with simulated annealing as the reference: it needs no training."""
+    from dataclasses import replace
+
+    monkeypatch.setitem(EXPERIMENTS, "table2", replace(EXPERIMENTS["table2"], reference="sa"))
+
+
+def test_equal_time_runs_apart_verifies_and_goes_on(tiny, tmp_path, by_sa, monkeypatch):
+    options = ["table2", *tiny, "--budget", "60", "--out", str(tmp_path)]
+    options += [part for agent in ("human-expert", "sa", "brkga") for part in ("-a", agent)]
+    options += ["--seeds", "0", "--seeds", "1"]
+    assert ": not run" in invoke(*options, "--no-equal-time")
+    assert not (tmp_path / "equal-time").exists()
+    text = invoke(*options)
+    assert verify(tmp_path / "equal-time").ok
+    rows = {row.agent: row for row in timed_rows(tmp_path) if row.priorities == "fifo"}
+    assert set(rows) == {"sa", "brkga"} and {row.seed for row in rows.values()} == {0}
+    same = next(r for r in read_rows(tmp_path / RESULTS) if r.agent == "sa" and r.seed == 0)
+    assert rows["sa"].wall_seconds == same.wall_seconds, "the reference is not run again"
+    section = text.split("## Equal wall time (that of sa at equal calls), first")[1]
+    assert f"brkga {rows['brkga'].budget_used:,}" in section.split("|")[0]
+    from go_gym.runs import runner
+
+    monkeypatch.setattr(runner, "answer", lambda *words: pytest.fail("run again"))
+    assert invoke(*options) == text
+    assert (
+        invoke("table2", "--report-only", "--out", str(tmp_path)).split("```")[2]
+        == (text.split("```")[2].rsplit("Table, rows", 1)[0])
+    )
+
+
+def test_best_priorities_of_an_agent_are_those_of_its_scheduled_form(tiny, tmp_path):
+    """Rows are made to say that the scheduled form is the slower one: its cell says so too."""
+    from dataclasses import replace
+
+    from go_gym.reproduce.tables import BEST, FIFO, cells
+
+    invoke("table2", *tiny, "-a", "sa", "--seeds", "0", "--budget", "9", "--out", str(tmp_path))
+    rows = read_rows(tmp_path / RESULTS)
+    row = replace(next(r for r in rows if r.priorities == "fifo"), step_time_ns=50)
+    rule = replace(row, priorities="critical-path", step_time_ns=40)
+    form = replace(row, priorities="own", agent="sa-scheduled", step_time_ns=60)
+    plain = replace(row, agent="heft"), replace(rule, agent="heft")
+    rows = [row, rule, form, *plain]
+    scheduled = experiment_of("table2").scheduled
+    step = {kind: cells(rows, kind, scheduled) for kind in (FIFO, BEST)}
+    assert step[FIFO]["chains", "sa"].times == (50,) and step[FIFO]["chains", "heft"].times == (50,)
+    assert step[BEST]["chains", "sa"].times == (60,) and step[BEST]["chains", "heft"].times == (40,)
+    assert ("chains", "sa") not in cells([row, rule], BEST, scheduled)
+    experiment = replace(experiment_of("table2"), agents=("heft", "sa", "sa-scheduled"))
+    assert experiment.columns == ("heft", "sa")
+
+
+def test_several_folders_are_put_together_and_processes_find_the_same(tiny, tmp_path):
+    """Two runs with other agents, merged, and one in two processes: the same rows and table."""
+    one, two, merged, spread = (tmp_path / name for name in ("one", "two", "merged", "spread"))
+    options = ["table2", *tiny, "--seeds", "0", "--budget", "20"]
+    invoke(*options, "-a", "human-expert", "-a", "sa", "--out", str(one))
+    invoke(*options, "-a", "cem", "-a", "brkga", "--out", str(two))
+    agents = [part for each in ("human-expert", "sa", "cem", "brkga") for part in ("-a", each)]
+    sources = ["--merge", str(one), "--merge", str(two), "--report-only"]
+    text = invoke(*options, *agents, *sources, "--out", str(merged))
+    assert verify(merged).ok
+
+    def found(folder):
+        return {row.key: (row.step_time_ns, row.decision_hash) for row in read_rows(folder)}
+
+    assert found(merged / RESULTS) == found(one / RESULTS) | found(two / RESULTS)
+    again = invoke(*options, *agents, "--workers", "2", "--out", str(spread))
+    assert found(spread / RESULTS) == found(merged / RESULTS)
+    assert verify(spread).ok and not (spread / "parts").exists()
+    title = "## Equal simulator calls (20), first"
+    tables = [each.split(title)[1].split("## ")[0] for each in (text, again)]
+    assert tables[0] == tables[1]
+
+
+def test_what_a_stopped_run_left_in_parts_is_kept(tiny, tmp_path):
+    options = ["table2", *tiny, "-a", "sa", "--seeds", "0", "--budget", "20"]
+    invoke(*options, "--out", str(tmp_path / "whole" / "parts" / "one"))
+    made = (tmp_path / "whole" / "parts" / "one" / RESULTS).read_text()
+    invoke(*options, "--out", str(tmp_path / "whole"))
+    assert (tmp_path / "whole" / RESULTS).read_text() == made, "seconds too: nothing was run again"
+    assert not (tmp_path / "whole" / "parts").exists()
 
 
 def test_the_quick_form_is_marked(tiny, tmp_path):
@@ -176,7 +288,7 @@ def test_ray_is_asked_for_where_it_is_missing(tiny, tmp_path, monkeypatch):
     words = ["table2", *tiny, "-a", "human-expert", "--workers", "ray", "--out", str(tmp_path)]
     assert "pip install 'go-gym[spread]'" in invoke(*words, code=2)
     words[words.index("ray")] = "many"
-    assert "expected one of 1, ray" in invoke(*words, code=2)
+    assert "expected a number of processes from 1, or ray" in invoke(*words, code=2)
 
 
 def test_the_experiments_are_the_papers():
@@ -199,16 +311,19 @@ def test_agents_of_the_experiments_are_installed(name):
 
 def test_calls_until_a_step_time_are_read_from_the_curve():
     points = (Improvement(3, 90), Improvement(10, 70), Improvement(11, 50))
-    curve = Curve("g", "c", "a", 0, points)
+    windows = (Window(5, 95), Window(10, 85))
+    curve = Curve("g", "c", "a", 0, RunCurve(points, windows))
     assert curve.calls_until(95) == 3
     assert curve.calls_until(70) == 10
     assert curve.calls_until(49) is None
-    assert str(curve.at(np.array([2, 3, 10, 40]))) == "[nan 90. 70. 50.]"
+    assert str(curve.best_at(np.array([2, 3, 10, 40]))) == "[nan 90. 70. 50.]"
+    assert str(curve.mean_at(np.array([1, 5, 6, 10, 11]))) == "[95. 95. 85. 85. nan]"
 
 
 def test_workers_is_checked_before_anything_runs(tmp_path):
     from go_gym.reproduce.execute import execute
 
-    with pytest.raises(GoGymError, match="workers 'x'"):
-        execute([], tmp_path, "x", lambda job: None)
+    for workers in ("x", "0", "-1"):
+        with pytest.raises(GoGymError, match=f"workers '{workers}'"):
+            execute([], tmp_path, workers)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,92 @@
+"""Pictures of curves: a panel a graph, best step time solid, mean dashed, seeds as a band."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from go_gym.files import atomic_write
+from go_gym.leaderboard.schema import Row
+from go_gym.reproduce.curves import Curve
+
+POINTS = 200
+"""Numbers of calls at which seeds are averaged."""
+ACROSS = 3
+"""Panels beside each other."""
+
+
+def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Sequence[Row]) -> None:
+    """Draw the curves of the agents in ``rows``; agents without simulator calls are levels.
+
+    Args:
+        path: of the PNG.
+        title: of the picture.
+        curves: of these agents, and of others, which are not drawn.
+        rows: those to which the curves lead; none, no picture.
+    """
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    graphs = list(dict.fromkeys((row.graph, row.cluster) for row in rows))
+    agents = list(dict.fromkeys(row.agent for row in rows))
+    if not graphs:
+        return
+    across = min(ACROSS, len(graphs))
+    down = -(-len(graphs) // across)
+    colours = colormaps["tab10" if len(agents) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    figure = Figure(figsize=(5.2 * across, 3.4 * down + 0.8), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).flat
+    for panel, (graph, cluster) in zip(panels, graphs, strict=False):
+        here = [row for row in rows if (row.graph, row.cluster) == (graph, cluster)]
+        last = max([2, *(row.budget_used for row in here)])
+        calls = np.unique(np.geomspace(1, last, POINTS).astype(int))
+        for number, agent in enumerate(agents):
+            look = {"color": colours[number % len(colours)], "label": agent}
+            mine = [c for c in curves if (c.graph, c.cluster, c.agent) == (graph, cluster, agent)]
+            if mine:
+                _draw(panel, calls, [curve.best_at(calls) for curve in mine], look)
+                means = [curve.mean_at(calls) for curve in mine]
+                _draw(panel, calls, means, {**look, "ls": "--", "lw": 0.9, "label": None})
+            else:
+                final = [row.step_time_ns for row in here if row.agent == agent and row.valid]
+                if final:
+                    panel.axhline(min(final) / 1e6, lw=0.9, alpha=0.8, ls=":", **look)
+        panel.set(xscale="log", title=f"{graph} on {cluster}", xlabel="simulator calls")
+        panel.set_ylabel("step time (ms)")
+        valid = [row.step_time_ns / 1e6 for row in here if row.valid]
+        if valid:
+            low, high = min(valid), float(np.quantile(valid, 0.9))
+            panel.set_ylim(low * 0.95, max(high * 1.3, low * 1.1))
+    for panel in list(figure.axes)[len(graphs) :]:
+        panel.set_axis_off()
+    handles: dict[str, Any] = {}
+    for panel in figure.axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(
+        list(handles.values()), list(handles), loc="outside lower center", ncols=min(6, len(agents))
+    )
+    figure.suptitle(f"{title}\nsolid: best so far; dashed: mean of each hundredth of the calls")
+    save(figure, path)
+
+
+def save(figure, path: Path) -> None:
+    """A matplotlib figure as PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    atomic_write(path, buffer.getvalue())
+
+
+def _draw(panel, calls: np.ndarray, values: Sequence[np.ndarray], look: dict) -> None:
+    """The median over seeds with the range, where every seed has a value."""
+    table = np.stack(values) / 1e6
+    seen = ~np.isnan(table).any(axis=0)
+    if not seen.any():
+        return
+    calls, table = calls[seen], table[:, seen]
+    panel.plot(calls, np.median(table, axis=0), drawstyle="steps-post", **look)
+    if len(values) > 1:
+        low, high = table.min(axis=0), table.max(axis=0)
+        panel.fill_between(calls, low, high, color=look["color"], alpha=0.12, step="post", lw=0)

@@ -1,0 +1,78 @@
+"""Jobs over several processes of this machine, or over Ray's workers."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+from go_gym.errors import GoGymError
+from go_gym.runs.runner import Failure, Plan, run
+
+RAY = "ray"
+
+
+def check_workers(workers: str) -> None:
+    """Raise GoGymError unless ``workers`` is a number from 1 or ``ray``."""
+    if workers != RAY and not (workers.isascii() and workers.isdigit() and int(workers)):
+        raise GoGymError(f"workers {workers!r}: expected a number of processes from 1, or {RAY}")
+
+
+def spread(
+    plans: Sequence[tuple[Plan, Path]], workers: str
+) -> Iterator[tuple[Plan, Path, list[Failure]]]:
+    """Run each plan into the folder beside it, and give it when it is done.
+
+    Args:
+        plans: with a folder each, in the order in which they begin.
+        workers: ``"ray"``: over a cluster, the one that ``RAY_ADDRESS`` names or this machine;
+            else the number of processes here, each with a core of its own.
+
+    Raises:
+        GoGymError: if Ray is asked for and not installed.
+    """
+    return _over_ray(plans) if workers == RAY else _over_processes(plans, int(workers))
+
+
+def _over_processes(
+    plans: Sequence[tuple[Plan, Path]], workers: int
+) -> Iterator[tuple[Plan, Path, list[Failure]]]:
+    context = multiprocessing.get_context("spawn")  # threads do not survive a fork
+    cores: Queue[int] = context.Queue()
+    for number in range(workers):
+        cores.put(number)
+    pool = ProcessPoolExecutor(workers, context, _take_core, (cores,))
+    try:
+        waiting = {pool.submit(_run, plan, folder): (plan, folder) for plan, folder in plans}
+        for done in as_completed(waiting):
+            yield *waiting[done], done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _take_core(cores: "Queue[int]") -> None:
+    """Give this process one core, so that its wall time does not hang on what the others do."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # before PyTorch is imported
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {allowed[cores.get() % len(allowed)]})
+
+
+def _over_ray(plans: Sequence[tuple[Plan, Path]]) -> Iterator[tuple[Plan, Path, list[Failure]]]:
+    try:
+        import ray
+    except ImportError:
+        raise GoGymError(
+            "workers 'ray': Ray is not installed; expected it from: pip install 'go-gym[spread]'"
+        ) from None
+    ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
+    remote = ray.remote(num_cpus=1)(_run)
+    waiting = {remote.remote(plan, folder.resolve()): (plan, folder) for plan, folder in plans}
+    while waiting:
+        (done,), _ = ray.wait(list(waiting), num_returns=1)
+        yield *waiting.pop(done), ray.get(done)
+
+
+def _run(plan: Plan, folder: Path) -> list[Failure]:
+    return run(plan, folder)[1]
