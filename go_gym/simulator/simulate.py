@@ -71,7 +71,7 @@ def simulate_batch(
     Args:
         problem: graph and cluster.
         decisions: b decisions.
-        threads: how many to use; default one a core.
+        threads: how many to use; default one for each core that this process may use.
 
     Returns:
         The BatchResult, in the order of the decisions, equal to :func:`simulate` on each.
@@ -86,7 +86,7 @@ def simulate_batch(
             raise DecisionError(f"decision {index}: {error}") from None
     if not decisions:
         return _joined(problem, [])
-    workers = max(1, min(threads or os.cpu_count() or 1, len(decisions)))
+    workers = max(1, min(threads or _cores(), len(decisions)))
     if any(decision.fusion is not None for decision in decisions):
         each = _pool(workers).map(lambda decision: simulate(problem, decision), decisions)
         return BatchResult.of(list(each))
@@ -102,6 +102,13 @@ def simulate_batch(
     if workers == 1:
         return run(0)
     return _joined(problem, list(_pool(workers).map(run, range(parts))))
+
+
+def _cores() -> int:
+    """Cores that this process may use: where several run side by side, each has its own."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @cache
