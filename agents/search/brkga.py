@@ -116,4 +116,5 @@ class Brkga:
 class BrkgaFromBest(Brkga):
     """BRKGA whose first population holds the classical heuristics' placements."""
 
+    version = "2"  # m-ETF, one of the starts, loses no op any more
     from_best = True

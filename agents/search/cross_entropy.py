@@ -117,4 +117,5 @@ class CrossEntropy:
 class CrossEntropyFromBest(CrossEntropy):
     """Cross-entropy method that starts from the best of the classical heuristics."""
 
+    version = "2"  # m-ETF, one of the starts, loses no op any more
     from_best = True

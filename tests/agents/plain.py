@@ -48,25 +48,51 @@ def heft(problem: go_gym.Problem, order: list[int]) -> list[tuple[int, int, int]
     return [placed[op] for op in range(problem.num_ops)]
 
 
-def m_etf(problem: go_gym.Problem, size: list[int]) -> list[tuple[int, int, int]]:
-    """(device, start, finish) of each op: every pair of ready op and device compared, each time."""
+def m_sct(
+    problem: go_gym.Problem, size: list[int], favourite: dict[int, int]
+) -> list[tuple[int, int, int]]:
+    """(device, start, finish) of each op: every pair of ready op and device compared, each time.
+
+    With ``favourite`` children a device that ran an op last waits for the op's favourite, where
+    that is ready and can start nowhere sooner; other ops wait until they are urgent or it is gone.
+    """
     inputs, takes, moves = costs(problem)
     placed: dict[int, tuple[int, int, int]] = {}
     free_at = [0] * problem.num_devices
+    last = [-1] * problem.num_devices
     left = problem.cluster.memory_bytes.tolist()
+    devices, clock = range(problem.num_devices), 0
+
+    def ready(op: int) -> bool:
+        return op not in placed and all(p in placed for p, _ in inputs[op])
+
+    def arrival(op: int, device: int) -> int:
+        return max(
+            (placed[p][2] + moves(tensor, placed[p][0], device) for p, tensor in inputs[op]),
+            default=0,
+        )
+
     while len(placed) < problem.num_ops:
         pairs = []
-        for op in range(problem.num_ops):
-            if op in placed or any(p not in placed for p, _ in inputs[op]):
-                continue
-            for device in range(problem.num_devices):
-                arrivals = [
-                    placed[p][2] + moves(tensor, placed[p][0], device) for p, tensor in inputs[op]
-                ]
-                if size[op] <= left[device]:
-                    pairs.append((max([free_at[device], *arrivals]), op, device))
+        for op in filter(ready, range(problem.num_ops)):
+            for device in devices:
+                if size[op] > left[device]:
+                    continue
+                begin = max(clock, free_at[device], arrival(op, device))
+                child = favourite.get(last[device], op)
+                if child != op and ready(child) and size[child] <= left[device]:
+                    soonest = {
+                        other: max(free_at[other], arrival(child, other))
+                        for other in devices
+                        if size[child] <= left[other]
+                    }
+                    urgent = max(arrival(op, other) for other in devices)
+                    if soonest[device] == min(soonest.values()) and urgent > begin:
+                        begin = urgent
+                pairs.append((begin, op, device))
         begin, op, device = min(pairs)
         left[device] -= size[op]
         free_at[device] = begin + takes(op, device)
         placed[op] = (device, begin, free_at[device])
+        last[device], clock = op, begin
     return [placed[op] for op in range(problem.num_ops)]

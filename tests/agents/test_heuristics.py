@@ -22,7 +22,7 @@ NAMES = [
 
 def test_all_are_installed():
     assert {"single-device", "random", "round-robin", "contiguous", "human-expert"} <= set(NAMES)
-    assert {"metis", "heft", "heft-contention", "cpop", "m-topo", "m-etf"} <= set(NAMES)
+    assert {"metis", "heft", "heft-contention", "cpop", "m-topo", "m-etf", "m-sct"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,7 +47,7 @@ def test_the_seed_matters_to_random_alone():
         assert np.array_equal(a, b) == (name != "random")
 
 
-@pytest.mark.parametrize("name", ["heft", "heft-contention", "cpop", "m-etf", "metis"])
+@pytest.mark.parametrize("name", ["heft", "heft-contention", "cpop", "m-etf", "m-sct", "metis"])
 def test_parameters_and_views_lie_where_they_are_used(name):
     """Two chains apart, each a parameter, its view and a long op: nothing need be moved."""
     tensors = [(0, 8), (1, 8), (2, 8), (3, 8)]
@@ -65,16 +65,17 @@ def test_parameters_and_views_lie_where_they_are_used(name):
     assert result.bytes_moved == 0
 
 
-def test_memory_spreads_m_topo_and_m_etf():
+def test_memory_spreads_baechis_placements():
     graph = go_gym.ComputationGraph.from_costs(
         [1] * 4, [(i, 1) for i in range(3)], [(i, i + 1) for i in range(3)], parameter_bytes=[9] * 4
     )
     cluster = go_gym.Cluster.uniform(2, 1e9, latency=1e-6, memory=22)
     problem = go_gym.Problem(graph, cluster)
     assert m_topo_placement(problem).tolist() == [0, 0, 1, 1]
-    etf = load_agent("m-etf").solve(problem, Budget(problem, 0), 0)
-    assert etf.placement.tolist() == [0, 0, 1, 1]
-    assert go_gym.simulate(problem, etf).valid
+    for name in ("m-etf", "m-sct"):
+        decision = load_agent(name).solve(problem, Budget(problem, 0), 0)
+        assert decision.placement.tolist() == [0, 0, 1, 1]
+        assert go_gym.simulate(problem, decision).valid
 
 
 def test_metis_cuts_between_two_clusters_of_ops():

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from go_agents.heuristics.baechi import m_etf_schedule, resident_bytes
+from go_agents.heuristics.baechi import earliest_schedule, m_etf_schedule, resident_bytes
 from go_agents.heuristics.heft import heft_schedule
 from go_agents.heuristics.listing import by_rank, mean_upward_ranks, schedule_in_order
 from hypothesis import given, settings
@@ -17,15 +17,21 @@ from tests.agents import plain
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def costly_problem(seed: int, contention: str = "none") -> go_gym.Problem:
-    """Random, unequal devices; no op is free and no group is co-located."""
+def costly_problem(seed: int, contention: str = "none", tight: bool = False) -> go_gym.Problem:
+    """Random, unequal devices; no op is free and no group is co-located.
+
+    ``tight`` memory holds a share of all tensors and the largest: every op fits somewhere.
+    """
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(1, 16)), int(rng.integers(1, 4))
     uses = [(i, j) for j in range(n) for i in range(j) if rng.random() < 0.3]
+    sizes = rng.integers(0, 20, n)
     graph = go_gym.ComputationGraph.from_costs(
-        rng.integers(1, 20, (n, d)), [(i, int(rng.integers(0, 20))) for i in range(n)], uses
+        rng.integers(1, 20, (n, d)), list(enumerate(sizes.tolist())), uses
     )
-    return go_gym.Problem(graph, go_gym.Cluster.uniform(d, 1e9, 2e-9, contention=contention))
+    memory = int(sizes.sum()) // d + int(sizes.max()) + 1 if tight else 1000
+    cluster = go_gym.Cluster.uniform(d, 1e9, 2e-9, memory=memory, contention=contention)
+    return go_gym.Problem(graph, cluster)
 
 
 @settings(max_examples=150, deadline=None)
@@ -39,12 +45,30 @@ def test_heft_equals_the_plain_one(seed):
 
 
 @settings(max_examples=150, deadline=None)
-@given(SEEDS)
-def test_m_etf_equals_the_plain_one(seed):
-    problem = costly_problem(seed)
+@given(SEEDS, st.booleans())
+def test_m_etf_equals_the_plain_one(seed, tight):
+    problem = costly_problem(seed, tight=tight)
     plan = m_etf_schedule(problem)
     found = list(zip(plan.placement, plan.start, plan.finish, strict=True))
-    assert found == plain.m_etf(problem, resident_bytes(problem).tolist())
+    assert found == plain.m_sct(problem, resident_bytes(problem).tolist(), {})
+
+
+@settings(max_examples=300, deadline=None)
+@given(SEEDS, st.booleans(), st.data())
+def test_devices_wait_for_favourites_as_in_the_plain_one(seed, tight, data):
+    problem = costly_problem(seed, tight=tight)
+    size = resident_bytes(problem).tolist()
+    children = data.draw(st.permutations(range(problem.num_ops)))
+    uses = set(
+        zip(problem.graph.use_producer.tolist(), problem.graph.use_consumer.tolist(), strict=True)
+    )
+    favourite = {op: child for op, child in enumerate(children) if (op, child) in uses}
+    columns = np.full((2, problem.num_ops), -1)
+    for op, child in favourite.items():
+        columns[0, op], columns[1, child] = child, op
+    plan = earliest_schedule(problem, *columns)
+    found = list(zip(plan.placement, plan.start, plan.finish, strict=True))
+    assert found == plain.m_sct(problem, size, favourite)
 
 
 @pytest.mark.parametrize("contention", CONTENTION_MODELS)
