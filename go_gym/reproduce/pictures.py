@@ -15,6 +15,8 @@ POINTS = 200
 """Numbers of calls at which seeds are averaged."""
 ACROSS = 3
 """Panels beside each other."""
+HIGHEST = 2.0
+"""Where a panel ends, in best step times: what lies above hides how the others differ."""
 
 
 def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Sequence[Row]) -> None:
@@ -35,7 +37,8 @@ def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Seque
         return
     across = min(ACROSS, len(graphs))
     down = -(-len(graphs) // across)
-    colours = colormaps["tab10" if len(agents) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    pairs = colormaps["tab20"].colors  # type: ignore[attr-defined]
+    colours = (*pairs[::2], *pairs[1::2])  # the strong ones first
     figure = Figure(figsize=(5.2 * across, 3.4 * down + 0.8), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flat
     for panel, (graph, cluster) in zip(panels, graphs, strict=False):
@@ -57,8 +60,8 @@ def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Seque
         panel.set_ylabel("step time (ms)")
         valid = [row.step_time_ns / 1e6 for row in here if row.valid]
         if valid:
-            low, high = min(valid), float(np.quantile(valid, 0.9))
-            panel.set_ylim(low * 0.95, max(high * 1.3, low * 1.1))
+            low, high = min(valid), max(valid)
+            panel.set_ylim(low * 0.95, min(max(high * 1.3, low * 1.1), low * HIGHEST))
     for panel in list(figure.axes)[len(graphs) :]:
         panel.set_axis_off()
     handles: dict[str, Any] = {}

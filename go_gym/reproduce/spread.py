@@ -26,8 +26,9 @@ def spread(
 
     Args:
         plans: with a folder each, in the order in which they begin.
-        workers: ``"ray"``: over a cluster, the one that ``RAY_ADDRESS`` names or this machine;
-            else the number of processes here, each with a core of its own.
+        workers: ``"ray"``: over a cluster, the one that ``RAY_ADDRESS`` names (whose machines see
+            the folders at the same paths) or this machine; else the number of processes here, each
+            with a core of its own.
 
     Raises:
         GoGymError: if Ray is asked for and not installed.
