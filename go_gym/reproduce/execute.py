@@ -11,9 +11,9 @@ from go_gym.envs.problems import resolve_graphs
 from go_gym.leaderboard.schema import RESULTS, Row
 from go_gym.problem import Problem
 from go_gym.reproduce.experiment import Experiment
-from go_gym.reproduce.spread import check_workers, spread
+from go_gym.reproduce.spread import check_workers, run_warm, spread
 from go_gym.runs.folders import merge, rows_in, tidy
-from go_gym.runs.runner import Failure, Job, Plan, check_names, is_done, run
+from go_gym.runs.runner import Failure, Job, Plan, check_names, is_done
 from go_gym.tasks import make_problem
 
 PARTS = "parts"
@@ -116,15 +116,16 @@ def execute(
     check_workers(workers)
     failures: list[Failure] = []
     _gather(folder, [part.parent for part in folder.glob(f"{PARTS}/*/{RESULTS}")])
+    left = missing(plans, rows_in(folder))
+    waiting = set(map(id, left))
+    for plan in plans:
+        if id(plan) not in waiting:
+            progress(next(plan.jobs()))
     if workers == "1":
-        for plan in plans:
-            failures += run(plan, folder, progress)[1]
+        for plan in left:
+            failures += run_warm(plan, folder)
+            progress(next(plan.jobs()))
     else:
-        left = missing(plans, rows_in(folder))
-        waiting = set(map(id, left))
-        for plan in plans:
-            if id(plan) not in waiting:
-                progress(next(plan.jobs()))
         for plan, part, failed in spread([(plan, _part(folder, plan)) for plan in left], workers):
             failures += failed
             _gather(folder, [part])

@@ -1,5 +1,8 @@
 """Agents that have a form which searches under critical-path priorities."""
 
-SCHEDULED = {agent: f"{agent}-scheduled" for agent in ("go", "sa", "sa-from-best", "cem", "brkga")}
+SCHEDULED = {
+    agent: f"{agent}-scheduled"
+    for agent in ("go", "sa", "sa-from-best", "cem", "cem-from-best", "brkga", "brkga-from-best")
+}
 """The form of each. It gives these priorities in its decision; the plain form searches under first
 in, first out, so that its answer under other priorities is one it never looked at."""

@@ -1,16 +1,24 @@
 """Jobs over several processes of this machine, or over Ray's workers."""
 
+import contextlib
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from functools import cache
 from multiprocessing.queues import Queue
 from pathlib import Path
 
+from go_gym.agent import Budget, load_agent
+from go_gym.cluster import Cluster
 from go_gym.errors import GoGymError
+from go_gym.graph import ComputationGraph
 from go_gym.runs.runner import Failure, Plan, run
+from go_gym.tasks import make_problem
 
 RAY = "ray"
+TINY = 24
+"""Ops and simulator calls of what agents decide before their first job (our choice)."""
 
 
 def check_workers(workers: str) -> None:
@@ -31,7 +39,7 @@ def spread(
             with a core of its own.
 
     Raises:
-        GoGymError: if Ray is asked for and not installed.
+        GoGymError: if Ray is asked for and not installed, or a process here ended on its own.
     """
     return _over_ray(plans) if workers == RAY else _over_processes(plans, int(workers))
 
@@ -45,9 +53,14 @@ def _over_processes(
         cores.put(number)
     pool = ProcessPoolExecutor(workers, context, _take_core, (cores,))
     try:
-        waiting = {pool.submit(_run, plan, folder): (plan, folder) for plan, folder in plans}
+        waiting = {pool.submit(run_warm, plan, folder): (plan, folder) for plan, folder in plans}
         for done in as_completed(waiting):
             yield *waiting[done], done.result()
+    except BrokenExecutor:
+        raise GoGymError(
+            "a worker process ended before its job was done (out of memory?); finished jobs are "
+            "kept: run again, with fewer --workers"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -68,12 +81,27 @@ def _over_ray(plans: Sequence[tuple[Plan, Path]]) -> Iterator[tuple[Plan, Path, 
             "workers 'ray': Ray is not installed; expected it from: pip install 'go-gym[spread]'"
         ) from None
     ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
-    remote = ray.remote(num_cpus=1)(_run)
+    remote = ray.remote(num_cpus=1)(run_warm)
     waiting = {remote.remote(plan, folder.resolve()): (plan, folder) for plan, folder in plans}
     while waiting:
         (done,), _ = ray.wait(list(waiting), num_returns=1)
         yield *waiting.pop(done), ray.get(done)
 
 
-def _run(plan: Plan, folder: Path) -> list[Failure]:
+def run_warm(plan: Plan, folder: Path) -> list[Failure]:
+    """Run a plan after its agents have decided something tiny, once a process: loading and
+    compiling code is no part of a job's wall time."""
+    for agent in plan.agents:
+        for problem in plan.problems:
+            _warm_up(agent, problem.task)
     return run(plan, folder)[1]
+
+
+@cache
+def _warm_up(agent: str, task: str) -> None:
+    chain = ComputationGraph.from_costs(
+        [5] * TINY, [(op, 8) for op in range(TINY - 1)], [(op, op + 1) for op in range(TINY - 1)]
+    )
+    problem = make_problem(chain, Cluster.uniform(2, 1e9), task)
+    with contextlib.suppress(Exception):  # whatever it is, the job itself will say it
+        load_agent(agent).solve(problem, Budget(problem, TINY), 0)
