@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from go_gym.agent import Budget
 from go_gym.errors import BudgetError
@@ -77,6 +78,14 @@ class Hardware:
         """End the process that measures; the next run starts another."""
         self._end()
         self._session = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the process that measures: a copy starts its own."""
+        return {**self.__dict__, "_session": None, "_end": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = state
+        self._end = weakref.finalize(self, lambda: None)
 
     def _opened(self, problem: Problem) -> Session:
         if self._session is None or self._session.graph is not problem.graph:

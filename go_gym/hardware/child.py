@@ -26,8 +26,10 @@ from go_gym.hardware.lanes import make_lane
 from go_gym.hardware.machine import describe, load
 from go_gym.hardware.measurement import Measurement
 from go_gym.hardware.places import Place
+from go_gym.hardware.plans import program_queues, program_schedule
 from go_gym.hardware.profile import profile_ops, profile_rates, profile_transfers
-from go_gym.hardware.schedule import build_schedule
+from go_gym.hardware.ready import Queues
+from go_gym.hardware.schedule import Schedule
 from go_gym.hardware.source import program_of_graph
 from go_gym.hardware.timing import measure_steps
 
@@ -65,22 +67,19 @@ class Child:
         return {}
 
     def measure(self, request: Request, data: bytes) -> dict[str, Any]:
-        """Run a decision: its placement and order are in ``data``."""
+        """Run a decision: its placement, priorities and order are in ``data``."""
         program = self.opened
         arrays = unpack_arrays(data, "request")
         found = [Place(*place) for place in request["places"]]
-        keep = [program.steps[v.op].tensors[v.position] for v in program.outputs.values()]
-        schedule = build_schedule(
-            program.graph, arrays["placement"], arrays["order"], len(found), keep
-        )
+        placement, devices = arrays["placement"], len(found)
+        plan: Schedule | Queues
+        if request["order"] == "simulated":
+            plan = program_schedule(program, placement, arrays["order"], devices)
+        else:
+            plan = program_queues(program, placement, arrays["priority"], devices)
         before = load()
-        with Executor(
-            program,
-            schedule,
-            [make_lane(place, self.urgent) for place in found],
-            self.inputs,
-            arrays["placement"],
-        ) as executor:
+        lanes = [make_lane(place, self.urgent) for place in found]
+        with Executor(program, plan, lanes, self.inputs, placement) as executor:
             steps = measure_steps(
                 lambda count: executor.run(count, request["patience"]),
                 request["steps"],

@@ -30,7 +30,8 @@ from go_gym.hardware.code import compile_step
 from go_gym.hardware.lanes import Lane, make_lane
 from go_gym.hardware.machine import describe
 from go_gym.hardware.places import places
-from go_gym.hardware.schedule import Kind, Schedule, build_schedule, listed_order
+from go_gym.hardware.plans import program_schedule
+from go_gym.hardware.schedule import Kind, Schedule, listed_order
 from go_gym.hardware.session import check_runnable
 from go_gym.hardware.source import program_of_graph
 from go_gym.problem import Decision, Problem
@@ -170,9 +171,7 @@ def run(
             f"(torchrun --nproc-per-node …)"
         )
     placement = np.asarray(decision.placement)
-    keep = [program.steps[v.op].tensors[v.position] for v in program.outputs.values()]
-    order = listed_order(problem, decision)
-    schedule = build_schedule(program.graph, placement, order, world, keep)
+    schedule = program_schedule(program, placement, listed_order(problem, decision), world)
     lane = make_lane(places(problem.cluster)[rank])
     with ExitStack() as stack:
         lane.enter(stack)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import pairwise
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,12 @@ import torch
 
 from go_gym.capture import inference_program
 from go_gym.capture.program import Program
-from go_gym.errors import HardwareError
 from go_gym.hardware.code import compile_step
 from go_gym.hardware.executor import Executor
 from go_gym.hardware.lanes import Lane
-from go_gym.hardware.schedule import Kind, build_schedule
+from go_gym.hardware.plans import program_queues, program_schedule
+from go_gym.hardware.schedule import Kind
+from go_gym.hardware.team import forks, together
 
 CHAIN = 64
 """Ops of the chain whose tensors travel back and forth."""
@@ -35,19 +35,22 @@ def profile_ops(
     """What every op takes on each lane: (n,) int64 ns each.
 
     The mean of what it takes alone on the machine and while all other lanes run the program as
-    well (our choice: a device is mostly, not always, in company; cores share cache, memory and
-    the interpreter's lock). Each is the median of ``steps`` steps, scaled so that the ops add up
-    to the median step without a clock between them.
+    well (our choice: a device is mostly, not always, in company; cores share cache and memory).
+    Each is the median of ``steps`` steps. What the executor takes between the ops, and the clock
+    did not see, is shared out evenly: so the ops add up to a step on that lane.
     """
+    fork = forks(lanes)
     clocked = [partial(_op_times, program, lane, inputs, steps) for lane in lanes]
-    alone = [_in_threads([each])[0] for each in clocked]
-    company = _in_threads(clocked)
+    alone = [together([each], fork)[0] for each in clocked]
+    company = together(clocked, fork)
     found = []
     for lane, own, shared in zip(lanes, alone, company, strict=True):
         whole = _alone(program, lane, inputs, steps, patience)
         parts = np.median(own, axis=0)
-        scale = whole / max(1.0, parts.sum())
-        found.append(np.rint((parts + np.median(shared, axis=0)) / 2 * scale).astype(np.int64))
+        called = parts > 0
+        between = (whole - parts.sum()) / max(1, called.sum())
+        mean = (parts + np.median(shared, axis=0)) / 2
+        found.append(np.rint(np.where(called, np.maximum(mean + between, 1), 0)).astype(np.int64))
     return found
 
 
@@ -69,16 +72,12 @@ def _chain_times(
     patience: float = 60.0,
 ) -> list[int]:
     """Step times in op order, those of the steps that others took the least of."""
-    order = np.arange(program.graph.num_ops)
-    schedule = build_schedule(program.graph, placement, order, len(lanes), _kept(program))
-    with Executor(program, schedule, lanes, inputs, placement) as executor:
+    in_order = -np.arange(program.graph.num_ops)
+    queues = program_queues(program, placement, in_order, len(lanes))
+    with Executor(program, queues, lanes, inputs, placement) as executor:
         executor.run(3, patience)
         times = executor.run(2 * steps, patience)
     return [each.step_ns for each in sorted(times, key=lambda each: each.taken)[:steps]]
-
-
-def _kept(program: Program) -> list[int]:
-    return [program.steps[v.op].tensors[v.position] for v in program.outputs.values()]
 
 
 def _op_times(
@@ -86,9 +85,8 @@ def _op_times(
 ) -> np.ndarray:
     """(steps, n) ns of each op; forgetting tensors counts to the op after which it happens."""
     graph = program.graph
-    schedule = build_schedule(
-        graph, np.zeros(graph.num_ops, np.int64), np.arange(graph.num_ops), 1, _kept(program)
-    )
+    order = np.arange(graph.num_ops)
+    schedule = program_schedule(program, np.zeros_like(order), order, 1)
     resident: dict[int, torch.Tensor] = {}
     calls: list[tuple[Callable[[list[Any]], None], list[int], int]] = []
     for kind, number in schedule.devices[0]:
@@ -205,7 +203,7 @@ def profile_rates(lane: Lane) -> dict[str, float]:
                 "launch_overhead_ns": 1e9 * _seconds(lambda: small + 1, lane),
             }
 
-    return _in_threads([measure])[0]
+    return together([measure], forks([lane]))[0]
 
 
 def _seconds(call: Callable[[], Any], lane: Lane) -> float:
@@ -217,25 +215,3 @@ def _seconds(call: Callable[[], Any], lane: Lane) -> float:
         lane.finish()
         best.append((time.perf_counter() - start) / 10)
     return float(np.median(best))
-
-
-def _in_threads(work: Sequence[Callable[[], Any]]) -> list[Any]:
-    """What each of ``work`` gives, all at once, each in a thread of its own: a lane pins the
-    thread that enters it."""
-    found: list[Any] = [None] * len(work)
-    failed: list[Exception] = []
-
-    def run(number: int) -> None:
-        try:
-            found[number] = work[number]()
-        except Exception as error:
-            failed.append(error)
-
-    threads = [Thread(target=run, args=(number,)) for number in range(len(work))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise HardwareError(f"profiling failed: {failed[0]}") from failed[0]
-    return found

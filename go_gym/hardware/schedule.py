@@ -6,13 +6,17 @@ Plain Python, no torch: the same lists drive threads on one machine and processe
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from go_gym.graph import ComputationGraph
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
+
+Order = Literal["ready", "simulated"]
+"""What decides which op a device runs next. ``"ready"``: a queue at run time, by the simulator's
+rule. ``"simulated"``: the order in which the simulator's queues started them, whatever happens."""
 
 
 class Kind(IntEnum):
@@ -51,10 +55,6 @@ class Schedule:
     channels: tuple[Channel, ...]
     devices: tuple[tuple[Instruction, ...], ...]
 
-    def incoming(self, device: int) -> list[int]:
-        """The channels into ``device``, in the order in which it needs them."""
-        return [number for kind, number in self.devices[device] if kind == Kind.TAKE]
-
 
 def listed_order(problem: Problem, decision: Decision) -> np.ndarray:
     """(n,) int64: all ops in the order in which the simulator's ready queues start them.
@@ -65,6 +65,15 @@ def listed_order(problem: Problem, decision: Decision) -> np.ndarray:
     trace = simulate(problem, decision, trace=True).trace
     assert trace is not None
     return np.lexsort((np.arange(problem.num_ops), trace.op_start))
+
+
+def find_channels(graph: ComputationGraph, placement: np.ndarray) -> tuple[Channel, ...]:
+    """What must travel under a ``placement`` (n,), by tensor, then destination."""
+    place = np.asarray(placement, dtype=np.int64)
+    source, destination = place[graph.use_producer], place[graph.use_consumer]
+    away = source != destination
+    rows = np.stack([graph.use_tensor[away], source[away], destination[away]], axis=1)
+    return tuple(Channel(*row) for row in np.unique(rows.astype(np.int64), axis=0).tolist())
 
 
 def build_schedule(
@@ -90,16 +99,12 @@ def build_schedule(
     position[order] = np.arange(graph.num_ops)
     at = position.tolist()
 
-    channels: list[Channel] = []
-    numbers: dict[tuple[int, int], int] = {}
+    channels = find_channels(graph, placement)
+    numbers = {(each.tensor, each.destination): n for n, each in enumerate(channels)}
     last: dict[tuple[int, int], int] = {}  # (tensor, device) → op that needs it last there
     for tensor, users in enumerate(consumers):
         for user in sorted(users, key=at.__getitem__):
-            device = place[user]
-            last[tensor, device] = user
-            if device != place[producer[tensor]] and (tensor, device) not in numbers:
-                numbers[tensor, device] = len(channels)
-                channels.append(Channel(tensor, place[producer[tensor]], device))
+            last[tensor, place[user]] = user
     remote: dict[int, list[int]] = {}
     for number, channel in enumerate(channels):
         remote.setdefault(channel.tensor, []).append(number)
@@ -125,7 +130,7 @@ def build_schedule(
             here = place[producer[tensor]] == device
             if last[tensor, device] == op and not (here and tensor in kept):
                 todo.append(Instruction(Kind.DROP, tensor))
-    return Schedule(tuple(channels), tuple(map(tuple, lists)))
+    return Schedule(channels, tuple(map(tuple, lists)))
 
 
 def _inputs(graph: ComputationGraph) -> list[list[int]]:

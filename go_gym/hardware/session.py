@@ -6,9 +6,12 @@ measurement with one error that says so; leaving the session leaves no process b
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -22,7 +25,7 @@ from go_gym.graph import ComputationGraph
 from go_gym.graph.io import dumps
 from go_gym.hardware.measurement import Measurement
 from go_gym.hardware.places import places
-from go_gym.hardware.schedule import listed_order
+from go_gym.hardware.schedule import Order, listed_order
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 
@@ -30,6 +33,8 @@ START_SECONDS = 300.0
 """The longest that starting the process and capturing the program may take (our choice)."""
 EXTRA_SECONDS = 15.0
 """What an answer may take beyond the patience of its steps before the process is killed."""
+ENDING_SECONDS = 5.0
+"""The longest that killed workers are waited for."""
 
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -80,6 +85,7 @@ class Session:
         warmups: int = 3,
         patience: float = 60.0,
         seconds: float = 120.0,
+        order: Order = "ready",
     ) -> Measurement:
         """Run ``decision`` and time its steps.
 
@@ -91,6 +97,8 @@ class Session:
             warmups: how many come first and do not.
             patience: seconds that one step may take.
             seconds: noisy steps are repeated for so long at most.
+            order: "ready": devices decide at run time what goes next, as in the simulator;
+                "simulated": each runs its ops in the order of the simulated step.
 
         Raises:
             HardwareError: if the decision cannot be run here, or its run failed.
@@ -102,15 +110,18 @@ class Session:
             )
         found = places(problem.cluster)
         check_runnable(problem, decision)
-        data = pack_arrays(
-            {
-                "placement": np.asarray(decision.placement),
-                "order": listed_order(problem, decision),
-            }
-        )
+        none = np.zeros(problem.num_ops, dtype=np.int64)
+        arrays = {
+            "placement": np.asarray(decision.placement),
+            "priority": none if decision.priority is None else np.asarray(decision.priority),
+        }
+        if order == "simulated":
+            arrays["order"] = listed_order(problem, decision)
+        data = pack_arrays(arrays)
         request = {
             "do": "measure",
             "places": found,
+            "order": order,
             "steps": steps,
             "warmups": warmups,
             "patience": patience,
@@ -133,8 +144,11 @@ class Session:
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
-            self._process.kill()
+            group = self._process.pid  # its workers belong to it
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
             self._process.wait()
+            _wait_for_end(group)
             self._process = None
         if self._connection is not None:
             self._connection.close()
@@ -199,6 +213,17 @@ class Session:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         last = f": {lines[-1]}" if lines else ""
         return f"the process that measures {how}{last}"
+
+
+def _wait_for_end(group: int) -> None:
+    """Until the killed processes of ``group`` are gone: a moment, as nobody waits for them."""
+    end = time.monotonic() + ENDING_SECONDS
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.001)
 
 
 def check_runnable(problem: Problem, decision: Decision) -> None:

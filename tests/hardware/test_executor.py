@@ -9,7 +9,8 @@ from go_gym.cluster import load_cluster
 from go_gym.errors import HardwareError
 from go_gym.hardware.executor import Executor
 from go_gym.hardware.lanes import Core, Gpu
-from go_gym.hardware.schedule import build_schedule, listed_order
+from go_gym.hardware.plans import program_queues, program_schedule
+from go_gym.hardware.schedule import listed_order
 from go_gym.problem import Decision, Problem
 from tests.hardware.models import SMALL, program
 
@@ -18,13 +19,19 @@ TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
 another order."""
 
 
-def run(made, placement, lanes=None, steps=2, priority=None):
-    problem = Problem(made.graph, load_cluster("cpu2"))
-    order = listed_order(problem, Decision(placement, priority))
-    keep = [made.steps[v.op].tensors[v.position] for v in made.outputs.values()]
-    schedule = build_schedule(made.graph, placement, order, 2, keep)
+def plan(made, placement, priority, order):
+    if order == "ready":
+        return program_queues(made, placement, priority, 2)
+    decision = Decision(placement, priority)
+    listed = listed_order(Problem(made.graph, load_cluster("cpu2")), decision)
+    return program_schedule(made, placement, listed, 2)
+
+
+def run(made, placement, lanes=None, steps=2, priority=None, order="ready", fork=None, given=None):
+    planned = plan(made, placement, priority, order)
     lanes = lanes or [Core(0), Core(0)]
-    with Executor(made, schedule, lanes, made.sample_inputs(), placement) as executor:
+    inputs = given or made.sample_inputs()
+    with Executor(made, planned, lanes, inputs, placement, fork) as executor:
         executor.run(steps)
         return executor.results()
 
@@ -42,10 +49,11 @@ def test_any_placement_gives_the_loss_and_parameters_of_one_device(family):
     ops = made.graph.num_ops
     alone = run(made, np.zeros(ops, dtype=np.int64))
     assert torch.isfinite(alone["loss"])
-    for seed in range(3):
+    ways = [("ready", None), ("simulated", None), ("ready", False), ("simulated", False)]
+    for seed, (order, fork) in enumerate(ways):
         rng = np.random.default_rng(seed)
-        placement = colocated(made, rng.integers(2, size=ops))
-        found = run(made, placement, priority=rng.integers(100, size=ops))
+        placement, levels = colocated(made, rng.integers(2, size=ops)), rng.integers(100, size=ops)
+        found = run(made, placement, priority=levels, order=order, fork=fork)
         assert found.keys() == alone.keys() == made.outputs.keys()
         for name, value in alone.items():
             torch.testing.assert_close(found[name], value, **TOLERANCE)
@@ -70,13 +78,7 @@ def test_the_loss_is_that_of_the_model_itself():
     model, batch = entry.module.build(entry.settings), entry.module.inputs(entry.settings)
     inputs = made.bind(model, batch)
     placement = colocated(made, np.random.default_rng(1).integers(2, size=made.graph.num_ops))
-    problem = Problem(made.graph, load_cluster("cpu2"))
-    keep = [made.steps[v.op].tensors[v.position] for v in made.outputs.values()]
-    order = listed_order(problem, Decision(placement))
-    schedule = build_schedule(made.graph, placement, order, 2, keep)
-    with Executor(made, schedule, [Core(0), Core(0)], inputs, placement) as executor:
-        executor.run(1)
-        found = executor.results()
+    found = run(made, placement, steps=1, given=inputs)
     loss = model(*batch)
     torch.testing.assert_close(found["loss"], loss.detach(), **TOLERANCE)
 
