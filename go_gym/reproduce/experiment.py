@@ -148,6 +148,7 @@ class Experiment:
         names = tuple(graph for graph, _ in pairs)
         clusters = tuple(cluster for _, cluster in pairs)
         usual = dict(zip(self.graphs, self.clusters, strict=True))
+        left_out = tuple(graph for graph in self.graphs if graph not in names)
         have = {row.agent for row in rows}
         forms = [self.scheduled[agent] for agent in self.agents if agent in self.scheduled]
         known = tuple(dict.fromkeys([*self.agents, *forms]))
@@ -170,7 +171,9 @@ class Experiment:
                 None if budget == self.budget else budget,
                 self.equal_time,
             ),
-            left_out=tuple(graph for graph in self.graphs if graph not in names),
+            left_out=tuple(g for g in self.graphs if g not in names)
+            if usual.keys() & names
+            else (),
         )
 
     @property

@@ -57,7 +57,7 @@ def report(experiment: Experiment, rows: Sequence[Row], timed: Sequence[Row], fo
     if not timed:
         lines += [f"## {label}: not run", ""]
     for kind in (FIFO, BEST) if timed else ():
-        lines += [f"## {label}, {TITLES[kind]}", "", *_time_text(timed, kind)]
+        lines += [f"## {label}, {TITLES[kind]}", "", *_time_text(experiment, timed, kind)]
         lines += [*ratio_table(experiment, _with_idle(timed, rows), kind, EXPERT), ""]
     if {GO, HDP} <= set(experiment.agents):
         lines += _speed_up(experiment, rows, curves_of(rows, folder))
@@ -92,17 +92,26 @@ def _rule_text(experiment: Experiment, kind: str) -> list[str]:
     return [*lines, ""]
 
 
-def _time_text(timed: Sequence[Row], kind: str) -> list[str]:
-    """Seeds and numbers of calls behind a table at equal wall time."""
-    mine = [row for row in timed if (row.priorities == FIFO) == (kind == FIFO)]
-    calls: dict[str, list[int]] = {}
-    for row in mine:
-        calls.setdefault(row.agent, []).append(row.budget_used)
-    if not calls:
+def _time_text(experiment: Experiment, timed: Sequence[Row], kind: str) -> list[str]:
+    """Seeds, numbers of calls and seconds behind a table at equal wall time."""
+    runs: dict[str, list[Row]] = {}
+    for row in timed:
+        counts = row.priorities == FIFO if kind == FIFO else row.agent not in experiment.scheduled
+        if counts:
+            runs.setdefault(row.agent, []).append(row)
+    if not runs:
         return []
-    texts = [f"{agent} {median(values):,.0f}" for agent, values in calls.items()]
-    seeds = ", ".join(map(str, sorted({row.seed for row in mine})))
-    return [f"Seeds {seeds}. Simulator calls in that time, medians: {', '.join(texts)}.", ""]
+    seeds = ", ".join(map(str, sorted({row.seed for mine in runs.values() for row in mine})))
+    texts = [
+        f"{agent} {median(row.budget_used for row in mine):,.0f} "
+        f"({median(row.wall_seconds for row in mine):.0f} s)"
+        for agent, mine in runs.items()
+    ]
+    return [
+        f"Seeds {seeds}. Calls follow from each agent's seconds at equal calls, a core each; made",
+        f"and taken, medians over graphs: {', '.join(texts)}.",
+        "",
+    ]
 
 
 def _with_idle(timed: Sequence[Row], rows: Sequence[Row]) -> list[Row]:

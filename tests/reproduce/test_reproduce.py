@@ -138,6 +138,21 @@ def test_what_is_done_is_not_run_again(tiny, tmp_path, monkeypatch):
     assert asked == [1, 1]
 
 
+def test_an_agent_of_another_version_runs_again_and_takes_the_place(tiny, tmp_path, monkeypatch):
+    from go_agents.heuristics.simple import HumanExpert
+
+    options = ["table2", *tiny, "-a", "human-expert", "-a", "sa", "--budget", "20"]
+    options += ["--seeds", "0", "--out", str(tmp_path)]
+    invoke(*options)
+    before = {row.agent: row for row in read_rows(tmp_path / RESULTS)}
+    monkeypatch.setattr(HumanExpert, "version", "99")
+    text = invoke(*options, "--workers", "1")
+    after = {row.agent: row for row in read_rows(tmp_path / RESULTS)}
+    assert after["human-expert"].agent_version == "99" and after["sa"] == before["sa"]
+    assert "Agents and their versions: human-expert 99, sa " in text
+    assert verify(tmp_path).ok
+
+
 def test_more_calls_in_the_time_of_the_reference(tmp_path):
     """An agent that is twice as quick as the reference gets twice its calls."""
     from dataclasses import replace
@@ -199,7 +214,8 @@ def test_equal_time_runs_apart_verifies_and_goes_on(tiny, tmp_path, by_sa, monke
     same = next(r for r in read_rows(tmp_path / RESULTS) if r.agent == "sa" and r.seed == 0)
     assert rows["sa"].wall_seconds == same.wall_seconds, "the reference is not run again"
     section = text.split("## Equal wall time (that of sa at equal calls), first")[1]
-    assert f"brkga {rows['brkga'].budget_used:,}" in section.split("|")[0]
+    seconds = f"{rows['brkga'].wall_seconds:.0f} s"
+    assert f"brkga {rows['brkga'].budget_used:,} ({seconds})" in section.split("|")[0]
     from go_gym.runs import runner
 
     monkeypatch.setattr(runner, "answer", lambda *words: pytest.fail("run again"))
