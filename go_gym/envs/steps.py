@@ -217,7 +217,8 @@ class PlacementStepsEnv(GraphEnv):
         state = np.zeros((self.sizes.ops, len(STATE_FEATURES) + self.sizes.devices), np.float32)
         state[:place, 0] = 1.0
         state[current, 1] = not over
-        state[:count, 2] = (at - at[current]) / max(episode.result.step_time_ns, 1)
+        # starts are simulated, the step time may be measured and shorter
+        state[:count, 2] = (at - at[current]) / max(episode.result.step_time_ns, int(np.ptp(at)), 1)
         placement = nodes.gathered(np.asarray(episode.decision.placement))
         state[np.arange(count), len(STATE_FEATURES) + placement] = 1.0
         shown = np.full(self.sizes.ops, -1, dtype=np.int32)

@@ -15,7 +15,7 @@ from go_gym.envs.core import Observation
 from go_gym.errors import GoGymError
 
 if TYPE_CHECKING:
-    from torch_geometric.data import Data
+    from go_gym.envs.graph_data import GraphData
 
 Wrapped = gymnasium.Env[Observation, Any]
 NODE_TABLES = ("ops", "durations", "state")
@@ -77,49 +77,10 @@ class GraphObservation(
         return spaces.GraphInstance(nodes=nodes, edges=features, edge_links=links)
 
 
-class DataSpace(spaces.Space["Data"]):
-    """Graphs as PyG ``Data`` with ``columns`` node features; samples are random small graphs."""
-
-    def __init__(self, columns: int, seed: int | np.random.Generator | None = None) -> None:
-        super().__init__(None, None, seed)
-        self.columns = columns
-
-    @property
-    def is_np_flattenable(self) -> bool:
-        return False
-
-    def sample(self, mask: Any = None, probability: Any = None) -> "Data":
-        import torch
-        from torch_geometric.data import Data
-
-        nodes = int(self.np_random.integers(1, 10))
-        ends = self.np_random.integers(0, nodes, (2, 2 * nodes))
-        return Data(
-            x=torch.from_numpy(self.np_random.random((nodes, self.columns), np.float32)),
-            edge_index=torch.from_numpy(ends),
-            edge_attr=torch.from_numpy(self.np_random.random((2 * nodes, 1), np.float32)),
-        )
-
-    def contains(self, x: Any) -> bool:
-        from torch_geometric.data import Data
-
-        if not isinstance(x, Data) or x.x is None or x.edge_index is None or x.edge_attr is None:
-            return False
-        return (
-            bool(x.validate(raise_on_error=False))
-            and x.x.shape == (x.num_nodes, self.columns)
-            and x.edge_attr.shape == (x.num_edges, 1)
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DataSpace) and other.columns == self.columns
-
-    def __repr__(self) -> str:
-        return f"DataSpace({self.columns})"
-
-
-class PyGObservation(gymnasium.ObservationWrapper["Data", Any, Observation], RecordConstructorArgs):
-    """The observation as PyG ``Data``, without padding.
+class PyGObservation(
+    gymnasium.ObservationWrapper["GraphData", Any, Observation], RecordConstructorArgs
+):
+    """The observation as PyG ``Data`` (:mod:`go_gym.envs.graph_data`), without padding.
 
     ``x`` holds the rows of ``ops``, ``durations`` and, step-wise, ``state``; ``edge_index`` and
     ``edge_attr`` the edges; ``devices`` is (1, d · 5); every other entry comes under its name as
@@ -127,13 +88,16 @@ class PyGObservation(gymnasium.ObservationWrapper["Data", Any, Observation], Rec
     """
 
     def __init__(self, env: Wrapped) -> None:
+        from go_gym.envs.graph_data import DataSpace
+
         RecordConstructorArgs.__init__(self)
         super().__init__(env)
         self.observation_space = DataSpace(_columns(_parts(env)))
 
-    def observation(self, observation: Observation) -> "Data":
+    def observation(self, observation: Observation) -> "GraphData":
         import torch
-        from torch_geometric.data import Data
+
+        from go_gym.envs.graph_data import GraphData
 
         kept = observation["op_mask"] > 0
         links, features = edge_table(observation)
@@ -142,7 +106,7 @@ class PyGObservation(gymnasium.ObservationWrapper["Data", Any, Observation], Rec
             if key not in (*NODE_TABLES, *EDGE_ENTRIES, "op_mask", "devices"):
                 own = values[kept] if values.shape == kept.shape else values
                 rest[key] = torch.from_numpy(own.astype(np.int64))
-        return Data(
+        return GraphData(
             x=torch.from_numpy(node_table(observation)),
             edge_index=torch.from_numpy(links.T.astype(np.int64)),
             edge_attr=torch.from_numpy(features),

@@ -3,7 +3,14 @@
 import gymnasium as gym
 
 import go_gym
+from go_gym.envs.wrappers import FlatFeatures, GraphObservation, PyGObservation
 
+OBSERVERS = {
+    "dict": lambda env: env,
+    "flat": FlatFeatures,
+    "graph": GraphObservation,
+    "pyg": PyGObservation,
+}
 CHAIN = go_gym.ComputationGraph.from_costs(
     [5, 5, 5, 5], [(0, 9), (1, 1), (2, 3)], [(0, 1), (1, 2), (2, 3)], name="chain"
 )

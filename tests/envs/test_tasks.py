@@ -9,13 +9,11 @@ from itertools import product
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
 from go_gym.envs.registration import IDS
-from go_gym.envs.rewards import REWARDS
 from go_gym.errors import DecisionError, GoGymError, ProblemError
 from go_gym.placements import single_device
 from go_gym.simulator import simulate
@@ -62,17 +60,6 @@ def test_the_known_optimum_of_the_docstring(name):
         for action in product(*map(range, env.action_space.nvec))
     ]
     assert min(times) == best < max(times)
-
-
-@pytest.mark.parametrize("render_mode", [None, "ansi", "rgb_array"])
-@pytest.mark.parametrize("reward", REWARDS)
-@pytest.mark.parametrize("name", IDS)
-def test_checkers(name, reward, render_mode):
-    """Gymnasium's and Stable-Baselines3's, on several graphs, without a warning."""
-    sb3 = pytest.importorskip("stable_baselines3.common.env_checker")
-    env = make(name, reward=reward, render_mode=render_mode).unwrapped
-    check_env(env, skip_render_check=render_mode is None)
-    sb3.check_env(env, skip_render_check=render_mode is None)
 
 
 def test_the_placement_is_the_experts_or_a_rules():

@@ -1,42 +1,14 @@
 """Each wrapper with the library that it is for."""
 
-import warnings
-
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
-from gymnasium.utils.env_checker import check_env
 
 from go_gym.envs.registration import IDS
-from go_gym.envs.rewards import REWARDS
 from go_gym.envs.wrappers import FlatFeatures, GraphObservation, PyGObservation, RewardPerGraph
 from go_gym.errors import GoGymError
-from tests.envs.examples import CHAIN, DIAMOND, OTHER, make
-
-OBSERVERS = {"dict": lambda env: env, "flat": FlatFeatures, "graph": GraphObservation}
-OBSERVERS["pyg"] = PyGObservation
-
-
-@pytest.mark.parametrize("reward", REWARDS)
-@pytest.mark.parametrize("observer", OBSERVERS)
-@pytest.mark.parametrize("name", IDS)
-def test_checkers(name, observer, reward):
-    """Gymnasium's on all, SB3's on those of spaces that SB3 knows; no warning but the one that
-    every wrapper brings."""
-    env = OBSERVERS[observer](make(name, reward=reward).unwrapped)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*different from the unwrapped version")
-        if observer == "pyg":  # Data has no __eq__, by which the checker compares observations
-            observation, _ = env.reset(seed=1)
-            assert env.observation_space.contains(observation)
-            assert env.observation_space.contains(env.step(env.action_space.sample())[0])
-        else:
-            check_env(env, skip_render_check=True)
-        if observer in ("dict", "flat"):
-            from stable_baselines3.common.env_checker import check_env as sb3_check_env
-
-            sb3_check_env(env)
+from tests.envs.examples import CHAIN, DIAMOND, OBSERVERS, OTHER, make
 
 
 @pytest.mark.parametrize("observer", OBSERVERS)
