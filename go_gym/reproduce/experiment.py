@@ -137,9 +137,9 @@ class Experiment:
             left_out=() if clusters else tuple(g for g in self.graphs if g not in chosen),
         )
 
-    def ran(self, rows: Sequence[Row]) -> "Experiment":
-        """This experiment with the graphs, agents, seeds and budget of ``rows``; without rows, it
-        is itself."""
+    def ran(self, rows: Sequence[Row], timed: Sequence[Row]) -> "Experiment":
+        """This experiment with the graphs, agents, seeds and budget of ``rows`` at equal calls, and
+        the seeds of those at equal wall time; without rows, it is itself."""
         if not rows:
             return self
         order = {graph: index for index, graph in enumerate(self.graphs)}
@@ -155,6 +155,11 @@ class Experiment:
         agents = tuple(agent for agent in known if agent in have)
         seeds = tuple(sorted({row.seed for row in rows}))
         budget = max(row.budget for row in rows)
+        again = tuple(sorted({row.seed for row in timed}))
+        equal_time = EqualTime(
+            wanted=bool(timed) or self.reference not in agents,
+            seeds=() if again == seeds[:1] else again,
+        )
         return replace(
             self,
             graphs=names,
@@ -162,6 +167,7 @@ class Experiment:
             agents=agents,
             seeds=seeds,
             budget=budget,
+            equal_time=equal_time,
             options=_options(
                 self.quick,
                 () if names == self.graphs else names,
@@ -169,11 +175,9 @@ class Experiment:
                 () if agents == known else agents,
                 () if seeds == self.seeds else seeds,
                 None if budget == self.budget else budget,
-                self.equal_time,
+                equal_time,
             ),
-            left_out=tuple(g for g in self.graphs if g not in names)
-            if usual.keys() & names
-            else (),
+            left_out=left_out if usual.keys() & set(names) else (),
         )
 
     @property

@@ -90,7 +90,7 @@ def report_only(experiment: Experiment, folder: Path) -> str:
     rows = _wanted(experiment, rows_in(folder))
     timed = _wanted(experiment, rows_in(folder / EQUAL_TIME))
     whole = replace(experiment_of(experiment.name), quick=experiment.quick)
-    return write_report(whole.ran(rows), folder, rows, timed)
+    return write_report(whole.ran(rows, timed), folder, rows, timed)
 
 
 def write_report(
