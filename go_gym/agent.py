@@ -10,7 +10,14 @@ import numpy as np
 
 from go_gym.errors import AgentError, BudgetError
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import BatchResult, DeltaSimulator, Result, simulate, simulate_batch
+from go_gym.simulator import (
+    BatchResult,
+    DeltaSimulator,
+    Result,
+    Trace,
+    simulate,
+    simulate_batch,
+)
 
 ENTRY_POINT_GROUP = "go_gym.agents"
 
@@ -82,6 +89,7 @@ class Budget:
         self._sums = [0] * min(WINDOWS, simulations)
         self._valid = [0] * min(WINDOWS, simulations)
         self._whole: Budget | None = None
+        self._last: Decision | None = None
 
     def part(self, problem: Problem, simulations: int) -> "Budget":
         """A budget for a part of the work, on another problem; its calls count here as well.
@@ -149,6 +157,19 @@ class Budget:
         self._note(decision, moves.result, self.used)
         return moves
 
+    def trace(self) -> Trace:
+        """When everything starts and finishes under the decision evaluated last; no call.
+
+        Its result is known, so that this tells nothing that the call did not pay for; a search
+        that only looks closely at what it accepts need not trace what it rejects. Raises
+        BudgetError before the first call.
+        """
+        if self._last is None:
+            raise BudgetError("no trace: nothing was evaluated yet")
+        trace = simulate(self.problem, self._last, trace=True).trace
+        assert trace is not None
+        return trace
+
     def _take(self, calls: int) -> None:
         if calls > self.remaining:
             raise BudgetError(
@@ -159,6 +180,7 @@ class Budget:
         self.used += calls
 
     def _note(self, decision: Decision, result: Result, calls: int) -> None:
+        self._last = decision
         if not result.valid:
             return
         window = (calls * len(self._sums) - 1) // self.simulations

@@ -276,3 +276,25 @@ def test_moves_on_a_part_of_a_budget_count_in_the_whole(larger):
     moves = part.delta(decide(np.zeros(60, dtype=int)))
     moves.try_move([1, 2], 1)
     assert (part.used, whole.used) == (2, 2)
+
+
+def test_the_trace_of_the_last_evaluation_costs_no_call(larger):
+    budget = Budget(larger, 5)
+    with pytest.raises(BudgetError, match="nothing was evaluated"):
+        budget.trace()
+    here, there = (decide(np.arange(60) % devices) for devices in (2, 3))
+
+    def assert_last(decision):
+        expected = simulate(larger, decision, trace=True).trace
+        for label in vars(expected):
+            np.testing.assert_array_equal(getattr(budget.trace(), label), getattr(expected, label))
+
+    budget.evaluate(here)
+    assert_last(here)
+    budget.evaluate_batch([here, there])
+    assert_last(there)
+    moves = budget.delta(here)
+    assert_last(here)
+    moves.try_decision(there)
+    assert_last(there)
+    assert budget.used == 5

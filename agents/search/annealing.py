@@ -2,13 +2,15 @@
 
 import itertools
 import math
+from bisect import bisect_left, insort
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import Budget, Moves
 from go_gym.problem import TASKS, Decision, Problem
-from go_gym.simulator import Result
+from go_gym.simulator import Result, Trace
 
 from ..common.critical import critical_ops
 from ..common.separate import one_after_another
@@ -68,10 +70,9 @@ class Proposer:
         self.critical = np.empty(0, dtype=np.int64)  # units
         self.chance = np.empty(0)  # cumulative
 
-    def look(self, placement: np.ndarray, result: Result) -> None:
-        """Read the critical units from a traced result."""
-        assert result.trace is not None
-        ops, share = critical_ops(self.space.problem, placement, result.trace)
+    def look(self, placement: np.ndarray, trace: Trace) -> None:
+        """Read the critical units from the trace of a placement."""
+        ops, share = critical_ops(self.space.problem, placement, trace)
         if share.sum() > 0:
             self.critical = self.space.units.groups.of_op[ops]
             self.chance = np.cumsum(share) / share.sum()
@@ -131,6 +132,68 @@ class Proposer:
         return int((old + rng.integers(1, values)) % values) if values > 1 else 0
 
 
+class Trials:
+    """Evaluates candidates that differ little from what was accepted last.
+
+    Placements under FIFO by delta simulation; for other decisions, whose priorities or kernels
+    change as a whole with a move, there is none.
+    """
+
+    def __init__(self, space: Space, budget: Budget) -> None:
+        self.budget = budget
+        self.by_delta = space.columns == ("placement",) and not space.scheduled
+        self.moves: Moves | None = None
+        self.fresh = False  # the moves stand where they were begun: nothing to adopt
+
+    def evaluate(self, decision: Decision) -> Result:
+        """One call."""
+        if not self.by_delta:
+            return self.budget.evaluate(decision)
+        self.fresh = self.moves is None
+        if self.moves is None:
+            self.moves = self.budget.delta(decision)
+            return self.moves.result
+        return self.moves.try_decision(decision)
+
+    def accept(self) -> None:
+        """What was evaluated last is what the next candidates differ little from."""
+        if self.moves is not None and not self.fresh:
+            self.moves.adopt()
+
+
+class Typical:
+    """A quantile of the last rises in cost, kept sorted: it is asked for at every call.
+
+    Args:
+        quantile: from 0 to 1.
+    """
+
+    MEMORY = 200
+    """Rises that it is taken over (our choice)."""
+
+    def __init__(self, quantile: float) -> None:
+        self.quantile = quantile
+        self.last: deque[float] = deque()
+        self.ordered: list[float] = []
+
+    def note(self, rise: float) -> None:
+        if len(self.last) == self.MEMORY:
+            del self.ordered[bisect_left(self.ordered, self.last.popleft())]
+        self.last.append(rise)
+        insort(self.ordered, rise)
+
+    @property
+    def rise(self) -> float:
+        """The quantile, between two rises in proportion; 0 before the first."""
+        if not self.ordered:
+            return 0.0
+        position = self.quantile * (len(self.ordered) - 1)
+        low = int(position)
+        high = min(low + 1, len(self.ordered) - 1)
+        below, above = self.ordered[low], self.ordered[high]
+        return below + (above - below) * (position - low)
+
+
 def anneal(
     space: Space,
     budget: Budget,
@@ -144,11 +207,11 @@ def anneal(
     The temperature is in proportion to what the moves at hand cost, so that it fits problems of
     any size. Costs are step times with lack of memory added (:meth:`Space.costs`).
     """
-    proposer = Proposer(space, schedule, rng)
+    proposer, trials = Proposer(space, schedule, rng), Trials(space, budget)
+    typical = Typical(schedule.rise)
     best, best_cost = start, start_cost
     busy = np.zeros(space.problem.num_devices)
     calls = max(schedule.calls_per_unit * space.units.count, budget.remaining // schedule.rounds)
-    rises: list[float] = []
     since_look = schedule.trace_every
     fusing = "fusion" in space.columns  # its traces are of kernels
     for number in itertools.count():
@@ -157,7 +220,8 @@ def anneal(
         current, cost = best, best_cost
         if number % 2:
             current = random_genomes(space, 2, rng)[1]
-            cost = space.cost(budget.evaluate(space.decision(current)))
+            cost = space.cost(trials.evaluate(space.decision(current)))
+            trials.accept()
         hot = schedule.hot if number == 0 else schedule.hotter
         length = budget.remaining if budget.remaining < 2 * calls else calls
         for call in range(length):
@@ -166,18 +230,18 @@ def anneal(
             decision = space.decision(candidate)
             look = not fusing and since_look >= schedule.trace_every
             since_look += 1
-            result = budget.evaluate(decision, trace=look)
+            result = trials.evaluate(decision)
             new = space.cost(result)
             rise = new / cost - 1
             if rise > 0:
-                rises.append(rise)
+                typical.note(rise)
             proposer.reward(rise < 0)
-            typical = float(np.quantile(rises[-200:], schedule.rise)) if rises else 0.0
-            heat = typical * hot * (schedule.cold / hot) ** proposer.progress
+            heat = typical.rise * hot * (schedule.cold / hot) ** proposer.progress
             if rise <= 0 or rng.random() < math.exp(-rise / heat):
                 current, cost, busy = candidate, new, result.busy_ns
+                trials.accept()
                 if look:
-                    proposer.look(np.asarray(decision.placement), result)
+                    proposer.look(np.asarray(decision.placement), budget.trace())
                     since_look = 0
                 if cost < best_cost:
                     best, best_cost = current, cost
