@@ -63,6 +63,10 @@ class Plan:
     def num_kernels(self) -> int:
         return len(self.roots)
 
+    def size(self, kernel: int) -> int:
+        """How many ops a kernel computes."""
+        return int(self.part_ptr[kernel + 1] - self.part_ptr[kernel])
+
 
 KERNEL = np.dtype(
     [

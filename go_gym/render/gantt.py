@@ -29,6 +29,8 @@ NAMES = (*PHASES, "transfer")
 MAX_BARS = 4000
 """Above this many bars a row is drawn as shares of time in bins instead."""
 BINS = 1500
+FAINTEST = 0.15
+"""Colour of a stretch that is busy for however short a time, as a share: nothing vanishes."""
 EDGED = 400
 """Up to this many bars in all, each op has an edge, and its name where there is room."""
 NAME_WIDTH = 0.0085
@@ -39,11 +41,13 @@ def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
     """The chart of a result that was simulated with ``trace=True``; kernels where ops are fused.
 
     A row a device: above what it computes, coloured by phase, below what it sends. Rows of more
-    than ``MAX_BARS`` bars show in each of ``BINS`` stretches the mean colour, white for idle.
+    than ``MAX_BARS`` bars show in each of ``BINS`` stretches the mean colour, the lighter the
+    longer it idles.
     Raises GoGymError if the result has no trace.
     """
     heading = _heading(problem, decision)
-    problem, decision, trace, _ = shown(problem, decision, result)
+    what = shown(problem, decision, result)
+    problem, decision, trace, _ = what
     busy = result.busy_ns / max(result.step_time_ns, 1)
     figure, axes = _frame(problem, [f"\n{share:.0%} busy" for share in busy])
     end = max(result.step_time_ns, 1) / 1e6
@@ -52,6 +56,8 @@ def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
     axes.grid(axis="x", alpha=0.3)
     placement = np.asarray(decision.placement)
     timed = trace.op_finish > trace.op_start
+    if max(np.bincount(placement[timed], minlength=1)) > MAX_BARS:
+        axes.set_xlabel("time (ms); paler where a device is busy for a part of the time")
     edged = int(timed.sum()) + len(trace.transfer_start) <= EDGED
     for device in range(problem.num_devices):
         ops = np.flatnonzero((placement == device) & timed)
@@ -59,7 +65,7 @@ def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
         spans = trace.op_start[ops] / 1e6, trace.op_finish[ops] / 1e6
         _draw(axes, *spans, colours, device - 0.36, 0.46, end, edged)
         if edged:
-            _write_names(axes, [problem.graph.op_names[op] for op in ops], *spans, device, end)
+            _write_names(axes, [what.name(op) for op in ops.tolist()], colours, *spans, device, end)
         sent = np.flatnonzero(trace.transfer_source == device)
         spans = trace.transfer_start[sent] / 1e6, trace.transfer_finish[sent] / 1e6
         colours = np.full(len(sent), NAMES.index("transfer"))
@@ -123,14 +129,15 @@ def _draw(
         bars.set(linewidths=0.6 if edged else 0, edgecolors="white" if edged else "none")
         axes.add_collection(bars, autolim=False)
         return
-    picture = np.ones((BINS, 3))
-    for code in np.unique(colours):
-        mine = colours == code
-        share = busy_share(start[mine], finish[mine], end)
-        picture += share[:, None] * (palette[code] - 1.0)
+    codes = np.unique(colours)[:, None]
+    shares = np.stack([busy_share(start[mine], finish[mine], end) for mine in colours == codes])
+    total = shares.sum(axis=0)
+    mixed = (shares / np.maximum(total, 1e-12)).T @ palette[codes[:, 0]]
+    opaque = np.where(total > 1e-9, np.clip(total, FAINTEST, 1), 0)  # not rounding errors
+    picture = np.column_stack([np.clip(mixed, 0, 1), opaque])
     limits = axes.get_xlim(), axes.get_ylim()
     axes.imshow(
-        np.clip(picture, 0, 1)[None],
+        picture[None],
         extent=(0, end, bottom + height, bottom),
         aspect="auto",
         interpolation="antialiased",
@@ -140,12 +147,26 @@ def _draw(
 
 
 def _write_names(
-    axes: Axes, names: list[str], start: np.ndarray, finish: np.ndarray, device: int, end: float
+    axes: Axes,
+    names: list[str],
+    colours: np.ndarray,
+    start: np.ndarray,
+    finish: np.ndarray,
+    device: int,
+    end: float,
 ) -> None:
-    for name, left, right in zip(names, start.tolist(), finish.tolist(), strict=True):
+    spans = zip(names, colours.tolist(), start.tolist(), finish.tolist(), strict=True)
+    for name, colour, left, right in spans:
         if len(name) * NAME_WIDTH * end < right - left:
-            middle = (left + right) / 2
-            axes.text(middle, device - 0.13, name, ha="center", va="center", size=7, color="white")
+            axes.text(
+                (left + right) / 2,
+                device - 0.13,
+                name,
+                ha="center",
+                va="center",
+                size=7,
+                color="black" if NAMES[colour] == "optimizer" else "white",
+            )
 
 
 def busy_share(start: np.ndarray, finish: np.ndarray, end: float, bins: int = BINS) -> np.ndarray:

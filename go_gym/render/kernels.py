@@ -19,6 +19,12 @@ class Shown(NamedTuple):
     trace: Trace
     plan: Plan | None
 
+    def name(self, number: int) -> str:
+        """The name of an op, or of a kernel: its last op's and how many others it computes."""
+        own = self.problem.graph.op_names[number]
+        others = 0 if self.plan is None else self.plan.size(number) - 1
+        return f"{own} +{others}" if others else own
+
 
 def shown(problem: Problem, decision: Decision, result: Result) -> Shown:
     """What runs under a ``decision`` whose ``result`` was simulated with ``trace=True``.

@@ -31,7 +31,8 @@ def chrome_trace(problem: Problem, decision: Decision, result: Result) -> dict[s
     and types of its parts. Raises GoGymError if the result has no trace.
     """
     original = problem.graph
-    problem, decision, trace, plan = shown(problem, decision, result)
+    what = shown(problem, decision, result)
+    problem, decision, trace, plan = what
     graph, cluster = problem.graph, problem.cluster
     placement = np.asarray(decision.placement).tolist()
     events: list[dict[str, Any]] = []
@@ -49,15 +50,14 @@ def chrome_trace(problem: Problem, decision: Decision, result: Result) -> dict[s
                 "layer": graph.layers[layers[op]] if layers[op] >= 0 else "",
                 "flops": flops[op],
             }
-            name = graph.op_names[op]
             if plan is not None:
                 parts = plan.parts[plan.part_ptr[op] : plan.part_ptr[op + 1]].tolist()
                 details["parts"] = [
                     f"{original.op_names[part]} ({original.op_types[original.op_type[part]]})"
                     for part in parts
                 ]
-                name += f" +{len(parts) - 1}" if len(parts) > 1 else ""
             category = PHASES[phases[op]]
+            name = what.name(op)
             events.append(_span(name, category, placement[op], COMPUTE, start, finish, details))
     events += _transfer_spans(problem, trace)
     events += _counters(problem, decision, trace)

@@ -70,6 +70,7 @@ def placement_map(problem: Problem, decision: Decision) -> Figure:
         share = np.bincount(row[mine], work[mine], len(labels)) / 1e6
         bars.barh(np.arange(len(labels)), share, left=left, color=colours[number], height=0.8)
         left += share
+    bars.set_xlim(0, max(float(left.max()), 1e-6) * 1.05)
     bars.set_xlabel("work (ms)")
     bars.grid(axis="x", alpha=0.3)
     bars.set_axisbelow(True)
