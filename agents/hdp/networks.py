@@ -13,18 +13,27 @@ TANH_BOUND, TEMPERATURE = 5.0, 10.0
 
 
 class Grouper(nn.Module):
-    """A feed-forward network that gives each op, by itself, logits over the groups."""
+    """A feed-forward network that gives each op, by itself, logits over the groups.
 
-    def __init__(self, groups: int) -> None:
+    Args:
+        start: (U, groups) float32, added to the network's logits.
+    """
+
+    start: Tensor
+
+    def __init__(self, start: Tensor) -> None:
         super().__init__()
         self.type_embedding = nn.Embedding(TYPES, TYPE_WIDTH)
         self.hidden = nn.Linear(TYPE_WIDTH + OP_WIDTH, GROUPER_HIDDEN)
-        self.out = nn.Linear(GROUPER_HIDDEN, groups)
+        self.out = nn.Linear(GROUPER_HIDDEN, start.shape[1])
+        # known from the graph: not part of the weights
+        self.register_buffer("start", start, persistent=False)
 
     def forward(self, kind: Tensor, numbers: Tensor) -> Tensor:
         """(U, groups) logits of the ops of an :class:`OpTable`, given as tensors."""
         embedded = torch.cat([self.type_embedding(kind), numbers], dim=-1)
-        return self.out(torch.relu(self.hidden(embedded)))
+        logits: Tensor = self.start + self.out(torch.relu(self.hidden(embedded)))
+        return logits
 
 
 class Placer(nn.Module):
@@ -34,9 +43,12 @@ class Placer(nn.Module):
         width: columns of a group's embedding.
         devices: how many there are.
         hidden: width of the decoder, and of both directions of the encoder together.
+        stay: (G,) float32, how far each group leans at first to the device of the one before it.
     """
 
-    def __init__(self, width: int, devices: int, hidden: int) -> None:
+    stay: Tensor
+
+    def __init__(self, width: int, devices: int, hidden: int, stay: Tensor) -> None:
         super().__init__()
         self.encoder = nn.LSTM(width, hidden // 2, bidirectional=True, batch_first=True)
         self.device = nn.Embedding(devices + 1, hidden)  # the last: no decision yet
@@ -44,6 +56,11 @@ class Placer(nn.Module):
         self.query = nn.Linear(hidden, hidden, bias=False)
         self.head = nn.Linear(2 * hidden, devices)
         self.devices = devices
+        self.aligned = nn.Linear(hidden, devices, bias=False)
+        follow = torch.zeros(devices + 1, devices)
+        follow[:devices] = 2 * torch.eye(devices) - 1
+        self.follow = nn.Parameter(follow)
+        self.register_buffer("stay", stay.unsqueeze(1), persistent=False)  # from the graph
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
         """Read (G, width) group embeddings.
@@ -59,12 +76,14 @@ class Placer(nn.Module):
         """(B, G, devices) logits of each decision of ``devices`` (B, G), given those before it."""
         batch = len(devices)
         none = devices.new_full((batch, 1), self.devices)
-        inputs = self.device(torch.cat([none, devices[:, :-1]], dim=1))
+        last = torch.cat([none, devices[:, :-1]], dim=1)
+        inputs = self.device(last)
         first = tuple(part.expand(1, batch, -1).contiguous() for part in start)
         hidden, _ = self.decoder(inputs, first)
         scores = self.query(hidden) @ memory.T / memory.shape[1] ** 0.5
         context = scores.softmax(-1) @ memory
-        return bounded(self.head(torch.cat([hidden, context], dim=-1)))
+        own = self.aligned(memory) + self.stay * self.follow[last]
+        return bounded(self.head(torch.cat([hidden, context], dim=-1)) + own)
 
     @torch.no_grad()
     def decode(
@@ -84,6 +103,8 @@ class Placer(nn.Module):
         head = self.head.weight
         from_hidden = torch.cat([cell["weight_hh_l0"].T, keys, head[:, :width].T], dim=1)
         values = torch.addmm(self.head.bias, memory, head[:, width:].T)
+        aligned = self.aligned(memory).unsqueeze(1)
+        follow = self.stay.unsqueeze(1) * self.follow
         level = torch.rand((length, batch, 1), generator=generator)
         last = torch.full((batch,), devices, dtype=torch.int64)
         hidden, state = start[0].expand(batch, -1), start[1].expand(batch, -1)
@@ -97,6 +118,7 @@ class Placer(nn.Module):
             hidden = let_out.sigmoid() * state.tanh()
             product = hidden @ from_hidden
             _, scores, own = product.split(split, dim=1)
+            own = own + follow[step, last] + aligned[step]
             raw = torch.addmm(own, scores.softmax(1), values)
             chances = (bounded(raw) + noise[:, step]).softmax(1).cumsum(1)
             last = (chances[:, :-1] <= level[step]).sum(1)

@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from go_gym.agent import Budget
-from go_gym.grouping import attached_groups
 from go_gym.problem import Decision, Problem
 
 from ..common.learning import Learner
 from ..common.sampling import draw, log_probability
 from .embeddings import GroupEmbeddings, op_table
 from .networks import Grouper, Placer, as_tensors
+from .start import start_of
 
 INVALID_REWARD = -10.0
+LARGEST_ADVANTAGE = 3.0
+"""In units of the valid rewards' spread (our choice): an invalid placement's would drown theirs."""
 
 
 @dataclass(frozen=True)
@@ -25,50 +27,97 @@ class HdpConfig:
     """The paper's figures where it gives them and they work; see :class:`Hdp` for departures.
 
     Attributes:
-        groups: most groups that the grouper may use (64 to 1,024 in the paper; 256 for its
-            tables); a graph of fewer units has a group a unit.
+        groups: most groups that the grouper may use (256 in the paper's tables, 64 to 1,024
+            tried).
+        groups_per_device: no more groups than this for each device, as in the authors' release.
+        most_units: units that the grouper decides about.
         hidden: width of the placer.
-        placements: placements sampled for each grouping.
+        placements: placements sampled for each grouping (4 in the paper).
         learning_rate: Adam's (0.1 in the paper).
         clip: largest norm of the gradient, of both networks together.
+        entropy: weight of the placer's entropy bonus (none in the paper).
         noise: largest amplitude of the noise on both networks' logits.
-        noisy_updates: updates with noise, and with invalid placements among those learned from.
-        baseline_decay: of the rewards' moving average (our choice).
+        noisy_updates: updates with noise, and with invalid placements among those learned from
+            (500 of 4 placements in the paper, which are as many).
+        baseline_decay: of the moving averages (0.9 in the authors' release).
     """
 
     groups: int = 256
+    groups_per_device: int = 20
+    most_units: int = 2048
     hidden: int = 256
-    placements: int = 4
+    placements: int = 8
     learning_rate: float = 0.001
     clip: float = 1.0
+    entropy: float = 0.01
     noise: float = 0.1
-    noisy_updates: int = 500
+    noisy_updates: int = 250
     baseline_decay: float = 0.9
+
+
+class Baseline:
+    """Moving averages of the valid rewards and of their squared distance from that.
+
+    Args:
+        decay: of both.
+
+    Attributes:
+        mean, square: None before the first valid reward.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.mean: float | None = None
+        self.square: float | None = None
+
+    def advantages(self, reward: Tensor, valid: Tensor) -> Tensor:
+        """Rewards (b,) less the baseline over their spread, within ± LARGEST_ADVANTAGE.
+
+        Then the baseline moves towards the ``valid`` (b,) ones. The first are their own baseline;
+        as long as there are none, the invalid ones teach nothing.
+        """
+        if not valid.any() and (self.mean is None or self.square is None):
+            return torch.zeros_like(reward)
+        good = reward[valid]
+        mean = self.mean if self.mean is not None else float(good.mean())
+        if len(good):
+            square = float(((good - mean) ** 2).mean())
+            self.square = self._moved(self.square, square)
+            self.mean = self._moved(mean, float(good.mean()))
+        assert self.square is not None
+        spread = max(self.square**0.5, 1e-6)
+        return ((reward - mean) / spread).clamp(-LARGEST_ADVANTAGE, LARGEST_ADVANTAGE)
+
+    def _moved(self, before: float | None, now: float) -> float:
+        return now if before is None else self.decay * before + (1 - self.decay) * now
 
 
 class HdpLearner(Learner):
     """Grouper and placer in training on one problem.
 
     Attributes:
-        baseline: moving average of the rewards, None before the first.
+        baseline: moving averages of the rewards.
     """
 
     def __init__(self, problem: Problem, calls: int, seed: int, config: HdpConfig) -> None:
         super().__init__(problem, calls, seed)
         self.config = config
-        units = attached_groups(problem)
-        self.unit_of_op = units.of_op
-        self.groups = min(config.groups, units.count)
-        self.ops = as_tensors(op_table(problem, units))
-        self.embed = GroupEmbeddings(problem, units, self.groups)
+        most = min(config.groups, config.groups_per_device * problem.num_devices)
+        start = start_of(problem, most, config.most_units)
+        self.unit_of_op = start.units.of_op
+        self.groups = len(start.stay)
+        self.ops = as_tensors(op_table(problem, start.units))
+        self.embed = GroupEmbeddings(problem, start.units, self.groups)
         self.one_device_ns = max(int(problem.durations.sum(axis=1).min()), 1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.grouper = Grouper(self.groups)
-            self.placer = Placer(self.embed.width, problem.num_devices, config.hidden)
+            self.grouper = Grouper(torch.from_numpy(start.logits))
+            self.placer = Placer(
+                self.embed.width, problem.num_devices, config.hidden, torch.from_numpy(start.stay)
+            )
         self.model = nn.ModuleDict({"grouper": self.grouper, "placer": self.placer})
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate)
-        self.baseline: float | None = None
+        self.baseline = Baseline(config.baseline_decay)
 
     def update(self, budget: Budget) -> bool:
         """One grouping, its placements, one step of Adam."""
@@ -84,9 +133,10 @@ class HdpLearner(Learner):
         self.note(placements, results)
         self._learn(
             log_probability(group_logits, group).sum(),
-            log_probability(self.placer.logits(memory, start, devices) + noise, devices).sum(1),
+            self.placer.logits(memory, start, devices) + noise,
+            devices,
             rewards(results.step_time_ns, results.valid, self.one_device_ns),
-            results.valid,
+            torch.from_numpy(results.valid),
         )
         self.updates += 1
         return True
@@ -112,48 +162,41 @@ class HdpLearner(Learner):
             return torch.zeros(shape)
         return self.config.noise * (2 * torch.rand(shape, generator=self.generator) - 1)
 
-    def _learn(self, grouping: Tensor, placing: Tensor, reward: Tensor, valid: np.ndarray) -> None:
+    def _learn(
+        self, grouping: Tensor, logits: Tensor, devices: Tensor, reward: Tensor, valid: Tensor
+    ) -> None:
         """Step along the policy gradient of both networks (section 2).
 
         Args:
             grouping: () log-probability of the grouping.
-            placing: (placements,) log-probability of each placement, given the grouping.
+            logits: (placements, G, devices) of the placer, given the grouping.
+            devices: (placements, G) int64, drawn from them.
             reward: (placements,).
             valid: (placements,) bool.
         """
-        kept = torch.ones(len(reward), dtype=torch.bool)
-        if self.updates >= self.config.noisy_updates:
-            kept = torch.from_numpy(valid)
+        noisy = self.updates < self.config.noisy_updates
+        kept = torch.ones_like(valid) if noisy else valid
         if not kept.any():
             return
-        advantage, self.baseline = advantages(
-            reward[kept], self.baseline, self.config.baseline_decay
-        )
-        loss = -(advantage.mean() * grouping + (advantage * placing[kept]).mean())
+        advantage = self.baseline.advantages(reward[kept], valid[kept])
+        placing = log_probability(logits[kept], devices[kept]).sum(1)
+        chances = logits.log_softmax(-1)
+        entropy = -(chances.exp() * chances).sum((1, 2)).mean()
+        gain = advantage.mean() * grouping + (advantage * placing).mean()
         self.optimizer.zero_grad()
-        loss.backward()
+        (-gain - self.config.entropy * entropy).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "baseline": self.baseline}
+        return {**super().state(), "baseline": [self.baseline.mean, self.baseline.square]}
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         super().restore(tensors, state)
-        self.baseline = state["baseline"]
+        self.baseline.mean, self.baseline.square = state["baseline"]
 
 
 def rewards(step_time_ns: np.ndarray, valid: np.ndarray, one_device_ns: int) -> Tensor:
     """(b,) float32: −sqrt(step time / all work on one device), −10 for an invalid decision."""
     earned = -np.sqrt(step_time_ns / one_device_ns)
     return torch.from_numpy(np.where(valid, earned, INVALID_REWARD).astype(np.float32))
-
-
-def advantages(reward: Tensor, baseline: float | None, decay: float) -> tuple[Tensor, float]:
-    """Rewards less the baseline, and the baseline moved towards their mean.
-
-    The first baseline is the first mean.
-    """
-    mean = float(reward.mean())
-    before = mean if baseline is None else baseline
-    return reward - before, decay * before + (1 - decay) * mean

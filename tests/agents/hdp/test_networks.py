@@ -12,7 +12,7 @@ GROUPS, WIDTH, DEVICES, HIDDEN = 5, 7, 3, 8
 @pytest.fixture
 def placer():
     torch.manual_seed(3)
-    made = Placer(WIDTH, DEVICES, HIDDEN)
+    made = Placer(WIDTH, DEVICES, HIDDEN, torch.tensor([0.0, 2.0, 0.5, 3.0, 1.0]))
     with torch.no_grad():
         for weight in made.parameters():
             weight.mul_(3.0)
@@ -24,7 +24,7 @@ def plain_logits(placer, memory, start, devices):
     weights = dict(placer.decoder.named_parameters())
     hidden, cell = start
     last, rows = DEVICES, []
-    for device in devices.tolist():
+    for place, device in enumerate(devices.tolist()):
         gates = weights["weight_ih_l0"] @ placer.device.weight[last] + weights["bias_ih_l0"]
         gates = gates + weights["weight_hh_l0"] @ hidden + weights["bias_hh_l0"]
         let_in, keep, new, let_out = gates.split(HIDDEN)
@@ -37,6 +37,8 @@ def plain_logits(placer, memory, start, devices):
             math.exp(score) / total * key for score, key in zip(scores, memory, strict=True)
         )
         raw = placer.head.weight @ torch.cat([hidden, context]) + placer.head.bias
+        raw = raw + placer.aligned.weight @ memory[place]
+        raw = raw + placer.stay[place] * placer.follow[last]
         rows.append([5 * math.tanh(float(value) / 10) for value in raw])
         last = device
     return torch.tensor(rows)
