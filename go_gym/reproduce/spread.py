@@ -5,20 +5,18 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
-from functools import cache
 from multiprocessing.queues import Queue
 from pathlib import Path
 
 from go_gym.agent import Budget, load_agent
-from go_gym.cluster import Cluster
 from go_gym.errors import GoGymError
-from go_gym.graph import ComputationGraph
 from go_gym.runs.runner import Failure, Plan, run
-from go_gym.tasks import make_problem
 
 RAY = "ray"
-TINY = 24
-"""Ops and simulator calls of what agents decide before their first job (our choice)."""
+FEW = 24
+"""Simulator calls that an agent makes before its first job (our choice)."""
+_warm: set[tuple[str, str]] = set()
+"""Agents and tasks whose code this process has loaded."""
 
 
 def check_workers(workers: str) -> None:
@@ -89,19 +87,12 @@ def _over_ray(plans: Sequence[tuple[Plan, Path]]) -> Iterator[tuple[Plan, Path, 
 
 
 def run_warm(plan: Plan, folder: Path) -> list[Failure]:
-    """Run a plan after its agents have decided something tiny, once a process: loading and
-    compiling code is no part of a job's wall time."""
-    for agent in plan.agents:
-        for problem in plan.problems:
-            _warm_up(agent, problem.task)
+    """Run a plan after its agents have made a few calls on its problems, once a process: loading
+    and compiling code is no part of a job's wall time."""
+    for job in plan.jobs():
+        if (job.agent, job.problem.task) not in _warm:
+            _warm.add((job.agent, job.problem.task))
+            few = Budget(job.problem, min(FEW, plan.budget))
+            with contextlib.suppress(Exception):  # whatever it is, the job itself will say it
+                load_agent(job.agent).solve(job.problem, few, job.seed)
     return run(plan, folder)[1]
-
-
-@cache
-def _warm_up(agent: str, task: str) -> None:
-    chain = ComputationGraph.from_costs(
-        [5] * TINY, [(op, 8) for op in range(TINY - 1)], [(op, op + 1) for op in range(TINY - 1)]
-    )
-    problem = make_problem(chain, Cluster.uniform(2, 1e9), task)
-    with contextlib.suppress(Exception):  # whatever it is, the job itself will say it
-        load_agent(agent).solve(problem, Budget(problem, TINY), 0)

@@ -277,18 +277,18 @@ def test_loading_code_is_no_part_of_wall_time(tiny, tmp_path, monkeypatch):
 
     from go_gym.reproduce import spread
 
-    spread._warm_up.cache_clear()
+    monkeypatch.setattr(spread, "_warm", set())
     solve, asked = Heft.solve, []
 
     def slow_at_first(self, problem, budget, seed):
         if not asked:
             time.sleep(0.5)
-        asked.append(problem.num_ops)
+        asked.append(budget.simulations)
         return solve(self, problem, budget, seed)
 
     monkeypatch.setattr(Heft, "solve", slow_at_first)
     invoke("table2", *tiny, "-a", "heft", "--seeds", "0", "--seeds", "1", "--out", str(tmp_path))
-    assert asked == [spread.TINY, 20, 20]
+    assert asked == [spread.FEW, 4000, 4000]
     assert all(row.wall_seconds < 0.4 for row in read_rows(tmp_path / RESULTS))
 
 
