@@ -1,4 +1,4 @@
-"""Pictures of curves: a panel a graph, best step time solid, mean dashed, seeds as a band."""
+"""Pictures of curves: a panel a graph, best step time solid with the seeds' band, mean dashed."""
 
 import io
 from collections.abc import Sequence
@@ -49,9 +49,10 @@ def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Seque
             look = {"color": colours[number % len(colours)], "label": agent}
             mine = [c for c in curves if (c.graph, c.cluster, c.agent) == (graph, cluster, agent)]
             if mine:
-                _draw(panel, calls, [curve.best_at(calls) for curve in mine], look)
+                _draw(panel, calls, [curve.best_at(calls) for curve in mine], look, band=True)
                 means = [curve.mean_at(calls) for curve in mine]
-                _draw(panel, calls, means, {**look, "ls": "--", "lw": 0.9, "label": None})
+                look |= {"ls": "--", "lw": 0.9, "label": None}
+                _draw(panel, calls, means, look, band=False)
             else:
                 final = [row.step_time_ns for row in here if row.agent == agent and row.valid]
                 if final:
@@ -82,14 +83,14 @@ def save(figure, path: Path) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def _draw(panel, calls: np.ndarray, values: Sequence[np.ndarray], look: dict) -> None:
-    """The median over seeds with the range, where every seed has a value."""
+def _draw(panel, calls: np.ndarray, values: Sequence[np.ndarray], look: dict, band: bool) -> None:
+    """The median over seeds, and with ``band`` their range, where every seed has a value."""
     table = np.stack(values) / 1e6
     seen = ~np.isnan(table).any(axis=0)
     if not seen.any():
         return
     calls, table = calls[seen], table[:, seen]
     panel.plot(calls, np.median(table, axis=0), drawstyle="steps-post", **look)
-    if len(values) > 1:
+    if band and len(values) > 1:
         low, high = table.min(axis=0), table.max(axis=0)
         panel.fill_between(calls, low, high, color=look["color"], alpha=0.12, step="post", lw=0)
