@@ -79,7 +79,8 @@ class Child:
             plan = program_queues(program, placement, arrays["priority"], devices)
         before = load()
         lanes = [make_lane(place, self.urgent) for place in found]
-        with Executor(program, plan, lanes, self.inputs, placement) as executor:
+        peaks = request["peaks"]
+        with Executor(program, plan, lanes, self.inputs, placement, memory=peaks) as executor:
             steps = measure_steps(
                 lambda count: executor.run(count, request["patience"]),
                 request["steps"],

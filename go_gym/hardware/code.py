@@ -97,6 +97,9 @@ def _has_other_readers(program: Program, step: Step, tensor: int) -> bool:
     graph = program.graph
     if graph.tensor_alias[tensor] == Alias.PARAMETER:
         return True
+    maker = program.steps[graph.tensor_producer[tensor]]
+    if maker.placeholder is not None or maker.constant is not None:
+        return True  # the next step needs it as it is
     related = np.flatnonzero(graph.tensor_alias == tensor).tolist()
     if graph.tensor_alias[tensor] >= 0:
         related.append(tensor)

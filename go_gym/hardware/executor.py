@@ -76,6 +76,7 @@ class Executor:
         inputs: the program's inputs, on the CPU; each is put where its op is.
         placement: (n,) lane of each op.
         fork: whether the workers are processes; None: as the lanes need it.
+        memory: bytes that each lane's tensors take at most, to be used once before the steps.
     """
 
     def __init__(
@@ -86,20 +87,24 @@ class Executor:
         inputs: Sequence[torch.Tensor],
         placement: np.ndarray,
         fork: bool | None = None,
+        memory: Sequence[int] | None = None,
     ) -> None:
         program.check(inputs)
         compile_all()
         fork = forks(lanes) if fork is None else fork
         channels = plan.channels
         self.board = new_board([each[1:] for each in channels], len(lanes))
-        common = Common(program.graph, channels, self.board) if fork else None
+        constants = [step.constant for step in program.steps if step.constant is not None]
+        resident = [*inputs, *constants]
+        common = Common(program.graph, channels, self.board, resident) if fork else None
         box: list[Any] = [None] * len(channels)
         self.workers: list[Worker] = []
         for number, lane in enumerate(lanes):
             mail: Mail = (
                 Handover(channels, lanes, number, box) if common is None else Post(common, number)
             )
-            part = Part(number, lane, mail, self.board, plan, np.asarray(placement), fork)
+            room = memory[number] if memory is not None else 0
+            part = Part(number, lane, mail, self.board, plan, np.asarray(placement), fork, room)
             self.workers.append(Worker(program, inputs, part))
         self.members: list[Member] = []
         try:

@@ -3,7 +3,9 @@
 Threads hand it over, and the receiver's lane makes its copy. Forked processes have a part of
 memory in common: the sender copies the tensor into it as soon as it is made, and the receiver
 uses that copy where it lies, as long as any of its tensors or views needs it; then the place is
-used again, while it is still in the caches.
+used again, while it is still in the caches. What is there from the start (parameters, states,
+batches, constants, and views of them) lies in memory that all of them had before the fork: it is
+used where it is.
 """
 
 import weakref
@@ -17,12 +19,13 @@ import torch
 
 from go_gym.errors import HardwareError
 from go_gym.graph import ComputationGraph
-from go_gym.hardware.board import DONE, shared_bytes, view, words
+from go_gym.hardware.board import DONE, GATE, shared_bytes, view, words
 from go_gym.hardware.lanes import Lane
 from go_gym.hardware.schedule import Channel
 
 LINE = 64
 """Copies begin at a cache line."""
+PAGE = 4096
 LOOK = 8
 """So many of the oldest copies of a size are looked at for one that is free (our choice)."""
 DIMENSIONS = 16
@@ -71,8 +74,9 @@ class Handover:
 
 
 class Form(NamedTuple):
-    """What a copy is, wherever it lies."""
+    """What a tensor is, wherever it lies: a copy, or part of what is there from the start."""
 
+    base: int  # in the latter case, the number of the tensor whose storage it shares; else -1
     size: int
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -92,12 +96,18 @@ class Common:
         graph: has the tensors' sizes.
         channels: what travels.
         board: see :mod:`go_gym.hardware.board`.
+        resident: tensors that are there from the start and that nobody writes to.
     """
 
     def __init__(
-        self, graph: ComputationGraph, channels: Sequence[Channel], board: np.ndarray
+        self,
+        graph: ComputationGraph,
+        channels: Sequence[Channel],
+        board: np.ndarray,
+        resident: Sequence[torch.Tensor],
     ) -> None:
-        self.channels, self.board = channels, board
+        self.channels, self.board, self.resident = channels, board, resident
+        self.base = {_storage(each): number for number, each in enumerate(resident)}
         tensors = sorted({(each.source, each.tensor) for each in channels})
         room = graph.tensor_bytes[[tensor for _, tensor in tensors]] + 2 * LINE
         ends = np.concatenate([[0], np.cumsum(room)])
@@ -110,21 +120,28 @@ class Common:
             for each in np.unique(source)
         }
         self.memory = shared_bytes(int(ends[-1]))
-        columns = 3 + 2 * DIMENSIONS
+        columns = 4 + 2 * DIMENSIONS
         self.forms = shared_bytes(8 * columns * len(channels)).view(np.int64).reshape(-1, columns)
         self.places = shared_bytes(8 * len(channels))  # int64: offset << BITS | version of the form
+        self.used = shared_bytes(8 * len(view(board, GATE))).view(
+            np.int64
+        )  # by worker: the end of its region
 
 
 class Parcel:
     """A tensor that is sent in every step: where its last copy lies, and who needs it."""
 
-    def __init__(self, tensor: torch.Tensor) -> None:
-        like = torch.empty_like(tensor, device="meta")  # as clone() would lay it out
-        size = _up(like.numel() * like.element_size())
+    def __init__(self, tensor: torch.Tensor, base: int) -> None:
         self.given = tensor.stride()
-        self.form = Form(size, tensor.dtype, tuple(tensor.shape), like.stride())
+        shape, dtype = tuple(tensor.shape), tensor.dtype
+        if base >= 0:
+            self.form = Form(base, 0, dtype, shape, self.given)
+        else:
+            like = torch.empty_like(tensor, device="meta")  # as clone() would lay it out
+            size = _up(like.numel() * like.element_size())
+            self.form = Form(-1, size, dtype, shape, like.stride())
         self.copies: dict[int, torch.Tensor] = {}  # by offset
-        self.step = self.offset = 0
+        self.step, self.offset = 0, int(tensor.storage_offset())
         self.users: list[int] = []
 
 
@@ -133,6 +150,9 @@ class Post:
 
     def __init__(self, common: Common, me: int) -> None:
         self.forms, self.memory = common.forms, common.memory
+        self.resident, self.base = common.resident, common.base
+        self.me, self.used = me, common.used
+        self.touched = {each: start for each, (start, _) in common.region.items()}
         self.places = words(common.places)
         self.done = words(view(common.board, DONE))
         self.tensor_of = [channel.tensor for channel in common.channels]
@@ -149,6 +169,11 @@ class Post:
 
     def begin(self, step: int) -> None:
         self.step = step
+        self.used[self.me] = self.next
+        for worker, start in self.touched.items():
+            end = int(self.used[worker])
+            self.memory[start:end:PAGE].max(initial=0)  # a page's first use takes a microsecond
+            self.touched[worker] = max(start, end)
         for size, lent in self.lent.items():
             self.free[size] += [offset for offset, _ in lent]
             lent.clear()
@@ -157,8 +182,11 @@ class Post:
         name = self.tensor_of[number]
         parcel = self.parcels.get(name)
         if parcel is None or parcel.given != tensor.stride():
-            parcel = self.parcels[name] = Parcel(tensor)
-        if parcel.step == self.step:
+            base = self.base.get(_storage(tensor), -1)
+            parcel = self.parcels[name] = Parcel(tensor, base)
+        if parcel.form.base >= 0:
+            pass  # it is there
+        elif parcel.step == self.step:
             parcel.users.append(number)
         else:
             self._copy(parcel, tensor, number)
@@ -173,6 +201,8 @@ class Post:
             form = self._told(number)
             self.known[number] = place & MASK, form
         offset = place >> BITS
+        if form.base >= 0:
+            return self.resident[form.base].as_strided(form.shape, form.stride, offset)
         part = self.memory[offset : offset + form.size]
         self.lives[number] = weakref.ref(part, self.releases[number])
         return form.at(part)
@@ -206,17 +236,22 @@ class Post:
         return offset
 
     def _tell(self, number: int, form: Form) -> None:
-        row = [form.size, _CODE[form.dtype], len(form.shape), *form.shape, *form.stride]
+        row = [form.base, form.size, _CODE[form.dtype], len(form.shape), *form.shape, *form.stride]
         self.forms[number, : len(row)] = row
         self.told[number] = form
         self.version[number] = (self.version.get(number, 0) + 1) & MASK
 
     def _told(self, number: int) -> Form:
-        size, code, count, *rest = self.forms[number].tolist()
-        return Form(size, _DTYPES[code], tuple(rest[:count]), tuple(rest[count : 2 * count]))
+        base, size, code, count, *rest = self.forms[number].tolist()
+        shape, stride = tuple(rest[:count]), tuple(rest[count : 2 * count])
+        return Form(base, size, _DTYPES[code], shape, stride)
 
     def _release(self, number: int, _: Any) -> None:
         self.done[number] = self.step
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _up(size: int) -> int:

@@ -27,7 +27,7 @@ from go_gym.hardware.measurement import Measurement
 from go_gym.hardware.places import places
 from go_gym.hardware.schedule import Order, listed_order
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import simulate
+from go_gym.simulator import Result, simulate
 
 START_SECONDS = 300.0
 """The longest that starting the process and capturing the program may take (our choice)."""
@@ -40,10 +40,12 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     # Memory is kept, not given back: touching a page first takes 8 times as long as using it.
+    # Nor may small free pieces, kept apart for speed, split the large ones for ever.
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_TOP_PAD_": str(2**26),
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0",
 }
 
 
@@ -109,7 +111,7 @@ class Session:
                 "and more than 0 s"
             )
         found = places(problem.cluster)
-        check_runnable(problem, decision)
+        result = check_runnable(problem, decision)
         none = np.zeros(problem.num_ops, dtype=np.int64)
         arrays = {
             "placement": np.asarray(decision.placement),
@@ -122,6 +124,7 @@ class Session:
             "do": "measure",
             "places": found,
             "order": order,
+            "peaks": result.peak_memory.tolist(),
             "steps": steps,
             "warmups": warmups,
             "patience": patience,
@@ -226,8 +229,8 @@ def _wait_for_end(group: int) -> None:
         time.sleep(0.001)
 
 
-def check_runnable(problem: Problem, decision: Decision) -> None:
-    """Raise HardwareError unless a valid decision is at hand that the executor can run."""
+def check_runnable(problem: Problem, decision: Decision) -> Result:
+    """What is simulated; raises HardwareError unless the executor can run the decision."""
     if decision.fusion is not None and np.any(np.asarray(decision.fusion) > 0):
         raise HardwareError(
             "the decision fuses ops, and fused kernels are not supported on hardware yet: measure "
@@ -236,6 +239,7 @@ def check_runnable(problem: Problem, decision: Decision) -> None:
     result = simulate(problem, decision)
     if not result.valid:
         raise HardwareError(f"the decision is invalid and was not run: {result.reason}")
+    return result
 
 
 def measure(

@@ -29,7 +29,7 @@ from go_gym.hardware.board import (
 )
 from go_gym.hardware.code import Call, Values, compile_step
 from go_gym.hardware.lanes import Lane
-from go_gym.hardware.mail import Mail
+from go_gym.hardware.mail import PAGE, Mail
 from go_gym.hardware.ready import BITS, HALTED, Queues, advance, begin
 from go_gym.hardware.schedule import Channel, Kind, Schedule
 
@@ -55,6 +55,7 @@ class Part:
         plan: the schedule or the queues of all devices.
         placement: (n,) device of each op.
         alone: it is a process of its own.
+        memory: bytes that its tensors will take at most, about.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Part:
     plan: Schedule | Queues
     placement: np.ndarray
     alone: bool
+    memory: int = 0
 
 
 class Worker:
@@ -218,6 +220,7 @@ class Worker:
                 self.lane.enter(stack)
                 if self.part.alone:
                     gc.disable()
+                    _touch(self.part.memory)
                 while (asked := connection.recv()) is not None:
                     if asked == "results":
                         connection.send(self._results())
@@ -271,6 +274,13 @@ class Worker:
         memory = isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text
         kind = "out of memory" if memory else type(error).__name__
         return f"device {self.me}, {where}: {kind}: {text}"
+
+
+def _touch(size: int) -> None:
+    """Use memory once and give it back to the allocator, which keeps it: a forked process pays
+    for the first use of every page, and which pages a step uses varies with its order. Twice the
+    size, as the allocator leaves gaps."""
+    torch.empty(2 * size, dtype=torch.uint8)[::PAGE] = 0
 
 
 def _nothing(values: Values) -> Any:
