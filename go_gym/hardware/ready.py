@@ -30,13 +30,14 @@ from go_gym.hardware.schedule import Channel, find_channels
     _NEED,  # (k,) inputs of each op
     _USES,  # (h,) uses of each tensor here, one more for those that are kept
     _MISSING,  # (k,) what is left of _NEED in this step
+    _SINCE,  # (k,) when the latest of its inputs so far was there, ns
     _LEFT,  # (h,) what is left of _USES
     _HEAP,  # (3 k,) the queue: urgency, ready time, place in _OPS
     _SIZE,  # (2,) of the queue; ops that ended
     _NEWS,  # (h + c,) tensors to forget, and -1 - channel for those that arrived
     _ME,  # (1,) the device
     _SEEN,  # (w,) posts of each worker that were taken notice of, in all steps
-) = range(20)
+) = range(21)
 BITS = 32
 """What :func:`advance` returns: the op's place, and above these bits the number of news."""
 ENDED, HALTED = -1, -2
@@ -138,6 +139,7 @@ def _table(
             need,
             uses[held],
             need,
+            np.zeros(len(ops), dtype=np.int64),
             uses[held],
             np.zeros(3 * len(ops), dtype=np.int64),
             np.zeros(2, dtype=np.int64),
@@ -159,6 +161,7 @@ def begin(table, now):
     """Begin a step: ops without inputs are ready."""
     missing, size = part(table, _MISSING), part(table, _SIZE)
     missing[:] = part(table, _NEED)
+    part(table, _SINCE)[:] = now
     part(table, _LEFT)[:] = part(table, _USES)
     size[:] = 0
     for op in range(len(missing)):
@@ -237,11 +240,14 @@ def _end(table, op, now, news):
 
 @njit(nogil=True, cache=True)
 def _serve(table, source, now):
-    ptr, user, missing = part(table, _USER_PTR), part(table, _USER), part(table, _MISSING)
+    ptr, user = part(table, _USER_PTR), part(table, _USER)
+    missing, since = part(table, _MISSING), part(table, _SINCE)
     for i in range(ptr[source], ptr[source + 1]):
-        missing[user[i]] -= 1
-        if missing[user[i]] == 0:
-            _push(table, now, user[i])
+        op = user[i]
+        missing[op] -= 1
+        since[op] = max(since[op], now)  # sources are asked one after another, not by time
+        if missing[op] == 0:
+            _push(table, since[op], op)
 
 
 @njit(nogil=True, cache=True)
