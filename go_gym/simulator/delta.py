@@ -2,34 +2,143 @@
 
 The run of the decision at hand is kept at checkpoints. After a move, the run goes on from the last
 checkpoint before the first event that can change: the earliest end of a producer of what moved
-ops use. It stops at the first checkpoint from which the rest is the old run, shifted in time.
+ops use. It stops at the first checkpoint from which the rest is the old run, shifted in time. A
+move that is adopted replaces the checkpoints between these two.
 """
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from go_gym.errors import DecisionError
 from go_gym.problem import Decision, Problem, check_decision
-from go_gym.simulator.checkpoints import attempt, make_checkpoints, record
+from go_gym.simulator.checkpoints import (
+    FIGURES_TOLD,
+    Wiring,
+    make_base,
+    make_checkpoints,
+    make_wiring,
+)
+from go_gym.simulator.rerun import (
+    ADOPT,
+    NO_ROOM,
+    NO_SUCH_DEVICE,
+    NO_SUCH_OP,
+    RECORD,
+    TRY,
+    UNMOVED,
+    rerun,
+)
 from go_gym.simulator.result import Result
 from go_gym.simulator.simulate import find_engine, simulate, violation_of
-from go_gym.simulator.work import FIGURES, SCALARS, make_work
+from go_gym.simulator.work import make_work
 
 CHECKPOINTS = 48
 """At most so many (our choice); a run goes on from and stops at the nearest."""
 MAX_BYTES = 2**27
 """Memory for the checkpoints of one decision; larger graphs get fewer of them."""
-ENTRIES = 256
-"""First guess at what a checkpoint keeps of each kind: ready ops, copies of tensors, their uses."""
+ENTRIES = 1024
+"""First guess at what a checkpoint keeps of each kind: ready ops, tensors, their uses."""
+PATIENCE = 3
+"""Tries with priorities that nothing is recorded for until that is done, which takes as long as
+two or three simulations (our choice)."""
 
 Ops = Sequence[int] | np.ndarray
 Devices = int | Sequence[int] | np.ndarray
 Priority = np.ndarray | Sequence[int] | None
 
-PATIENCE = 3
-"""Tries after a move until new checkpoints are kept: that takes as long as three simulations (our
-choice). Until then runs are compared with the one before the move, which is as exact."""
+_NO_OPS = np.empty(0, dtype=np.int64)
+_wirings: WeakKeyDictionary[Problem, Wiring] = WeakKeyDictionary()
+
+
+class Recording:
+    """The run of a placement under fixed priorities, its checkpoints, and runs that start there.
+
+    Args:
+        problem: graph and cluster.
+        decision: the first base; without fusion.
+
+    Attributes:
+        priority: as the decision has it.
+        placement: (n,) int64, read-only to others: that of the base.
+        result: the base's Result.
+        reused: numbers of the checkpoints that the last run went on from and stopped at, None
+            where there was none to use.
+    """
+
+    def __init__(self, problem: Problem, decision: Decision) -> None:
+        self.problem = problem
+        self.priority = decision.priority
+        self.reused: tuple[int | None, int | None] = (None, None)
+        engine = self._engine = find_engine(problem)
+        if problem not in _wirings:
+            _wirings[problem] = make_wiring(problem, engine.tables)
+        self._wiring = _wirings[problem]
+        ranked = decision.priority is not None
+        self._level = np.empty((0, problem.num_ops), dtype=np.int64)
+        if ranked:
+            self._level = np.array(decision.priority)[None]
+        self._work = make_work(engine.tables, engine.contention, ranked, False, times=True)
+        self._base = make_base(problem, self._work)
+        self.placement = self._base.place
+        self._base.trial[:] = decision.placement
+        self._told = np.empty(FIGURES_TOLD, dtype=np.int64)
+        size = 4 * problem.num_ops + 12 * problem.graph.num_tensors
+        size += 32 * len(self._work.port) + 96 * problem.num_devices
+        self._count = min(CHECKPOINTS, max(1, MAX_BYTES // size))
+        self._capacity = ENTRIES
+        self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
+        self.result = self._record()
+
+    def run(self, ops: np.ndarray, devices: np.ndarray, purpose: int) -> Result:
+        """The result with ``ops`` (k,) on ``devices`` (k,) or (1,), int64; see :mod:`rerun`."""
+        problem = self.problem
+        busy, peak = np.empty((2, problem.num_devices), dtype=np.int64)
+        start, stop = rerun(
+            self._engine.tables, self._work, self._engine.contention, self._level, self._wiring,
+            self._base, self._points, ops, devices, purpose, busy, peak, self._told,
+        )  # fmt: skip
+        self.reused = (start if start >= 0 else None, stop if stop >= 0 else None)
+        if start == UNMOVED:
+            return self.result
+        if start == NO_SUCH_OP:
+            raise DecisionError(f"ops: {ops}, expected numbers from 0 to {problem.num_ops - 1}")
+        if start == NO_SUCH_DEVICE:
+            raise DecisionError(
+                f"devices: {devices}, expected one or {len(ops)} of 0 to {problem.num_devices - 1}"
+            )
+        if start == NO_ROOM:
+            return self._record()
+        step, moved, *fault = self._told.tolist()
+        result = Result(step, violation_of(problem, *fault), busy, peak, moved)
+        if purpose != TRY:
+            self.result = result
+        return result
+
+    def starts(self) -> np.ndarray:
+        """(n,) int64 ns: when each op of the base starts."""
+        return self._base.start.copy()
+
+    def _record(self) -> Result:
+        """Run what is tried from the beginning to the end and make it the base."""
+        while True:
+            self.reused = (None, None)
+            busy, peak = np.empty((2, self.problem.num_devices), dtype=np.int64)
+            start, _ = rerun(
+                self._engine.tables, self._work, self._engine.contention, self._level,
+                self._wiring, self._base, self._points, _NO_OPS, _NO_OPS, RECORD, busy, peak,
+                self._told,
+            )  # fmt: skip
+            if start != NO_ROOM:
+                break
+            self._capacity *= 4
+            self._points = make_checkpoints(
+                self._engine.tables, self._work, self._count, self._capacity
+            )
+        step, moved, *fault = self._told.tolist()
+        self.result = Result(step, violation_of(self.problem, *fault), busy, peak, moved)
+        return self.result
 
 
 class DeltaSimulator:
@@ -47,9 +156,7 @@ class DeltaSimulator:
     Attributes:
         problem: as given.
         decision: the decision as it stands after the moves so far.
-        result: its Result (without a trace).
-        reused: numbers of the checkpoints that the last move or try went on from and stopped at,
-            None where there was none to use.
+        result: its Result.
 
     Raises:
         DecisionError: naming the op, if the decision has not the problem's shape and range.
@@ -59,23 +166,23 @@ class DeltaSimulator:
         check_decision(problem, decision)
         self.problem = problem
         self.decision = decision
-        self.reused: tuple[int | None, int | None] = (None, None)
-        self._tried: tuple[Decision, Result] | None = None  # not adopted
-        self._tries = 0  # since the last move,
-        self._resume: int | None = None  # and the checkpoint that it went on from
-        self._recorded: Decision | None = None
+        self._recording: Recording | None = None
+        self._tries = 0  # without a recording of the decision's priorities
+        self._last: tuple[Decision | tuple[np.ndarray, np.ndarray], Result] | None = None
         if decision.fusion is None:
-            self._record()
-            self.result = self._known
+            self._recording = Recording(problem, decision)
+            self.result = self._recording.result
         else:
             self.result = simulate(problem, decision)
 
+    @property
+    def reused(self) -> tuple[int | None, int | None]:
+        """Numbers of the checkpoints that the last run went on from and stopped at, None where
+        there was none to use."""
+        return self._recording.reused if self._recording else (None, None)
+
     def try_move(
-        self,
-        ops: Ops,
-        devices: Devices,
-        priority: Priority = None,
-        trace: bool = False,
+        self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
     ) -> Result:
         """The result if ``ops`` were on ``devices`` (one for all, or one each).
 
@@ -85,7 +192,13 @@ class DeltaSimulator:
         Raises:
             DecisionError: for an op or device that is none, or another number of devices than ops.
         """
-        return self.try_decision(self._moved(ops, devices, priority), trace)
+        ops, devices = self._columns(ops, devices)
+        recording = self._ready()
+        if recording is None or priority is not None or trace:
+            return self.try_decision(self._moved(ops, devices, priority), trace)
+        result = recording.run(ops, devices, TRY)
+        self._last = (ops, devices), result
+        return result
 
     def try_decision(self, decision: Decision, trace: bool = False) -> Result:
         """As :meth:`try_move`, given what the decision would then be.
@@ -94,132 +207,98 @@ class DeltaSimulator:
             DecisionError: naming the op, if it has not the problem's shape and range.
         """
         check_decision(self.problem, decision)
-        result = self._try(decision, trace)
-        self._tried = decision, result
+        recording = self._ready()
+        if recording is None or trace or not _like(self.decision, decision):
+            result = simulate(self.problem, decision, trace)
+        else:
+            result = recording.run(*self._difference(recording, decision), TRY)
+        self._last = decision, result
         return result
 
     @property
     def tried(self) -> Decision:
         """The decision of the last try; raises DecisionError if there was none since a move."""
-        return self._last()[0]
+        if self._last is None:
+            raise DecisionError("nothing was tried since the last move")
+        tried, result = self._last
+        if not isinstance(tried, Decision):
+            tried = self._moved(*tried)
+            self._last = tried, result
+        return tried
 
     def adopt(self) -> Decision:
         """Make the last try the decision; raises DecisionError if there was none since a move."""
-        self.decision, self.result = self._last()
-        self._tried = None
-        self._resume, self._tries = self.reused[0], 0
+        self.decision = self.tried
+        assert self._last is not None
+        self.result, self._last = self._last[1], None
+        recording = self._recording
+        if recording is not None and _like(self.decision, recording):
+            recording.run(*self._difference(recording, self.decision), ADOPT)
+        elif recording is not None:
+            self._recording, self._tries = None, 0
         return self.decision
 
     def move(self, ops: Ops, devices: Devices) -> Result:
-        """:meth:`try_move` and :meth:`adopt`."""
-        self.try_move(ops, devices)
-        self.adopt()
+        """:meth:`try_move` and :meth:`adopt`, at once."""
+        ops, devices = self._columns(ops, devices)
+        recording = self._ready()
+        decision = self._moved(ops, devices)
+        if recording is None:
+            self.result = simulate(self.problem, decision)
+        else:
+            self.result = recording.run(ops, devices, ADOPT)
+        self.decision, self._last = decision, None
         return self.result
 
-    def _last(self) -> tuple[Decision, Result]:
-        if self._tried is None:
-            raise DecisionError("nothing was tried since the last move")
-        return self._tried
+    def starts(self) -> np.ndarray:
+        """(n,) int64 ns: when each op starts under the decision as it stands."""
+        recording = self._ready()
+        if recording is not None:
+            return recording.starts()
+        trace = simulate(self.problem, self.decision, trace=True).trace
+        assert trace is not None
+        return trace.op_start
 
-    def _moved(self, ops: Ops, devices: Devices, priority: Priority) -> Decision:
-        ops, devices = np.asarray(ops), np.asarray(devices)
+    def _ready(self) -> Recording | None:
+        """The recording of the decision at hand, made once enough tries follow new priorities."""
+        if self._recording is None and self.decision.fusion is None:
+            self._tries += 1
+            if self._tries > PATIENCE:
+                self._recording = Recording(self.problem, self.decision)
+        return self._recording
+
+    def _columns(self, ops: Ops, devices: Devices) -> tuple[np.ndarray, np.ndarray]:
+        """Both as (k,) int64, devices perhaps as (1,) for all."""
+        moved, to = np.asarray(ops), np.asarray(devices)
         n, d = self.problem.num_ops, self.problem.num_devices
-        if ops.ndim != 1 or not _whole_numbers(ops, n):
+        if moved.ndim != 1 or (moved.size and not _within(moved, n)):
             raise DecisionError(f"ops: {ops}, expected numbers from 0 to {n - 1}")
-        if devices.shape not in ((), ops.shape) or not _whole_numbers(devices, d):
-            raise DecisionError(f"devices: {devices}, expected one or {len(ops)} of 0 to {d - 1}")
+        if to.shape not in ((), moved.shape) or (to.size and not _within(to, d)):
+            raise DecisionError(f"devices: {devices}, expected one or {moved.size} of 0 to {d - 1}")
+        return np.array(moved, dtype=np.int64), np.array(to, dtype=np.int64, ndmin=1)
+
+    def _moved(self, ops: np.ndarray, devices: np.ndarray, priority: Priority = None) -> Decision:
         placement = np.array(self.decision.placement)
-        placement[ops.astype(np.int64)] = devices
+        placement[ops] = devices
         placement.setflags(write=False)
         if priority is None:
             priority = self.decision.priority
         return Decision(placement, priority, self.decision.fusion)
 
-    def _try(self, decision: Decision, trace: bool) -> Result:
-        self.reused = (None, None)
-        if trace or decision.fusion is not None:
-            return simulate(self.problem, decision, trace)
-        ours = self.decision
-        self._tries += 1
-        if self._recorded is not ours and self._tries > PATIENCE and _like(ours, decision):
-            self._record()
-        if self._recorded is None or not _like(self._recorded, decision):
-            return simulate(self.problem, decision)
+    def _difference(
+        self, recording: Recording, decision: Decision
+    ) -> tuple[np.ndarray, np.ndarray]:
         placement = np.asarray(decision.placement)
-        ops = np.flatnonzero(placement != self._recorded.placement)
-        if not len(ops):
-            return self._known
-        outcome, engine = self._outcome(), self._engine
-        with engine.work(len(self._level) > 0) as work:
-            start, stop = attempt(
-                engine.tables, work, engine.contention, placement, self._level, self._points,
-                self._base, ops, self._mark, *outcome,
-            )  # fmt: skip
-        self.reused = (start if start >= 0 else None, stop if stop >= 0 else None)
-        return self._told(outcome)
-
-    def _record(self) -> None:
-        """Simulate the decision at hand and keep checkpoints, those before the moves staying."""
-        first = 0 if self._resume is None else self._resume + 1
-        if self._recorded is None or not _like(self._recorded, self.decision):
-            self._prepare()
-            first = 0
-        placement, outcome = np.asarray(self.decision.placement), self._outcome()
-        engine = self._engine
-        while not record(
-            engine.tables, self._work, engine.contention, placement, self._level, self._points,
-            first, *outcome,
-        ):  # fmt: skip
-            self._capacity *= 4
-            first = 0
-            self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
-        step, busy, _, figures = outcome
-        self._base = (*self._inputs, self._work.op_times[1], busy, figures, step)
-        self._recorded, self._known = self.decision, self._told(outcome)
-
-    def _prepare(self) -> None:
-        """Room for recordings with the priorities at hand."""
-        problem, priority = self.problem, self.decision.priority
-        graph, engine = problem.graph, find_engine(problem)
-        n, d, u = problem.num_ops, problem.num_devices, graph.num_uses
-        self._engine = engine
-        self._level = np.empty((0, n), dtype=np.int64)
-        if priority is not None:
-            self._level = np.asarray(priority)[None]
-        self._level.setflags(write=False)
-        self._work = make_work(
-            engine.tables, engine.contention, priority is not None, False, times=True
-        )
-        size = 4 * n + 8 * graph.num_tensors + 32 * len(self._work.port) + 96 * d
-        self._count = min(CHECKPOINTS, max(1, MAX_BYTES // size))
-        self._capacity = ENTRIES * self._count
-        self._mark = np.empty(n + d + u, dtype=np.int64)
-        self._inputs = (graph.op_use_ptr, graph.use_producer[graph.op_uses].astype(np.int64))
-        self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
-
-    def _outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        d = self.problem.num_devices
-        return (
-            np.empty(1, np.int64),
-            np.empty(d, np.int64),
-            np.empty(d, np.int64),
-            np.empty(SCALARS - FIGURES, np.int64),
-        )
-
-    def _told(self, outcome: tuple[np.ndarray, ...]) -> Result:
-        step, busy, peak, figures = outcome
-        moved, *fault = figures.tolist()
-        return Result(int(step[0]), violation_of(self.problem, *fault), busy, peak, moved)
+        ops = np.flatnonzero(placement != recording.placement)
+        return ops, placement[ops]
 
 
-def _like(one: Decision, other: Decision) -> bool:
+def _like(one: Decision, other: Decision | Recording) -> bool:
     """Do both order their ops by the same priorities?"""
     a, b = one.priority, other.priority
     return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
 
-def _whole_numbers(values: np.ndarray, limit: int) -> bool:
+def _within(values: np.ndarray, limit: int) -> bool:
     """Are all of them whole numbers from 0 to below ``limit``?"""
-    if not values.size:
-        return True
     return bool(values.dtype.kind in "iu" and values.min() >= 0 and values.max() < limit)
