@@ -21,8 +21,8 @@ class Hdp(LearningAgent):
       of the order; here each unit begins at home in a group of :func:`bounded_groups` (METIS's
       parts of each layer), its logits raised by a constant, and may move. The groups reach the
       placer in the order of their layers, and each leans to the device of the one before it:
-      little from layer to layer, and inside layers so that a sample changes devices there once.
-      How far is learned on.
+      little from layer to layer, and inside layers so that two samples in five change devices
+      there. How far is learned on.
     - **Aligned attention**: the logits also see the encoder's output for the group at hand.
       Attention by content alone has to learn first where it stands.
     - **Groups**: at most 20 for each device, as in the authors' release, and at most 256: in as

@@ -14,7 +14,7 @@ from .networks import TANH_BOUND, TEMPERATURE
 
 NEAR, FAR = -6.0, -12.0
 """Logits, beside 0 for a unit's home, of groups that it shares tensors with, and of others."""
-CHANGES_WITHIN = 1.0
+CHANGES_WITHIN = 0.4
 """Changes of device inside layers that a sample has at first, on average, all layers together."""
 CHANGES_BETWEEN = 2.0
 """Changes of device from layer to layer, on average, times devices, short of drawing evenly."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from go_agents.hdp.networks import bounded
-from go_agents.hdp.start import FAR, NEAR, first_stay, lean, start_of
+from go_agents.hdp.start import CHANGES_WITHIN, FAR, NEAR, first_stay, lean, start_of
 
 import go_gym
 from go_gym import datasets
@@ -54,5 +54,5 @@ def test_layers_are_left_together_and_change_devices_more_often():
     borders = np.arange(40) % 8 == 0
     borders[0] = False
     assert (stay[borders] == 0).all()
-    assert (stay[~borders] == np.float32(lean(1 / 40, 4))).all()
+    assert (stay[~borders] == np.float32(lean(CHANGES_WITHIN / 40, 4))).all()
     assert lean(0.1, 1) == 0.0
