@@ -20,8 +20,10 @@ import torch
 from go_gym.capture.program import Program
 from go_gym.errors import GoGymError, HardwareError
 from go_gym.files import unpack_arrays
+from go_gym.fusion.plan import Plan
 from go_gym.graph.io import loads
 from go_gym.hardware.executor import Executor
+from go_gym.hardware.fused import compile_kernels, fused_program
 from go_gym.hardware.lanes import make_lane
 from go_gym.hardware.machine import describe, load
 from go_gym.hardware.measurement import Measurement
@@ -32,6 +34,7 @@ from go_gym.hardware.ready import Queues
 from go_gym.hardware.schedule import Schedule
 from go_gym.hardware.source import program_of_graph
 from go_gym.hardware.timing import measure_steps
+from go_gym.problem import Decision
 
 Request = Mapping[str, Any]
 
@@ -71,12 +74,17 @@ class Child:
         program = self.opened
         arrays = unpack_arrays(data, "request")
         found = [Place(*place) for place in request["places"]]
-        placement, devices = arrays["placement"], len(found)
+        decision, devices = Decision(arrays["placement"], arrays["priority"]), len(found)
+        if "roots" in arrays:
+            kernels = Plan(arrays["roots"], arrays["part_ptr"], arrays["parts"])
+            program, decision = fused_program(program, decision, kernels)
+            compile_kernels(program, self.inputs)
+        placement, priority = np.asarray(decision.placement), np.asarray(decision.priority)
         plan: Schedule | Queues
         if request["order"] == "simulated":
             plan = program_schedule(program, placement, arrays["order"], devices)
         else:
-            plan = program_queues(program, placement, arrays["priority"], devices)
+            plan = program_queues(program, placement, priority, devices)
         before = load()
         lanes = [make_lane(place, self.urgent) for place in found]
         peaks = request["peaks"]

@@ -45,6 +45,9 @@ def compile_step(program: Program, step: Step) -> Call | None:
     if _writes(step) and _has_other_readers(program, step, sources[0]):
         arguments[0] += ".clone()"
     target = step.target
+    if not hasattr(target, "_schema"):  # a fused kernel
+        call = f"f({', '.join(arguments)})"
+        return _make(call, len(sources), 0, True)(target, step.tensors, *sources)
     if torch.Tag.nondeterministic_seeded in target.tags:
         target = _seeded(target, step.op)
     returns = step.target._schema.returns
@@ -83,8 +86,8 @@ def _text(value: Any, constants: list[Any]) -> str:
 
 
 def _writes(step: Step) -> bool:
-    if step.target is None:
-        return False
+    if not hasattr(step.target, "_schema"):
+        return False  # a getitem, or a fused kernel
     return any(each.alias_info and each.alias_info.is_write for each in step.target._schema.returns)
 
 

@@ -197,6 +197,8 @@ def main() -> None:
     problem = Problem(graph, load_cluster(given.cluster))
     decision, _ = load_decision(given.decision)
     check_runnable(problem, decision)
+    if decision.fusion is not None and np.any(np.asarray(decision.fusion) > 0):
+        raise HardwareError("fused kernels are not supported over several hosts: measure without")
     kinds = {place.kind for place in places(problem.cluster)}
     if len(kinds) > 1:
         raise HardwareError("cores and GPUs in one cluster of several hosts: neither gloo nor NCCL")

@@ -21,6 +21,7 @@ import numpy as np
 from go_gym.cluster import Cluster
 from go_gym.errors import HardwareError
 from go_gym.files import pack_arrays
+from go_gym.fusion.fused import fuse
 from go_gym.graph import ComputationGraph
 from go_gym.graph.io import dumps
 from go_gym.hardware.measurement import Measurement
@@ -33,6 +34,8 @@ START_SECONDS = 300.0
 """The longest that starting the process and capturing the program may take (our choice)."""
 EXTRA_SECONDS = 15.0
 """What an answer may take beyond the patience of its steps before the process is killed."""
+COMPILE_SECONDS = 30.0
+"""The longest that compiling a fused kernel may take, on average."""
 ENDING_SECONDS = 5.0
 """The longest that killed workers are waited for."""
 
@@ -103,7 +106,8 @@ class Session:
                 "simulated": each runs its ops in the order of the simulated step.
 
         Raises:
-            HardwareError: if the decision cannot be run here, or its run failed.
+            HardwareError: if the decision cannot be run here, or its run failed; if it fuses ops
+                and torch.compile cannot make its kernels.
         """
         if steps < 1 or warmups < 0 or patience <= 0:
             raise HardwareError(
@@ -117,6 +121,10 @@ class Session:
             "placement": np.asarray(decision.placement),
             "priority": none if decision.priority is None else np.asarray(decision.priority),
         }
+        if _fuses(decision):
+            fused = fuse(problem, decision)
+            arrays |= {key: getattr(fused.plan, key) for key in ("roots", "part_ptr", "parts")}
+            problem, decision = fused.problem, fused.decision
         if order == "simulated":
             arrays["order"] = listed_order(problem, decision)
         data = pack_arrays(arrays)
@@ -131,6 +139,8 @@ class Session:
             "seconds": seconds,
         }
         longest = patience * (steps + warmups) + seconds + EXTRA_SECONDS
+        if "roots" in arrays:
+            longest += COMPILE_SECONDS * np.count_nonzero(np.diff(arrays["part_ptr"]) > 1)
         return Measurement.from_dict(self._ask(request, data, longest))
 
     def profile(self, cluster: Cluster, steps: int = 10, patience: float = 60.0) -> dict[str, Any]:
@@ -229,13 +239,12 @@ def _wait_for_end(group: int) -> None:
         time.sleep(0.001)
 
 
+def _fuses(decision: Decision) -> bool:
+    return decision.fusion is not None and bool(np.any(np.asarray(decision.fusion) > 0))
+
+
 def check_runnable(problem: Problem, decision: Decision) -> Result:
     """What is simulated; raises HardwareError unless the executor can run the decision."""
-    if decision.fusion is not None and np.any(np.asarray(decision.fusion) > 0):
-        raise HardwareError(
-            "the decision fuses ops, and fused kernels are not supported on hardware yet: measure "
-            "its placement and priorities alone"
-        )
     result = simulate(problem, decision)
     if not result.valid:
         raise HardwareError(f"the decision is invalid and was not run: {result.reason}")

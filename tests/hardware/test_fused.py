@@ -1,0 +1,96 @@
+"""Fused kernels give what their ops give."""
+
+import numpy as np
+import pytest
+import torch
+
+from go_gym.capture import inference_program
+from go_gym.cluster import load_cluster
+from go_gym.errors import HardwareError
+from go_gym.fusion.fused import fuse
+from go_gym.fusion.greedy import default_fusion
+from go_gym.hardware import fused as made_of
+from go_gym.hardware.executor import Executor
+from go_gym.hardware.fused import Kernel, compile_kernels, fused_program
+from go_gym.hardware.lanes import Core
+from go_gym.hardware.plans import program_queues, program_schedule
+from go_gym.hardware.schedule import listed_order
+from go_gym.hardware.source import variant
+from go_gym.problem import Decision, Problem
+from tests.hardware.models import SMALL
+
+
+class Small(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(64, 64), torch.nn.Linear(64, 64)
+
+    def forward(self, x):
+        gate = torch.sigmoid(self.first(x) * 2 + 1)
+        shown = (gate.t() * 3 - x.t()).t()
+        return torch.softmax(self.second(gate * x) + shown, dim=1)
+
+
+def fused_on_two_cores(made, placement, order):
+    problem = Problem(made.graph, load_cluster("cpu2"))
+    decision = Decision(placement, fusion=default_fusion(problem, placement))
+    told = fuse(problem, decision)
+    program, of_kernels = fused_program(made, Decision(placement), told.plan)
+    assert program.graph.num_ops < made.graph.num_ops
+    compile_kernels(program, made.sample_inputs())
+    place = np.asarray(of_kernels.placement)
+    plan = (
+        program_queues(program, place, None, 2)
+        if order == "ready"
+        else program_schedule(program, place, listed_order(told.problem, told.decision), 2)
+    )
+    with Executor(program, plan, [Core(0), Core(1)], made.sample_inputs(), place) as executor:
+        executor.run(2)
+        return program, executor.results()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # within torch itself
+@pytest.mark.parametrize("order", ["ready", "simulated"])
+def test_fused_kernels_give_the_results_of_their_ops(order):
+    made = inference_program("small", Small, lambda: [torch.zeros(32, 64)])
+    rng = np.random.default_rng(0)
+    placement = rng.integers(2, size=made.graph.num_ops)
+    placement = placement[Problem(made.graph, load_cluster("cpu2")).colocation_leader]
+    for place in (np.zeros_like(placement), placement):
+        program, found = fused_on_two_cores(made, place, order)
+        kernels = [step.target for step in program.steps if isinstance(step.target, Kernel)]
+        assert all(kernel.parts > 1 for kernel in kernels) and (kernels or place.any())
+        expected = made.run(made.sample_inputs())
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_kernels_compute_what_their_ops_do(monkeypatch):
+    """Without the compiler: every kernel of a training step, called as it is."""
+    monkeypatch.setattr(torch, "compile", lambda module, **_: module)
+    made = variant("rnnlm", SMALL["rnnlm"]).program("rnnlm")
+    problem = Problem(made.graph, load_cluster("cpu2"))
+    place = np.zeros(made.graph.num_ops, dtype=np.int64)
+    plan = fuse(problem, Decision(place, fusion=default_fusion(problem, place))).plan
+    program, _ = fused_program(made, Decision(place), plan)
+    assert sum(isinstance(step.target, Kernel) for step in program.steps) > 20
+    expected, found = made.run(made.sample_inputs()), program.run(made.sample_inputs())
+    assert "loss" in found and any(name.startswith("parameter:") for name in found)
+    for name, value in found.items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_kernel_that_cannot_be_compiled_is_refused(monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(made_of.Kernel, "__call__", refuse)
+    made = inference_program("small", Small, lambda: [torch.zeros(32, 64)])
+    problem = Problem(made.graph, load_cluster("cpu2"))
+    place = np.zeros(made.graph.num_ops, dtype=np.int64)
+    plan = fuse(problem, Decision(place, fusion=default_fusion(problem, place))).plan
+    program, _ = fused_program(made, Decision(place), plan)
+    with pytest.raises(HardwareError, match=r"not supported here: .* no C\+\+ compiler"):
+        compile_kernels(program, made.sample_inputs())
