@@ -2,6 +2,7 @@
 
 import gc
 import io
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,6 +32,8 @@ from go_gym.hardware.schedule import Schedule
 from go_gym.hardware.team import Member, forks
 from go_gym.hardware.worker import Part, Worker
 
+GAPS = 2
+"""An allocator takes up to so many times what is in use (our choice)."""
 ENDING = 2.0
 """Seconds that workers have to end when they are told to."""
 
@@ -76,7 +79,7 @@ class Executor:
         inputs: the program's inputs, on the CPU; each is put where its op is.
         placement: (n,) lane of each op.
         fork: whether the workers are processes; None: as the lanes need it.
-        memory: bytes that each lane's tensors take at most, to be used once before the steps.
+        memory: bytes that each lane's tensors take at most; used once before the steps.
     """
 
     def __init__(
@@ -98,12 +101,13 @@ class Executor:
         resident = [*inputs, *constants]
         common = Common(program.graph, channels, self.board, resident) if fork else None
         box: list[Any] = [None] * len(channels)
+        spare = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
         self.workers: list[Worker] = []
         for number, lane in enumerate(lanes):
             mail: Mail = (
                 Handover(channels, lanes, number, box) if common is None else Post(common, number)
             )
-            room = memory[number] if memory is not None else 0
+            room = min(GAPS * memory[number], spare // len(lanes)) if memory is not None else 0
             part = Part(number, lane, mail, self.board, plan, np.asarray(placement), fork, room)
             self.workers.append(Worker(program, inputs, part))
         self.members: list[Member] = []

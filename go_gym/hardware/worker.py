@@ -4,7 +4,7 @@ import gc
 import io
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from resource import RUSAGE_THREAD, getrusage
@@ -55,7 +55,7 @@ class Part:
         plan: the schedule or the queues of all devices.
         placement: (n,) device of each op.
         alone: it is a process of its own.
-        memory: bytes that its tensors will take at most, about.
+        memory: bytes to be used once before the steps.
     """
 
     number: int
@@ -278,9 +278,9 @@ class Worker:
 
 def _touch(size: int) -> None:
     """Use memory once and give it back to the allocator, which keeps it: a forked process pays
-    for the first use of every page, and which pages a step uses varies with its order. Twice the
-    size, as the allocator leaves gaps."""
-    torch.empty(2 * size, dtype=torch.uint8)[::PAGE] = 0
+    for the first use of every page, and which pages a step uses varies with its order."""
+    with suppress(RuntimeError):  # as much is not allowed: then it is used when it is needed
+        torch.empty(size, dtype=torch.uint8)[::PAGE] = 0
 
 
 def _nothing(values: Values) -> Any:
