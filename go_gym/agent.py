@@ -13,6 +13,7 @@ from go_gym.problem import Decision, Problem
 from go_gym.simulator import (
     BatchResult,
     DeltaSimulator,
+    Mover,
     Result,
     Trace,
     simulate,
@@ -153,9 +154,12 @@ class Budget:
         Raises BudgetError if no call is left.
         """
         self._take(1)
-        moves = Moves(self, DeltaSimulator(self.problem, decision))
+        moves = Moves(self, self._mover(decision))
         self._note(decision, moves.result, self.used)
         return moves
+
+    def _mover(self, decision: Decision) -> Mover:
+        return DeltaSimulator(self.problem, decision)
 
     def trace(self) -> Trace:
         """When everything starts and finishes under the decision evaluated last; no call.
@@ -204,20 +208,20 @@ class Moves:
         tried: the decision of the last try.
     """
 
-    def __init__(self, budget: Budget, simulator: DeltaSimulator) -> None:
-        self._budget, self._simulator = budget, simulator
+    def __init__(self, budget: Budget, mover: Mover) -> None:
+        self._budget, self._mover = budget, mover
 
     @property
     def decision(self) -> Decision:
-        return self._simulator.decision
+        return self._mover.decision
 
     @property
     def result(self) -> Result:
-        return self._simulator.result
+        return self._mover.result
 
     @property
     def tried(self) -> Decision:
-        return self._simulator.tried
+        return self._mover.tried
 
     def try_move(
         self,
@@ -232,16 +236,29 @@ class Moves:
         DecisionError, which costs a call as that of :meth:`Budget.evaluate`, for a bad move.
         """
         self._budget._take(1)
-        return self._noted(self._simulator.try_move(ops, devices, priority, trace))
+        return self._noted(self._mover.try_move(ops, devices, priority, trace))
 
     def try_decision(self, decision: Decision, trace: bool = False) -> Result:
         """As :meth:`try_move`, given the changed decision; what it moved is found out here."""
         self._budget._take(1)
-        return self._noted(self._simulator.try_decision(decision, trace))
+        return self._noted(self._mover.try_decision(decision, trace))
 
     def adopt(self) -> Decision:
         """Go on from the last try, at no call; DecisionError if there was none since a move."""
-        return self._simulator.adopt()
+        return self._mover.adopt()
+
+    def move(
+        self, ops: Sequence[int] | np.ndarray, devices: int | Sequence[int] | np.ndarray
+    ) -> Result:
+        """:meth:`try_move` and :meth:`adopt` at once, which is faster than one after the other."""
+        self._budget._take(1)
+        result = self._mover.move(ops, devices)
+        self._budget._note(self.decision, result, self._budget.used)
+        return result
+
+    def starts(self) -> np.ndarray:
+        """(n,) int64 ns: when each op starts under the decision as it stands; no call."""
+        return self._mover.starts()
 
     def _noted(self, result: Result) -> Result:
         self._budget._note(self.tried, result, self._budget.used)

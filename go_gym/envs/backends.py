@@ -1,15 +1,12 @@
 """Where an environment's results come from: ``backend="simulator"`` or ``"hardware"``."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
-
-from go_gym.agent import Budget
+from go_gym.agent import Budget, Moves
 from go_gym.errors import GoGymError
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import Result, simulate, simulate_batch
+from go_gym.simulator import DeltaSimulator, Mover, Result, simulate, simulate_batch
 
 
 class Backend(Protocol):
@@ -26,37 +23,6 @@ class Backend(Protocol):
     def run_batch(self, problem: Problem, decisions: Sequence[Decision]) -> Sequence[Result]:
         """A step under each of several decisions."""
         ...
-
-
-class Mover:
-    """A decision in the course of moves, each of them run whole.
-
-    ``go_gym.simulator.delta`` is no gain here: its checkpoints pay off over many tries between
-    moves, and a walk keeps every move, so that they would be recorded anew each time (measured:
-    1.3 to 1.7 times slower than the whole run, which gives the ops' starts as well).
-
-    Attributes:
-        decision: as it stands after the moves so far.
-        result: its Result, with a trace.
-    """
-
-    def __init__(self, backend: Backend, problem: Problem, decision: Decision) -> None:
-        self.backend, self.problem, self.decision = backend, problem, decision
-        self.result = backend.run(problem, decision, trace=True)
-
-    def move(self, ops: np.ndarray, device: int) -> Result:
-        """Put ``ops`` on ``device``."""
-        placement = np.array(self.decision.placement)
-        placement[ops] = device
-        decision = replace(self.decision, placement=placement)
-        self.result = self.backend.run(self.problem, decision, trace=True)
-        self.decision = decision
-        return self.result
-
-    def op_start(self) -> np.ndarray:
-        """(n,) int64 ns: when each op starts."""
-        assert self.result.trace is not None
-        return self.result.trace.op_start
 
 
 class Simulator:
@@ -95,6 +61,10 @@ class Budgeted:
         self._check(problem)
         return self.budget.evaluate_batch(decisions)
 
+    def moves(self, problem: Problem, decision: Decision) -> Moves:
+        self._check(problem)
+        return self.budget.delta(decision)
+
     def _check(self, problem: Problem) -> None:
         ours = self.budget.problem
         if problem.graph is not ours.graph or problem.cluster is not ours.cluster:
@@ -106,6 +76,16 @@ def run_baseline(backend: Backend, problem: Problem, decision: Decision) -> Resu
     if isinstance(backend, Budgeted):
         return simulate(problem, decision)
     return backend.run(problem, decision)
+
+
+def mover_of(backend: Backend, problem: Problem, decision: Decision) -> Mover | Moves:
+    """``decision`` with what runs its moves: delta simulation where that is what the backend does
+    and the budget's where it counts, else ``backend``, each time whole."""
+    if isinstance(backend, Budgeted):
+        return backend.moves(problem, decision)
+    if isinstance(backend, Simulator):
+        return DeltaSimulator(problem, decision)
+    return Mover(problem, decision, lambda moved, _: backend.run(problem, moved, trace=True))
 
 
 def _hardware() -> Backend:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from go_gym.agent import Moves
 from go_gym.cluster import Cluster
-from go_gym.envs.backends import Backend, Mover
+from go_gym.envs.backends import Backend, mover_of
 from go_gym.envs.core import GraphEnv, Observation, check_whole
 from go_gym.envs.episode import Episode
 from go_gym.envs.nodes import Nodes
@@ -20,7 +21,7 @@ from go_gym.errors import DecisionError, GoGymError
 from go_gym.grouping import attached_groups
 from go_gym.placements import human_expert, single_device
 from go_gym.problem import Decision
-from go_gym.simulator import Result
+from go_gym.simulator import Mover, Result
 
 STARTS = {"single-device": single_device, "human-expert": human_expert}
 STATE_FEATURES = ("done", "is_current", "relative_start")
@@ -39,7 +40,7 @@ class Walk(Episode):
         starts: (n,) int64 ns, when each op starts.
     """
 
-    mover: Mover | None = field(default=None, compare=False, repr=False)
+    mover: Mover | Moves | None = field(default=None, compare=False, repr=False)
     starts: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
@@ -158,9 +159,9 @@ class PlacementStepsEnv(GraphEnv):
     def begin(self, chosen: int) -> Walk:
         nodes = self.nodes[chosen]
         placement = nodes.spread(nodes.gathered(STARTS[self.start](nodes.problem)))
-        mover = Mover(self.backend, nodes.problem, Decision(placement))
+        mover = mover_of(self.backend, nodes.problem, Decision(placement))
         best = mover.result.step_time_ns if mover.result.valid else None
-        return Walk(chosen, 0, mover.decision, mover.result, best, best, mover, mover.op_start())
+        return Walk(chosen, 0, mover.decision, mover.result, best, best, mover, mover.starts())
 
     def advance(
         self, episodes: Sequence[Episode], actions: Sequence[Any]
@@ -176,16 +177,16 @@ class PlacementStepsEnv(GraphEnv):
         mover.move(nodes.members[episode.round % nodes.count], device)
         after = episode.after(mover.decision, mover.result)
         entries = {f.name: getattr(after, f.name) for f in fields(Episode)}
-        walk = Walk(**entries, mover=mover, starts=mover.op_start())
+        walk = Walk(**entries, mover=mover, starts=mover.starts())
         return walk, self._reward(episode, walk)
 
-    def _mover(self, episode: Episode) -> Mover:
+    def _mover(self, episode: Episode) -> Mover | Moves:
         """The episode's own, or a new one where it has none or another episode has moved it."""
         if episode.decision is None:
             raise GoGymError("no episode has begun: call reset() before step()")
         mover = episode.mover if isinstance(episode, Walk) else None
         if mover is None or mover.decision is not episode.decision:
-            mover = Mover(self.backend, self.problems[episode.chosen], episode.decision)
+            mover = mover_of(self.backend, self.problems[episode.chosen], episode.decision)
         return mover
 
     def _reward(self, before: Episode, after: Episode) -> float:
@@ -209,7 +210,7 @@ class PlacementStepsEnv(GraphEnv):
         assert episode.decision is not None and episode.result is not None
         starts = episode.starts if isinstance(episode, Walk) else None
         if starts is None:
-            starts = self._mover(episode).op_start()
+            starts = self._mover(episode).starts()
         over = self.ended(episode)
         place = count if over else episode.round % count
         current = min(place, count - 1)

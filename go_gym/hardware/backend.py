@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from go_gym.agent import Budget
@@ -10,7 +11,7 @@ from go_gym.errors import BudgetError
 from go_gym.hardware.measurement import Measurement
 from go_gym.hardware.session import Session
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import BatchResult, Result, simulate
+from go_gym.simulator import BatchResult, Mover, Result, simulate
 
 
 class Hardware:
@@ -120,3 +121,7 @@ class HardwareBudget(Budget):
         if len(decisions) > self.remaining:
             self._take(len(decisions))
         return BatchResult.of([self.evaluate(each) for each in decisions])
+
+    def _mover(self, decision: Decision) -> Mover:
+        """Moves are measured, each by itself."""
+        return Mover(self.problem, decision, partial(self.hardware.run, self.problem))

@@ -6,12 +6,11 @@ ops use. It stops at the first checkpoint from which the rest is the old run, sh
 move that is adopted replaces the checkpoints between these two.
 """
 
-from collections.abc import Sequence
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from go_gym.errors import DecisionError
 from go_gym.problem import Decision, Problem, check_decision
 from go_gym.simulator.checkpoints import (
     FIGURES_TOLD,
@@ -20,11 +19,10 @@ from go_gym.simulator.checkpoints import (
     make_checkpoints,
     make_wiring,
 )
+from go_gym.simulator.moves import Devices, Mover, Ops, Priority
 from go_gym.simulator.rerun import (
     ADOPT,
     NO_ROOM,
-    NO_SUCH_DEVICE,
-    NO_SUCH_OP,
     RECORD,
     TRY,
     UNMOVED,
@@ -38,15 +36,12 @@ CHECKPOINTS = 48
 """At most so many (our choice); a run goes on from and stops at the nearest."""
 MAX_BYTES = 2**27
 """Memory for the checkpoints of one decision; larger graphs get fewer of them."""
-ENTRIES = 1024
-"""First guess at what a checkpoint keeps of each kind: ready ops, tensors, their uses."""
+ENTRIES = 0.5
+"""First guess at what a checkpoint keeps of each kind (ready ops, tensors, their uses), as a share
+of the number of ops; memory that is not used costs nothing."""
 PATIENCE = 3
 """Tries with priorities that nothing is recorded for until that is done, which takes as long as
 two or three simulations (our choice)."""
-
-Ops = Sequence[int] | np.ndarray
-Devices = int | Sequence[int] | np.ndarray
-Priority = np.ndarray | Sequence[int] | None
 
 _NO_OPS = np.empty(0, dtype=np.int64)
 _wirings: WeakKeyDictionary[Problem, Wiring] = WeakKeyDictionary()
@@ -87,7 +82,7 @@ class Recording:
         size = 4 * problem.num_ops + 12 * problem.graph.num_tensors
         size += 32 * len(self._work.port) + 96 * problem.num_devices
         self._count = min(CHECKPOINTS, max(1, MAX_BYTES // size))
-        self._capacity = ENTRIES
+        self._capacity = 1 + int(ENTRIES * problem.num_ops)
         self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
         self.result = self._record()
 
@@ -102,12 +97,6 @@ class Recording:
         self.reused = (start if start >= 0 else None, stop if stop >= 0 else None)
         if start == UNMOVED:
             return self.result
-        if start == NO_SUCH_OP:
-            raise DecisionError(f"ops: {ops}, expected numbers from 0 to {problem.num_ops - 1}")
-        if start == NO_SUCH_DEVICE:
-            raise DecisionError(
-                f"devices: {devices}, expected one or {len(ops)} of 0 to {problem.num_devices - 1}"
-            )
         if start == NO_ROOM:
             return self._record()
         step, moved, *fault = self._told.tolist()
@@ -141,13 +130,13 @@ class Recording:
         return self.result
 
 
-class DeltaSimulator:
+class DeltaSimulator(Mover):
     """A decision and its result, for moves of few ops at a time.
 
     Every result equals :func:`go_gym.simulate` of the changed decision in every field. Priorities
     stay as the decision gives them: those that follow a rule are not derived anew after a move.
-    What a few moved ops do not explain is simulated in full: other priorities than before, and
-    decisions with fusion levels, since a move may change what can be fused.
+    What a few moved ops do not explain is simulated in full: other priorities than before,
+    traces, and decisions with fusion levels, since a move may change what can be fused.
 
     Args:
         problem: graph and cluster.
@@ -163,17 +152,15 @@ class DeltaSimulator:
     """
 
     def __init__(self, problem: Problem, decision: Decision) -> None:
-        check_decision(problem, decision)
-        self.problem = problem
-        self.decision = decision
         self._recording: Recording | None = None
         self._tries = 0  # without a recording of the decision's priorities
-        self._last: tuple[Decision | tuple[np.ndarray, np.ndarray], Result] | None = None
-        if decision.fusion is None:
-            self._recording = Recording(problem, decision)
-            self.result = self._recording.result
-        else:
-            self.result = simulate(problem, decision)
+        super().__init__(problem, decision, partial(simulate, problem))
+
+    def _first(self) -> Result:
+        if self.decision.fusion is not None:
+            return super()._first()
+        self._recording = Recording(self.problem, self.decision)
+        return self._recording.result
 
     @property
     def reused(self) -> tuple[int | None, int | None]:
@@ -184,80 +171,49 @@ class DeltaSimulator:
     def try_move(
         self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
     ) -> Result:
-        """The result if ``ops`` were on ``devices`` (one for all, or one each).
-
-        Nothing changes until :meth:`adopt`. Other priorities than the decision's, if given, come
-        with the move; they and a ``trace`` take a whole simulation.
-
-        Raises:
-            DecisionError: for an op or device that is none, or another number of devices than ops.
-        """
-        ops, devices = self._columns(ops, devices)
+        """See :meth:`Mover.try_move`."""
         recording = self._ready()
         if recording is None or priority is not None or trace:
-            return self.try_decision(self._moved(ops, devices, priority), trace)
-        result = recording.run(ops, devices, TRY)
-        self._last = (ops, devices), result
+            return super().try_move(ops, devices, priority, trace)
+        columns = self._columns(ops, devices)
+        result = recording.run(*columns, TRY)
+        self._last = columns, result
         return result
 
     def try_decision(self, decision: Decision, trace: bool = False) -> Result:
-        """As :meth:`try_move`, given what the decision would then be.
-
-        Raises:
-            DecisionError: naming the op, if it has not the problem's shape and range.
-        """
-        check_decision(self.problem, decision)
+        """See :meth:`Mover.try_decision`."""
         recording = self._ready()
-        if recording is None or trace or not _like(self.decision, decision):
-            result = simulate(self.problem, decision, trace)
-        else:
-            result = recording.run(*self._difference(recording, decision), TRY)
+        if recording is None or trace or not _alike(self.decision, decision):
+            return super().try_decision(decision, trace)
+        check_decision(self.problem, decision)
+        result = recording.run(*self._difference(recording, decision), TRY)
         self._last = decision, result
         return result
 
-    @property
-    def tried(self) -> Decision:
-        """The decision of the last try; raises DecisionError if there was none since a move."""
-        if self._last is None:
-            raise DecisionError("nothing was tried since the last move")
-        tried, result = self._last
-        if not isinstance(tried, Decision):
-            tried = self._moved(*tried)
-            self._last = tried, result
-        return tried
-
     def adopt(self) -> Decision:
-        """Make the last try the decision; raises DecisionError if there was none since a move."""
-        self.decision = self.tried
-        assert self._last is not None
-        self.result, self._last = self._last[1], None
+        """See :meth:`Mover.adopt`."""
+        before, decision = self.decision, super().adopt()
         recording = self._recording
-        if recording is not None and _like(self.decision, recording):
-            recording.run(*self._difference(recording, self.decision), ADOPT)
+        if recording is not None and _alike(before, decision):
+            recording.run(*self._difference(recording, decision), ADOPT)
         elif recording is not None:
             self._recording, self._tries = None, 0
-        return self.decision
+        return decision
 
     def move(self, ops: Ops, devices: Devices) -> Result:
-        """:meth:`try_move` and :meth:`adopt`, at once."""
-        ops, devices = self._columns(ops, devices)
+        """See :meth:`Mover.move`."""
         recording = self._ready()
-        decision = self._moved(ops, devices)
         if recording is None:
-            self.result = simulate(self.problem, decision)
-        else:
-            self.result = recording.run(ops, devices, ADOPT)
-        self.decision, self._last = decision, None
+            return super().move(ops, devices)
+        columns = self._columns(ops, devices)
+        self.result = recording.run(*columns, ADOPT)
+        self.decision, self._last = self._moved(*columns), None
         return self.result
 
     def starts(self) -> np.ndarray:
-        """(n,) int64 ns: when each op starts under the decision as it stands."""
+        """See :meth:`Mover.starts`."""
         recording = self._ready()
-        if recording is not None:
-            return recording.starts()
-        trace = simulate(self.problem, self.decision, trace=True).trace
-        assert trace is not None
-        return trace.op_start
+        return super().starts() if recording is None else recording.starts()
 
     def _ready(self) -> Recording | None:
         """The recording of the decision at hand, made once enough tries follow new priorities."""
@@ -267,24 +223,6 @@ class DeltaSimulator:
                 self._recording = Recording(self.problem, self.decision)
         return self._recording
 
-    def _columns(self, ops: Ops, devices: Devices) -> tuple[np.ndarray, np.ndarray]:
-        """Both as (k,) int64, devices perhaps as (1,) for all."""
-        moved, to = np.asarray(ops), np.asarray(devices)
-        n, d = self.problem.num_ops, self.problem.num_devices
-        if moved.ndim != 1 or (moved.size and not _within(moved, n)):
-            raise DecisionError(f"ops: {ops}, expected numbers from 0 to {n - 1}")
-        if to.shape not in ((), moved.shape) or (to.size and not _within(to, d)):
-            raise DecisionError(f"devices: {devices}, expected one or {moved.size} of 0 to {d - 1}")
-        return np.array(moved, dtype=np.int64), np.array(to, dtype=np.int64, ndmin=1)
-
-    def _moved(self, ops: np.ndarray, devices: np.ndarray, priority: Priority = None) -> Decision:
-        placement = np.array(self.decision.placement)
-        placement[ops] = devices
-        placement.setflags(write=False)
-        if priority is None:
-            priority = self.decision.priority
-        return Decision(placement, priority, self.decision.fusion)
-
     def _difference(
         self, recording: Recording, decision: Decision
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -293,12 +231,8 @@ class DeltaSimulator:
         return ops, placement[ops]
 
 
-def _like(one: Decision, other: Decision | Recording) -> bool:
-    """Do both order their ops by the same priorities?"""
+def _alike(one: Decision, other: Decision) -> bool:
+    """Do both order their ops by the same priorities, and fuse nothing?"""
     a, b = one.priority, other.priority
-    return a is b or (a is not None and b is not None and np.array_equal(a, b))
-
-
-def _within(values: np.ndarray, limit: int) -> bool:
-    """Are all of them whole numbers from 0 to below ``limit``?"""
-    return bool(values.dtype.kind in "iu" and values.min() >= 0 and values.max() < limit)
+    same = a is b or (a is not None and b is not None and np.array_equal(a, b))
+    return same and one.fusion is None and other.fusion is None

@@ -40,9 +40,10 @@ from go_gym.simulator.work import (
 TRY, ADOPT, RECORD = 0, 1, 2
 """What a run is for: its result; to be the base of further ones, for which the checkpoints that it
 passes are kept; the same, but from the beginning to the end."""
-UNMOVED, NO_SUCH_OP, NO_SUCH_DEVICE, NO_ROOM = -2, -3, -4, -5
-"""What ``rerun`` returns, before anything is changed, in place of where it went on from; after
-NO_ROOM nothing holds but the placement, and everything must be recorded anew."""
+UNMOVED, NO_ROOM = -2, -3
+"""What ``rerun`` returns in place of where it went on from if all ops are there already, and if the
+checkpoints have too little room: then nothing holds but the placement, and all must be recorded
+anew."""
 
 
 HELD = 2
@@ -81,8 +82,8 @@ def _rerun(
 ):
     scalars, count = work.scalars, len(points.saved)
     moved, stray = _move(tables, work, wiring, base, ops, devices)
-    if moved < 0 or (moved == 0 and purpose != RECORD):
-        return (moved if moved < 0 else UNMOVED), -1
+    if moved == 0 and purpose != RECORD:
+        return UNMOVED, -1
     base.told[RECORDINGS] += 1
     change, settled, low, high = _reach(work, wiring, base, moved)
     start = np.int64(-1)
@@ -162,12 +163,6 @@ def _move(tables, work, wiring, base, ops, devices):
     """Put ops where they are tried; returns how many moved, and the first stray op."""
     moved, apart = np.int64(0), False
     stray = base.told[FIRST_STRAY]
-    for i in range(U(len(ops))):
-        if ops[i] < 0 or ops[i] >= len(base.place):
-            return np.int64(NO_SUCH_OP), stray
-    for i in range(U(len(devices))):
-        if devices[i] < 0 or devices[i] >= len(base.size):
-            return np.int64(NO_SUCH_DEVICE), stray
     for i in range(U(len(ops))):
         base.trial[U(ops[i])] = devices[i if len(devices) > 1 else U(0)]
     for i in range(U(len(ops))):

@@ -80,7 +80,7 @@ def test_real_graph(ranked):
 def test_few_checkpoints_and_no_room_for_them(monkeypatch):
     """One checkpoint only, and a first guess at their size that is too small."""
     monkeypatch.setattr(delta, "MAX_BYTES", 1)
-    monkeypatch.setattr(delta, "ENTRIES", 1)
+    monkeypatch.setattr(delta, "ENTRIES", 0.0)
     rng = np.random.default_rng(8)
     for contention in CONTENTION_MODELS:
         problem = random_problem(rng, 120, 4, contention)

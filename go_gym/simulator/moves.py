@@ -1,0 +1,122 @@
+"""A decision in the course of moves."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from go_gym.errors import DecisionError
+from go_gym.problem import Decision, Problem, check_decision
+from go_gym.simulator.result import Result
+
+Ops = Sequence[int] | np.ndarray
+Devices = int | Sequence[int] | np.ndarray
+Priority = Sequence[int] | np.ndarray | None
+
+
+class Mover:
+    """A decision and its result, for moves that are tried, and adopted or not; each is run whole.
+
+    Args:
+        problem: graph and cluster.
+        decision: where to start from.
+        run: gives the Result of a decision; with a trace if the second argument is True.
+
+    Attributes:
+        problem: as given.
+        decision: the decision as it stands after the moves so far.
+        result: its Result.
+
+    Raises:
+        DecisionError: naming the op, if the decision has not the problem's shape and range.
+    """
+
+    def __init__(
+        self, problem: Problem, decision: Decision, run: Callable[[Decision, bool], Result]
+    ) -> None:
+        check_decision(problem, decision)
+        self.problem, self.decision = problem, decision
+        self._run = run
+        self._last: tuple[Decision | tuple[np.ndarray, np.ndarray], Result] | None = None
+        self.result = self._first()
+
+    def _first(self) -> Result:
+        return self._run(self.decision, False)
+
+    def try_move(
+        self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
+    ) -> Result:
+        """The result if ``ops`` (k,) were on ``devices``: one for all, or one each.
+
+        Nothing changes until :meth:`adopt`. Other priorities than the decision's, if given, come
+        with the move.
+
+        Raises:
+            DecisionError: for an op or device that is none, or another number of devices than ops.
+        """
+        return self.try_decision(self._moved(*self._columns(ops, devices), priority), trace)
+
+    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
+        """As :meth:`try_move`, given what the decision would then be.
+
+        Raises:
+            DecisionError: naming the op, if it has not the problem's shape and range.
+        """
+        check_decision(self.problem, decision)
+        result = self._run(decision, trace)
+        self._last = decision, result
+        return result
+
+    @property
+    def tried(self) -> Decision:
+        """The decision of the last try; raises DecisionError if there was none since a move."""
+        if self._last is None:
+            raise DecisionError("nothing was tried since the last move")
+        tried, result = self._last
+        if not isinstance(tried, Decision):
+            tried = self._moved(*tried)
+            self._last = tried, result
+        return tried
+
+    def adopt(self) -> Decision:
+        """Make the last try the decision; raises DecisionError if there was none since a move."""
+        self.decision = self.tried
+        assert self._last is not None
+        self.result, self._last = self._last[1], None
+        return self.decision
+
+    def move(self, ops: Ops, devices: Devices) -> Result:
+        """:meth:`try_move` and :meth:`adopt`, at once."""
+        result = self.try_move(ops, devices)
+        self.adopt()
+        return result
+
+    def starts(self) -> np.ndarray:
+        """(n,) int64 ns: when each op starts under the decision as it stands."""
+        trace = self.result.trace or self._run(self.decision, True).trace
+        assert trace is not None
+        return trace.op_start
+
+    def _columns(self, ops: Ops, devices: Devices) -> tuple[np.ndarray, np.ndarray]:
+        """Both as (k,) int64, devices perhaps as (1,) for all."""
+        moved, to = np.asarray(ops), np.asarray(devices)
+        n, d = self.problem.num_ops, self.problem.num_devices
+        if moved.ndim != 1 or not _within(moved, n):
+            raise DecisionError(f"ops: {ops}, expected numbers from 0 to {n - 1}")
+        if to.shape not in ((), moved.shape) or not _within(to, d):
+            raise DecisionError(f"devices: {devices}, expected one or {moved.size} of 0 to {d - 1}")
+        return np.array(moved, dtype=np.int64), np.array(to, dtype=np.int64, ndmin=1)
+
+    def _moved(self, ops: np.ndarray, devices: np.ndarray, priority: Priority = None) -> Decision:
+        placement = np.array(self.decision.placement)
+        placement[ops] = devices
+        placement.setflags(write=False)
+        if priority is None:
+            priority = self.decision.priority
+        return Decision(placement, priority, self.decision.fusion)
+
+
+def _within(values: np.ndarray, limit: int) -> bool:
+    """Are all of them whole numbers from 0 to below ``limit``?"""
+    if values.size == 0:
+        return True
+    return bool(values.dtype.kind in "iu" and values.min() >= 0 and values.max() < limit)
