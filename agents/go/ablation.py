@@ -56,14 +56,15 @@ class WithoutRefinement(_Without):
     search_config = SearchConfig(refine=False)
 
 
-class WithoutMerging(_Without):
-    """GO that does not try changes together that helped apart."""
+class WithoutMoveHead(_Without):
+    """GO that chooses among moves by its scores of ops and devices alone."""
 
-    search_config = SearchConfig(merge=False)
+    network_config = NetworkConfig(move_head=False)
 
 
 class WithoutCritical(_Without):
-    """GO whose changes begin anywhere, not on the chain that the step time hangs on."""
+    """GO that never looks at a step's trace: its moves begin anywhere, not on the chain that the
+    step time hangs on, and when ops run is not known."""
 
     search_config = SearchConfig(critical=False)
 

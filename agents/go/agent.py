@@ -27,7 +27,7 @@ class GO:
             with.
     """
 
-    version = "1"
+    version = "2"
     tasks: tuple[str, ...] = TASKS
     track = "tuned"
     scheduled = False

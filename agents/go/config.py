@@ -26,6 +26,7 @@ class NetworkConfig:
     modulation: bool = True  # parameter superposition
     state: bool = True  # the previous round's decision
     task_layers: bool = True  # shared recurrent attention over the tasks
+    move_head: bool = True  # what is known of each move on offer
     device_affinity: bool = True  # what the previous decision puts where, seen by the device head
 
 
@@ -33,30 +34,39 @@ class NetworkConfig:
 class SearchConfig:
     """How a budget of simulator calls is spent. Nothing of this was published."""
 
-    learning_rate: float = 3e-4
-    epochs: int = 3  # passes over the samples of an update
+    learning_rate: float = 5e-4
+    head_rate: float = 1e-2  # of the heads that see few features: they learn from few samples
+    head_steps: int = 20  # steps an update of the head of moves, on what was tried so far
+    memory: int = 2048  # moves that it learns from, the last ones
+    epochs: int = 1  # passes over the samples of an update
     clip: float = 0.2  # PPO's (Schulman et al. 2017)
     entropy: float = 1e-2
     value_weight: float = 0.5
+    odds: float = 1.0  # weight of saying whether a move helped (cross-entropy); ours
     first_round_policy: bool = True  # policy gradient in first rounds too; off: imitation alone
     imitation: float = 0.1  # weight of the best decision so far, as a target; ours
     gradient_clip: float = 1.0
-    samples: int = 64  # simulator calls an update
-    batch: int = 4  # simulator calls before a better decision becomes the state
-    starts: int = 3  # times that a first round is begun with; the best of them goes on
-    start: float = 0.12  # share of the budget that each start gets
-    first_round: float = 0.03  # share of the budget, of it, spent without a previous decision
-    first_round_clusters: int = 32  # finest level of a first round: finer ones scatter neighbours
+    samples: int = 128  # simulator calls an update
+    first_batch: int = 4  # whole decisions that are drawn at once
+    batch: int = 1  # simulator calls before a better decision becomes the state
+    offers: int = 8  # moves that the policy chooses one of
+    sharpness: float = 1.0  # what the scores of moves are multiplied by
+    starts: int = 3  # times that it begins from nothing; the best of them goes on
+    start: float = 0.05  # share of the budget that each start gets
+    first_round: float = 0.02  # share of the budget, of it, spent without a previous decision
+    first_round_clusters: int = 40  # finest level of a first round: finer ones scatter neighbours
+    stretched: float = 0.5  # share of a first round with devices by stretches of the order
     coarse: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256, 512, 1024)  # clusters a level
-    changes: float = 1.0  # clusters that a sample of a later round changes, on average
-    split: float = 0.8  # batches of later rounds that decide apart what was chosen apart
-    halve: float = 0.3  # batches of later rounds that cut clusters in two at random
+    leg_per_unit: int = 10  # calls of a leg, from coarse to fine, for each unit
+    legs: int = 12  # at most; every other one starts anew, the others from the best
+    hot: float = 0.1  # first heat of the first leg, in usual rises of the cost
+    hotter: float = 10.0  # of the other legs
+    cold: float = 0.001  # last heat
+    look_every: int = 8  # calls after which the next better step is traced
     most_units: int = 16_384  # units decided apart; larger graphs are coarsened to so many first
-    most_rows: int = 1024  # rows that the network sees; the units of a row share an embedding
+    most_rows: int = 256  # rows that the network sees; the units of a row share an embedding
     refine: bool = True  # later rounds start from the previous decision; off: from nothing
-    merge: bool = True  # changes that helped apart are tried together
-    critical: bool = True  # half of the changes begin on the chain that the step time hangs on
-    heat: float = 0.001  # how much worse a reward is taken, at first, as the next state
+    critical: bool = True  # the step's trace is looked at; off: moves begin anywhere
     rounds: int = 4  # T, while pre-training; GO-one's rounds end with its budget
     problems_per_update: int = 2  # while pre-training
     learn: bool = True  # off: an untrained network proposes (ablation)

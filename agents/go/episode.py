@@ -1,5 +1,6 @@
 """Rounds of decisions about one problem: sampling, simulating, and what is kept."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,31 +9,36 @@ import torch
 
 from go_gym.agent import Budget
 from go_gym.problem import Problem
-from go_gym.simulator import Result
+from go_gym.simulator import BatchResult, Result, Trace
 
-from ..common.critical import critical_ops
 from ..common.curves import CurvePoint, LearningCurve
-from ..common.units import UnitGraph, unit_graph
+from ..common.units import UnitGraph, unit_graph, unit_layers
 from .config import NetworkConfig, SearchConfig
 from .decisions import DECIDES, Choices, Decoder, canonical
 from .features import GraphInputs, State, graph_inputs, no_state, state_of
-from .levels import LevelChooser, cluster_levels, refined
+from .levels import LevelChooser, cluster_levels, coarse_rungs
 from .model import GONetwork, Scores
-from .policy import Actions, apply, draw, greedy
+from .moves import MOVE_FEATURES, MoveOffer, Moves
+from .policy import Actions, MoveChooser, Trials, apply, draw, greedy
+from .step import StepView, step_view
 
 INVALID = -10.0
 """Reward of an invalid decision (GO, section 4)."""
 WORST = -3.0
 """Least advantage, in spreads: an invalid decision is bad, but not more than that (ours)."""
+EVEN = 4.0
+"""How even the stretches of a first round are (concentration of a Dirichlet distribution)."""
+RECENT = 200
+"""Worse decisions that the heat of the next one is measured by."""
 NUMBERS = (
-    *("best_reward", "current_reward", "mean", "spread", "seen", "round"),
+    *("best_reward", "current_reward", "mean", "spread", "gain", "seen", "round"),
     *("restarts", "best_restarts"),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B simulated samples: their actions by decision, and advantages (B,) float32."""
+    """B simulated samples of a first round: actions by decision, and advantages (B,) float32."""
 
     actions: dict[str, Actions]
     advantage: torch.Tensor
@@ -43,6 +49,8 @@ class Rollout:
     """What an update learns from: samples drawn in one state of one problem.
 
     Attributes:
+        batches: of a first round.
+        trials: moves of a later round, None in a first one; ``advantage`` (B,) float32 of each.
         target: the best choices known, for imitation; None before a valid one.
     """
 
@@ -50,6 +58,8 @@ class Rollout:
     state: State
     decides: tuple[str, ...]
     batches: list[Batch]
+    trials: Trials | None
+    advantage: torch.Tensor
     target: Choices | None
 
 
@@ -61,6 +71,8 @@ class Episode:
         current, current_reward: those that the next round starts from.
         round: rounds since the start, or the last restart.
         curve: what the samples were worth, round by round.
+        tried: (N, MOVE_FEATURES) float32 features of the last moves, and ``gained`` (N,) float32
+            whether they helped.
     """
 
     def __init__(
@@ -80,11 +92,20 @@ class Episode:
         self.inputs = graph_inputs(
             problem, self.units, network.type_buckets, device, search.most_rows
         )
-        self.levels = cluster_levels(problem, self.units, search.coarse, device)
-        self.chooser = LevelChooser(self.levels, search.first_round_clusters)
+        self.levels = cluster_levels(problem, self.units, search.coarse)
+        self.rungs = coarse_rungs(problem, self.units, search.first_round_clusters)
+        self.chooser = LevelChooser(self.levels)
+        values = tuple(
+            problem.num_devices if name == "placement" else network.levels for name in self.decides
+        )
+        self.moves = MoveOffer(problem, self.units, self.levels, self.decides, values)
         self.baseline = max(float(problem.durations.sum(axis=1).min()), 1.0)
-        self.mean = self.spread = 0.0
+        self.mean = self.spread = self.gain = 0.0
         self.seen = 0
+        self.rises: list[float] = []
+        self.known: set[int] = set()
+        self.tried = np.empty((0, MOVE_FEATURES), dtype=np.float32)
+        self.gained = np.empty(0, dtype=np.float32)
         self.best: Choices | None = None
         self.best_reward = INVALID
         self.restarts = self.best_restarts = 0
@@ -101,63 +122,62 @@ class Episode:
     def resume_best(self) -> None:
         """Go on from the best decision so far, whichever start it comes from."""
         self.current, self.current_reward = self.best, self.best_reward
+        self.round = 0
         self.restarts += 1
         self.best_restarts = self.restarts
 
-    def collect(self, network: GONetwork, budget: Budget, later: bool, heat: float) -> Rollout:
-        """A round: draw and simulate samples in one state, in small batches.
+    def collect(
+        self,
+        network: GONetwork,
+        budget: Budget,
+        later: bool,
+        progress: float = 0.0,
+        heat: float = 0.0,
+        calls: int | None = None,
+    ) -> Rollout:
+        """A round: draw and simulate samples, scored in one state.
 
         In a first round (``later`` false, or nothing valid yet) each sample decides all clusters
-        of a coarse level, after one sample of the likeliest options. In later rounds it changes a
-        few clusters of the previous decision; the best of a batch, or all that helped in it
-        together, is where the next batch starts from.
+        of a coarse level, after one sample of the likeliest options. In later rounds a sample is
+        the previous decision with one of several moves on offer.
 
         Args:
             network: as it is; the state is encoded once.
-            budget: at most ``search.samples`` of its calls are used.
+            budget: at most ``calls`` of its calls are used, default ``search.samples``.
             later: whether the previous decision is seen and kept.
-            heat: how much worse, on average, a reward may be and still be gone on from.
+            progress: share of the search that is over; moves go from coarse to fine.
+            heat: how much worse a decision may be and still be gone on from, on average, in
+                rises of the cost that a move typically brings.
         """
         later = later and self.current is not None and self.search.refine
         results: list[Result] = []
-        left = min(self.search.samples, budget.remaining)
-        focus = self._critical(budget, results) if later and left > 1 else None
-        state = self.state(later, focus)
+        left = min(self.search.samples if calls is None else calls, budget.remaining)
+        view = self._look(budget, results) if later and left > 1 else None
+        state = self.state(later, view)
         with torch.no_grad():
             scores, _ = network(self.inputs, state, self.decides)
-        if self.round == 0 and left:
-            likeliest = greedy(scores)
-            self._keep([likeliest], self._evaluate([likeliest], budget, results), heat=0.0)
         batches: list[Batch] = []
-        merged: Choices | None = None
-        while left > len(results):
-            previous = self.current if later else None
-            level = self.chooser.choose(later, self.random)
-            extra = [merged] if merged is not None else []
-            count = min(self.search.batch, left - len(results))
-            actions = self._draw(scores, level, previous, focus, max(count - len(extra), 0))
-            tried = [*self._samples(actions, previous), *extra]
-            reward = self._evaluate(tried, budget, results)
-            drawn = reward[: len(tried) - len(extra)]
-            if len(drawn) and (later or self.search.first_round_policy):
-                base = self.current_reward if later else None
-                batches.append(Batch(actions, self._advantage(drawn, base)))
-            merged = self._together(previous, tried, drawn) if previous is not None else None
-            gained = self._keep(tried, reward, heat)
-            if later:
-                self.chooser.note(level, gained)
+        trials, advantage = None, torch.zeros(0, device=self.device)
+        if later:
+            trials, advantage = self._refine(
+                network, scores, budget, view, left, progress, heat, results
+            )
+        else:
+            batches = self._first_round(scores, budget, left, results)
         self.curve.note(results)
         self.round += 1
-        return Rollout(self.inputs, state, self.decides, batches, self._target(later))
+        return Rollout(
+            self.inputs, state, self.decides, batches, trials, advantage, self._target(later)
+        )
 
-    def state(self, later: bool, focus: np.ndarray | None = None) -> State:
+    def state(self, later: bool, view: StepView | None = None) -> State:
         """The network's view of the previous round's decision, and of a given placement."""
         choices = dict(self.current or {}) if later else {}
         if "placement" not in self.decides:
             choices["placement"] = self._given_placement()
         if not choices:
             return no_state(self.inputs)
-        return state_of(self.problem, self.units, self.inputs, choices, focus)
+        return state_of(self.problem, self.units, self.inputs, choices, view)
 
     def likeliest(self, network: GONetwork) -> Choices:
         """What the network finds likeliest for each unit in a first round; no simulator call."""
@@ -166,8 +186,14 @@ class Episode:
         return greedy(scores)
 
     def tensors(self, prefix: str) -> dict[str, torch.Tensor]:
-        """Choices and the levels' success, for a checkpoint."""
-        found = {f"{prefix}.success": torch.tensor(self.chooser.success)}
+        """Choices, the levels' success and what was tried, for a checkpoint."""
+        found = {
+            f"{prefix}.success": torch.tensor(self.chooser.success),
+            f"{prefix}.rises": torch.tensor(self.rises, dtype=torch.float64),
+            f"{prefix}.known": torch.tensor(np.array(sorted(self.known), np.uint64).view(np.int64)),
+            f"{prefix}.tried": torch.tensor(self.tried),
+            f"{prefix}.gained": torch.tensor(self.gained),
+        }
         for label, choices in (("best", self.best), ("current", self.current)):
             for name, rows in (choices or {}).items():
                 found[f"{prefix}.{label}.{name}"] = torch.tensor(rows)
@@ -183,6 +209,10 @@ class Episode:
     ) -> None:
         """Put back what :meth:`tensors` and :meth:`numbers` gave."""
         self.chooser.success = tensors[f"{prefix}.success"].numpy().copy()
+        self.rises = tensors[f"{prefix}.rises"].tolist()
+        self.known = set(tensors[f"{prefix}.known"].numpy().view(np.uint64).tolist())
+        self.tried = tensors[f"{prefix}.tried"].numpy()
+        self.gained = tensors[f"{prefix}.gained"].numpy()
         for label in ("best", "current"):
             choices = {
                 name: tensors[f"{prefix}.{label}.{name}"].numpy()
@@ -197,8 +227,13 @@ class Episode:
         self.curve = LearningCurve([CurvePoint(*point) for point in points])
 
     def _target(self, later: bool) -> Choices | None:
-        """The best choices, with canonical names of devices unless the state has the same names."""
-        if self.best is None or (later and self.best_restarts == self.restarts):
+        """The best choices, for states that are not yet as good.
+
+        With canonical names of devices unless the state has the same names.
+        """
+        if self.best is None or (later and self.current_reward >= self.best_reward):
+            return None
+        if later and self.best_restarts == self.restarts:
             return self.best
         return canonical(self.problem, self.best)
 
@@ -208,92 +243,199 @@ class Episode:
         assert self.problem.placement is not None
         return np.asarray(self.problem.placement)[first]
 
-    def _critical(self, budget: Budget, results: list[Result]) -> np.ndarray | None:
-        """(U,) float64 shares of the current step's critical chain; costs a simulator call.
+    def _look(self, budget: Budget, results: list[Result]) -> StepView | None:
+        """The current step as its trace shows it; costs a simulator call.
 
         None for tasks that fuse, whose trace is of another graph.
         """
         if "fusion" in self.decides or self.current is None or not self.search.critical:
             return None
-        decision = self.decoder.decision(self.current)
-        result = budget.evaluate(decision, trace=True)
+        result = budget.evaluate(self.decoder.decision(self.current), trace=True)
         results.append(result)
         assert result.trace is not None
-        ops, share = critical_ops(self.problem, np.asarray(decision.placement), result.trace)
-        by_unit = np.bincount(self.units.groups.of_op[ops], share, self.units.count)
-        return by_unit / by_unit.sum() if by_unit.any() else None
+        return self._view(self.current, result.trace)
 
-    def _draw(
+    def _view(self, choices: Choices, trace: Trace) -> StepView:
+        placement = np.asarray(self.decoder.decision(choices).placement)
+        return step_view(self.problem, self.units, placement, trace)
+
+    def _first_round(
+        self, scores: dict[str, Scores], budget: Budget, left: int, results: list[Result]
+    ) -> list[Batch]:
+        """Samples of whole decisions; every other one with devices by stretches of the order."""
+        if self.current is None and left:
+            likeliest = greedy(scores)
+            self._keep([likeliest], self._evaluate([likeliest], budget, results)[0])
+        batches: list[Batch] = []
+        while left > len(results):
+            level = self.rungs[self.random.integers(len(self.rungs))]
+            count = min(self.search.first_batch, left - len(results))
+            actions = {name: draw(scores[name], level, count, self.random) for name in self.decides}
+            columns = {name: apply(each) for name, each in actions.items()}
+            stretched = "placement" in columns and self.random.random() < self.search.stretched
+            if stretched:
+                columns["placement"] = self._stretches(count)
+            tried = [{name: rows[i] for name, rows in columns.items()} for i in range(count)]
+            reward, _ = self._evaluate(tried, budget, results)
+            self._keep(tried, reward)
+            if self.search.first_round_policy and not stretched:
+                batches.append(Batch(actions, self._advantage(reward)))
+        return batches
+
+    def _stretches(self, count: int) -> np.ndarray:
+        """(count, U) int64 placements: a stretch of the order for each device, of random work.
+
+        The order is the topological one or, for every other, that of the layers, which stay whole.
+        """
+        d, work = self.problem.num_devices, self.units.work
+        layer = np.unique(unit_layers(self.problem, self.units), return_inverse=True)[1]
+        found = np.empty((count, len(work)), dtype=np.int64)
+        for i in range(count):
+            weight = np.bincount(layer, work) if i % 2 else work
+            share = (np.cumsum(weight) - weight / 2) / max(float(weight.sum()), 1.0)
+            cuts = np.cumsum(self.random.dirichlet(np.full(d, EVEN)))[:-1]
+            device = self.random.permutation(d)[np.searchsorted(cuts, share)]
+            found[i] = device[layer] if i % 2 else device
+        return found
+
+    def _refine(
         self,
+        network: GONetwork,
         scores: dict[str, Scores],
-        level: int,
-        previous: Choices | None,
-        focus: np.ndarray | None,
-        count: int,
-    ) -> dict[str, Actions]:
+        budget: Budget,
+        view: StepView | None,
+        left: int,
+        progress: float,
+        heat: float,
+        results: list[Result],
+    ) -> tuple[Trials | None, torch.Tensor]:
+        """Moves from the current decision, a few at a time, and what they taught."""
         search, random = self.search, self.random
-        halve = random.random() < search.halve
-        actions = {}
-        for name in self.decides:
-            before = None if previous is None else previous[name]
-            clusters = refined(self.levels[level], before, search.split, halve, random)
-            changes = search.changes / len(self.decides)
-            actions[name] = draw(scores[name], clusters, before, changes, focus, count, random)
-        return actions
+        unknown = StepView.unknown(self.units.count, self.problem.num_devices)
+        chooser = MoveChooser(scores, self.decides, network.move_head, search.sharpness)
+        busy = results[-1].busy_ns if results else np.zeros(self.problem.num_devices)
+        kept: list[Trials] = []
+        gains: list[np.ndarray] = []
+        looked = 0
+        while left > len(results):
+            assert self.current is not None
+            genome = np.stack([self.current[name] for name in self.decides])
+            placement = self.current.get("placement")
+            if placement is None:
+                placement = self._given_placement()
+            count = min(search.batch, left - len(results))
+            levels = self.chooser.choose(count * search.offers, progress, random)
+            moves = self.moves.offer(
+                genome, placement, busy, view or unknown, levels, progress, random
+            )
+            chosen, allowed, log = chooser.choose(moves, self.known, search.offers, random)
+            taken = chosen + np.arange(count) * search.offers
+            self.known.update(moves.key[taken].tolist())
+            tried = [
+                dict(zip(self.decides, moves.applied(move, genome), strict=True)) for move in taken
+            ]
+            before = self.current_reward
+            reward, batch = self._evaluate(tried, budget, results)
+            top = self._keep(tried, reward, heat)
+            if top is not None:
+                busy = batch.busy_ns[top]
+                if view is not None and looked >= search.look_every and top == count - 1:
+                    view, looked = self._view(tried[top], budget.trace()), 0
+            for level, value in zip(levels[taken], reward, strict=True):
+                self.chooser.note(int(level), bool(value > before))
+            kept.append(self._trials(moves, allowed, chosen, log, reward > before))
+            gains.append(reward - before)
+            looked += count
+        if not kept:
+            return None, torch.zeros(0, device=self.device)
+        trials = Trials.joined(kept)
+        self._remember(trials)
+        return trials, self._gain_advantage(np.concatenate(gains))
 
-    def _samples(self, actions: dict[str, Actions], previous: Choices | None) -> list[Choices]:
-        columns = {
-            name: apply(each, None if previous is None else previous[name])
-            for name, each in actions.items()
-        }
-        count = len(next(iter(columns.values())))
-        return [{name: rows[i] for name, rows in columns.items()} for i in range(count)]
+    def _trials(
+        self,
+        moves: Moves,
+        allowed: np.ndarray,
+        chosen: np.ndarray,
+        log: np.ndarray,
+        gained: np.ndarray,
+    ) -> Trials:
+        shape = (len(chosen), self.search.offers)
+
+        def tensor(values: np.ndarray) -> torch.Tensor:
+            return torch.as_tensor(values, device=self.device)
+
+        return Trials(
+            tensor(moves.sampled.reshape(*shape, -1)),
+            tensor(moves.column.reshape(shape)),
+            tensor(moves.value.reshape(shape)),
+            tensor(moves.features.reshape(*shape, -1)),
+            tensor(allowed),
+            tensor(chosen),
+            tensor(log),
+            tensor(gained.astype(np.float32)),
+        )
+
+    def _remember(self, trials: Trials) -> None:
+        """Keep the features of the moves that were tried, and whether they helped."""
+        rows = trials.features[torch.arange(len(trials.chosen)), trials.chosen].cpu().numpy()
+        most = self.search.memory
+        self.tried = np.concatenate([self.tried, rows])[-most:]
+        self.gained = np.concatenate([self.gained, trials.gained.cpu().numpy()])[-most:]
 
     def _evaluate(
         self, tried: Sequence[Choices], budget: Budget, results: list[Result]
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, BatchResult]:
         """(B,) float64 rewards: -sqrt(step time / that of one device), -10 if invalid.
 
         One device's step time is the sum of its ops', and takes no simulator call.
         """
         batch = budget.evaluate_batch([self.decoder.decision(choices) for choices in tried])
         results.extend(batch)
-        return np.where(batch.valid, -np.sqrt(batch.step_time_ns / self.baseline), INVALID)
+        reward = -np.sqrt(batch.step_time_ns / self.baseline)
+        return np.where(batch.valid, reward, INVALID), batch
 
-    def _advantage(self, reward: np.ndarray, base: float | None) -> torch.Tensor:
-        """(B,) float32: reward against the state's (None: the mean), in this problem's spread."""
-        against = self.mean if base is None else base
+    def _advantage(self, reward: np.ndarray) -> torch.Tensor:
+        """(B,) float32: of a first round, reward against the mean, in this problem's spread."""
         for value in reward[reward > INVALID].tolist():
             self.seen += 1
             rate = max(1 / self.seen, 0.01)
             self.mean += rate * (value - self.mean)
-            deviation = abs(value - (self.mean if base is None else base))
-            self.spread += rate * (deviation - self.spread)
-        scaled = (reward - against) / max(self.spread, 1e-6)
+            self.spread += rate * (abs(value - self.mean) - self.spread)
+        scaled = (reward - self.mean) / max(self.spread, 1e-6)
         clipped = np.clip(scaled, WORST, -WORST)
         return torch.as_tensor(clipped, dtype=torch.float32, device=self.device)
 
-    def _keep(self, tried: Sequence[Choices], reward: np.ndarray, heat: float) -> bool:
-        """Go on from the best of ``tried`` if it is good enough; True if it is better."""
-        top = int(reward.argmax())
-        gained = bool(reward[top] > self.current_reward)
-        if reward[top] > max(self.current_reward - heat * self.random.exponential(), INVALID):
-            self.current, self.current_reward = tried[top], float(reward[top])
-        if reward[top] > self.best_reward:
-            self.best, self.best_reward = tried[top], float(reward[top])
-            self.best_restarts = self.restarts
-        return gained
+    def _gain_advantage(self, gains: np.ndarray) -> torch.Tensor:
+        """(B,) float32: of moves, their gain in units of the usual one; nothing for losses.
 
-    def _together(
-        self, previous: Choices, tried: Sequence[Choices], reward: np.ndarray
-    ) -> Choices | None:
-        """The changes of all samples that helped; where two disagree, those of the better one."""
-        better = [i for i in np.argsort(reward) if reward[i] > self.current_reward]
-        if len(better) < 2 or not self.search.merge:
-            return None
-        merged = {name: rows.copy() for name, rows in previous.items()}
-        for i in better:
-            for name, rows in tried[i].items():
-                changed = rows != previous[name]
-                merged[name][changed] = rows[changed]
-        return merged
+        The best decision counts, not the mean one: a policy that is punished for losses learns
+        to move next to nothing (our choice).
+        """
+        for gain in gains[gains > 0].tolist():
+            self.gain += 0.1 * (gain - self.gain) if self.gain else gain
+        scaled = np.clip(gains / max(self.gain, 1e-9), 0, -WORST)
+        return torch.as_tensor(scaled, dtype=torch.float32, device=self.device)
+
+    def _keep(self, tried: Sequence[Choices], reward: np.ndarray, heat: float = 0.0) -> int | None:
+        """Go on from the best of ``tried`` if it is good enough; its number then, else None."""
+        top = int(reward.argmax())
+        value, kept = float(reward[top]), None
+        if self.current is None or self.current_reward <= INVALID:
+            accepted = value > INVALID
+        else:
+            now = min(self.current_reward, -1e-9)
+            rises = reward[reward > INVALID] / now - 1
+            self.rises = (self.rises + rises[rises > 0].tolist())[-RECENT:]
+            usual = float(np.quantile(self.rises, 0.2)) if self.rises else 0.0
+            rise = value / now - 1
+            hot = max(heat * usual, 1e-12)
+            accepted = value > INVALID and (
+                rise <= 0 or (heat > 0 and self.random.random() < math.exp(-rise / hot))
+            )
+        if accepted:
+            self.current, self.current_reward, kept = tried[top], value, top
+        if value > self.best_reward:
+            self.best, self.best_reward = tried[top], value
+            self.best_restarts = self.restarts
+        return kept

@@ -14,6 +14,7 @@ from go_gym.placements import mean_durations
 from go_gym.problem import Problem
 
 from ..common.units import UnitGraph, longest_ops, unit_layers, unit_rows
+from .step import StepView, idle_shares
 
 WAVES = 4
 """Octaves of sines and cosines that a fraction in [0, 1] is spread over."""
@@ -22,8 +23,8 @@ NEAR = 32
 SPREAD = 1 + 2 * WAVES
 UNIT_FEATURES = 10 + SHAPE_DIMS + len(PHASES) + 5 * SPREAD + 1
 DEVICE_FEATURES = 7 + SPREAD
-AFFINITY_FEATURES = 7
-STATE_FEATURES = 4
+AFFINITY_FEATURES = 8
+STATE_FEATURES = 8
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,17 @@ class State:
 
     Attributes:
         placement, priority, fusion: (U,) int64, or None where there is no such decision.
-        rows: (R, STATE_FEATURES) float32: one, share of bytes cut, its device's work
-            against the busiest's, share of the critical chain as a logarithm.
+        units: (U, STATE_FEATURES) float32: one, share of bytes cut, its device's work
+            against the busiest's, share of the critical chain as a logarithm; when it starts,
+            how long it takes and its slack, in step times; how idle its device is then.
+        rows: (R, STATE_FEATURES) float32, their means.
         affinity: (U, D, AFFINITY_FEATURES) float32.
     """
 
     placement: torch.Tensor | None
     priority: torch.Tensor | None
     fusion: torch.Tensor | None
+    units: torch.Tensor
     rows: torch.Tensor
     affinity: torch.Tensor
 
@@ -197,6 +201,7 @@ def no_state(inputs: GraphInputs) -> State:
         None,
         None,
         None,
+        torch.zeros(u, STATE_FEATURES, device=where),
         torch.zeros(len(inputs.rows), STATE_FEATURES, device=where),
         torch.zeros(u, d, AFFINITY_FEATURES, device=where),
     )
@@ -207,19 +212,21 @@ def state_of(
     units: UnitGraph,
     inputs: GraphInputs,
     choices: Mapping[str, np.ndarray],
-    focus: np.ndarray | None = None,
+    view: StepView | None = None,
 ) -> State:
     """The state after a round that decided ``choices``, or before one with a given placement.
 
     Affinity of unit u to device d: is it there; the share of its bytes that come from there, and
-    go there; the device's work and parameter bytes against the mean; and which share of the
-    units just before and after it in the topological order, and of its layer, are there.
+    go there; the device's work and parameter bytes against the mean; which share of the units just
+    before and after it in the topological order, and of its layer, are there; and how idle the
+    device is while u runs.
 
     Args:
         problem, units, inputs: as elsewhere.
         choices: (U,) int64 by name, "placement" among them.
-        focus: (U,) float64 shares of the critical chain.
+        view: of the traced step, None where there is none.
     """
+    view = view or StepView.unknown(units.count, problem.num_devices)
     placement = choices["placement"]
     d, count = problem.num_devices, units.count
     where = inputs.rows.device
@@ -239,12 +246,25 @@ def state_of(
     alike = np.stack([np.bincount(layer, column) for column in one_hot.T], axis=1)
     alike = (alike / np.maximum(np.bincount(layer), 1)[:, None])[layer]
     flat = np.ones((count, 1))
-    affinity = np.stack([one_hot, coming, going, flat * load, flat * held, near, alike], axis=2)
-    kept = (one_hot * (coming + going)).sum(axis=1)
-    critical = np.zeros(count) if focus is None else np.log1p(focus * count)
-    columns = np.stack(
-        [np.ones(count), 1 - kept, load[placement] / max(load.max(), 1e-9), critical], axis=1
+    idle = idle_shares(view)
+    affinity = np.stack(
+        [one_hot, coming, going, flat * load, flat * held, near, alike, idle], axis=2
     )
+    kept = (one_hot * (coming + going)).sum(axis=1)
+    columns = np.stack(
+        [
+            np.ones(count),
+            1 - kept,
+            load[placement] / max(load.max(), 1e-9),
+            np.log1p(view.focus * count),
+            view.start / view.step,
+            (view.finish - view.start) / view.step,
+            view.slack / view.step,
+            idle[np.arange(count), placement],
+        ],
+        axis=1,
+    )
+    by_unit = torch.as_tensor(columns.astype(np.float32), device=where)
 
     def long(values: np.ndarray | None) -> torch.Tensor | None:
         return None if values is None else torch.as_tensor(values, device=where)
@@ -253,7 +273,8 @@ def state_of(
         long(placement),
         long(choices.get("priority")),
         long(choices.get("fusion")),
-        inputs.mean(torch.as_tensor(columns.astype(np.float32), device=where)),
+        by_unit,
+        inputs.mean(by_unit),
         torch.as_tensor(affinity.astype(np.float32), device=where),
     )
 

@@ -1,8 +1,9 @@
 """GO's network: graph embedding, recurrent attention, modulation, state, task layers, heads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,6 +17,7 @@ from .features import (
     GraphInputs,
     State,
 )
+from .moves import MOVE_FEATURES
 from .sage import SageLayer
 
 TASK_ORDER = ("fusion", "placement", "priority")
@@ -23,8 +25,6 @@ TASK_ORDER = ("fusion", "placement", "priority")
 
 LARGEST_LOGIT = 3.0
 """Bound of every logit, so that no option is ever given up (after HDP, section 3; value ours)."""
-AFFINITY_START = (0.0, 2.0, 2.0, -0.5, 0.0, 0.0, 0.0)
-"""Initial weights of the affinity features in the score: near neighbours, away from load (ours)."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,40 @@ class TaskLayer(nn.Module):
         return decided + self.forward_part(self.attend(joined)), joined
 
 
+class MoveHead(nn.Module):
+    """Log-odds, up to a constant, that a move helps, from its features; zero before it learned."""
+
+    def __init__(self, width: int, active: bool = True) -> None:
+        super().__init__()
+        self.active = active
+        self.hidden = nn.Linear(MOVE_FEATURES, width)
+        self.out = _zero_linear(width, 1)
+        self.skip = _zero_linear(MOVE_FEATURES, 1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(…, MOVE_FEATURES) → (…)."""
+        if not self.active:
+            return torch.zeros_like(features[..., 0])
+        hidden = torch.relu(self.hidden(features))
+        return (self.out(hidden) + self.skip(features)).squeeze(-1)
+
+    def in_numpy(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The same function of float32 arrays, without PyTorch's cost a call."""
+        layers = [
+            (each.weight.detach().cpu().numpy().T, each.bias.detach().cpu().numpy())
+            for each in (self.hidden, self.out, self.skip)
+        ]
+        (into, inside), (out, shift), (skip, more) = layers
+
+        def score(features: np.ndarray) -> np.ndarray:
+            if not self.active:
+                return np.zeros_like(features[..., 0])
+            hidden = np.maximum(features @ into + inside, 0)
+            return (hidden @ out + features @ skip)[..., 0] + (shift + more)
+
+        return score
+
+
 class GONetwork(nn.Module):
     """The policy and the value of a decision about a graph, given the previous round's decision.
 
@@ -99,15 +133,17 @@ class GONetwork(nn.Module):
         self.score_unit = nn.Linear(width, config.score_width)
         self.score_device = nn.Linear(width, config.score_width, bias=False)
         self.score_affinity = nn.Linear(AFFINITY_FEATURES, config.score_width, bias=False)
-        self.score_out = nn.Linear(config.score_width, 1, bias=False)
-        self.score_skip = nn.Linear(AFFINITY_FEATURES, 1, bias=False)
+        self.score_out = _zero_linear(config.score_width, 1, bias=False)
+        self.score_skip = _zero_linear(AFFINITY_FEATURES, 1, bias=False)
+        self.change_skip = nn.ModuleDict(
+            {name: _zero_linear(STATE_FEATURES, 1, bias=False) for name in TASK_ORDER}
+        )
         self.level_heads = nn.ModuleDict(
             {name: _level_head(width, config.levels) for name in ("priority", "fusion")}
         )
         self.change_heads = nn.ModuleDict({name: _zero_linear(width, 1) for name in TASK_ORDER})
         self.value = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), _zero_linear(width, 1))
-        with torch.no_grad():
-            self.score_skip.weight.copy_(torch.tensor([AFFINITY_START]))
+        self.move_head = MoveHead(config.score_width, config.move_head)
 
     def _layer(self) -> AttentionLayer:
         c = self.config
@@ -145,9 +181,11 @@ class GONetwork(nn.Module):
                 done, hidden = self.task_layer(done, hidden)
             if name in decisions:
                 task = self.out_norm(hidden + done)
+                change = self.change_heads[name](task).float()[inputs.row_of_unit]
+                change = change + self.change_skip[name](state.units)
                 scores[name] = Scores(
                     _bounded(self._options(name, task, devices, inputs, state)),
-                    _bounded(self.change_heads[name](task).float()).squeeze(1)[inputs.row_of_unit],
+                    _bounded(change.squeeze(1)),
                 )
             if len(scores) == len(decisions):
                 break
@@ -185,10 +223,11 @@ class GONetwork(nn.Module):
         """(U, K) float32 logits: of devices, scored against their features, or of levels."""
         if name != "placement":
             return self.level_heads[name](task).float()[inputs.row_of_unit]
-        hidden = self.score_unit(task)[inputs.row_of_unit, None] + self.score_device(devices)[None]
+        hidden = self.score_unit(task)[:, None] + self.score_device(devices)[None]
         if self.config.device_affinity:
-            hidden = hidden + self.score_affinity(state.affinity)
-        score = self.score_out(torch.relu(hidden))
+            near = inputs.mean(state.affinity.flatten(1)).unflatten(1, (-1, AFFINITY_FEATURES))
+            hidden = hidden + self.score_affinity(near)
+        score = self.score_out(torch.relu(hidden))[inputs.row_of_unit]
         if self.config.device_affinity:
             score = score + self.score_skip(state.affinity)
         return score.squeeze(2).float()
@@ -199,11 +238,11 @@ def _bounded(logits: torch.Tensor) -> torch.Tensor:
     return LARGEST_LOGIT * torch.tanh(logits / LARGEST_LOGIT)
 
 
-def _zero_linear(width: int, out: int) -> nn.Linear:
+def _zero_linear(width: int, out: int, bias: bool = True) -> nn.Linear:
     """A head that says nothing before it has learned: all options alike, value zero."""
-    linear = nn.Linear(width, out)
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
+    linear = nn.Linear(width, out, bias=bias)
+    for parameter in linear.parameters():
+        nn.init.zeros_(parameter)
     return linear
 
 

@@ -1,127 +1,93 @@
-"""The policy over clusters of units: pooling scores, sampling, probabilities."""
+"""The policy: what a first round draws, which moves a later round tries, and how likely."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .model import Scores
+from ..common.clusterings import Clustering
+from .model import MoveHead, Scores
+from .moves import Moves
 
-KEEP = -1
-"""The action of a cluster whose units stay as the previous round decided."""
 NEVER = -1e9
 
 
 @dataclass(frozen=True, eq=False)
-class Clusters:
-    """A partition of the units that one sample decides by.
-
-    Attributes:
-        of_unit: (U,) int64 tensor.
-        count: number of clusters C.
-        sizes: (C,) float32 units in each.
-    """
-
-    of_unit: torch.Tensor
-    count: int
-    sizes: torch.Tensor
-
-    @classmethod
-    def of(cls, of_unit: np.ndarray, device: torch.device) -> "Clusters":
-        """From cluster numbers 0 … C - 1 of the units, none empty."""
-        count = int(of_unit.max()) + 1
-        sizes = np.bincount(of_unit, minlength=count).astype(np.float32)
-        return cls(
-            torch.as_tensor(of_unit, device=device), count, torch.as_tensor(sizes, device=device)
-        )
-
-    def mean(self, values: torch.Tensor) -> torch.Tensor:
-        """(U, …) → (C, …): the mean over each cluster."""
-        shape = (self.count, *values.shape[1:])
-        total = torch.zeros(shape, dtype=values.dtype, device=values.device)
-        total = total.index_add(0, self.of_unit, values)
-        return total / self.sizes.view(-1, *[1] * (values.dim() - 1))
-
-
-@dataclass(frozen=True, eq=False)
 class Actions:
-    """B samples of one decision at one level of clusters, and what they were drawn from.
+    """B samples of one decision of a first round, a choice for each cluster of a level.
 
     Attributes:
-        clusters: the level.
-        chosen: (B, C) int64, an option or KEEP.
-        keeps: True in later rounds, where a cluster may keep its previous choice.
-        offset: (C,) float32 logits added to the change scores, so that few clusters change.
-        idle: (C, K) bool, options that would change nothing; (0, 0) where nothing is kept.
+        of_unit: (U,) int64, the cluster of each unit.
+        sizes: (C,) float32 units in each.
+        chosen: (B, C) int64 options.
         log_probability: (B, C) float32 under the policy that drew them.
     """
 
-    clusters: Clusters
+    of_unit: torch.Tensor
+    sizes: torch.Tensor
     chosen: torch.Tensor
-    keeps: bool
-    offset: torch.Tensor
-    idle: torch.Tensor
     log_probability: torch.Tensor
 
+    def all_log_probabilities(self, scores: Scores) -> torch.Tensor:
+        """(C, K) float32 under ``scores``: the options' mean logits over each cluster."""
+        total = torch.zeros(len(self.sizes), scores.options.shape[1], device=self.sizes.device)
+        total = total.index_add(0, self.of_unit, scores.options)
+        return F.log_softmax(total / self.sizes[:, None], dim=1)
 
-def draw(
-    scores: Scores,
-    clusters: Clusters,
-    previous: np.ndarray | None,
-    changes: float,
-    focus: np.ndarray | None,
-    samples: int,
-    random: np.random.Generator,
-) -> Actions:
-    """Sample ``samples`` actions.
 
-    Args:
-        scores: (U, K) of the network.
-        clusters: what decides together.
-        previous: (U,) the previous round's choices, None in a first round.
-        changes: in later rounds, how many clusters change on average at scores of zero.
-        focus: (U,) float64 shares that sum to one, where half of the changes go; None: nowhere.
-        random: the only source of chance.
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """B moves that were tried, each chosen among J on offer, all in one state.
+
+    Attributes:
+        sampled: (B, J, s) int64 units that speak for each move.
+        column: (B, J) int64, which decision changes.
+        value: (B, J) int64, the new value.
+        features: (B, J, MOVE_FEATURES) float32.
+        allowed: (B, J) bool, False where the decision had been simulated before.
+        chosen: (B,) int64.
+        log_probability: (B,) float32 under the policy that chose.
+        gained: (B,) float32, 1 where the move led to a better decision.
     """
-    keeps = previous is not None
-    count, options = clusters.count, scores.options.shape[1]
-    weight: np.ndarray = np.ones(count)
-    if focus is not None:
-        weight = 0.5 + 0.5 * count * np.bincount(clusters.of_unit.cpu().numpy(), focus, count)
-    share = np.clip(changes / count * weight, 1e-6, 0.5)
-    offset = torch.as_tensor(
-        np.log(share / (1 - share)), dtype=torch.float32, device=scores.options.device
-    )
-    idle = torch.zeros(0, 0, dtype=torch.bool, device=scores.options.device)
-    if previous is not None:
-        one_hot = F.one_hot(torch.as_tensor(previous, device=idle.device), options).float()
-        idle = clusters.mean(one_hot) > 1 - 1e-6
+
+    sampled: torch.Tensor
+    column: torch.Tensor
+    value: torch.Tensor
+    features: torch.Tensor
+    allowed: torch.Tensor
+    chosen: torch.Tensor
+    log_probability: torch.Tensor
+    gained: torch.Tensor
+
+    @classmethod
+    def joined(cls, trials: Sequence["Trials"]) -> "Trials":
+        names = cls.__dataclass_fields__
+        return cls(*(torch.cat([getattr(each, name) for each in trials]) for name in names))
+
+
+def draw(scores: Scores, level: Clustering, samples: int, random: np.random.Generator) -> Actions:
+    """Sample ``samples`` first-round actions at ``level``."""
+    where = scores.options.device
+    of_unit = torch.as_tensor(level.of_unit, device=where)
+    sizes = torch.as_tensor(np.diff(level.pointers).astype(np.float32), device=where)
+    actions = Actions(of_unit, sizes, torch.empty(0), torch.empty(0))
     with torch.no_grad():
-        keep, change = _log_probabilities(scores, clusters, keeps, offset, idle)
-    logits = change.cpu().numpy()
-    noisy = logits[None] + random.gumbel(size=(samples, count, options)).astype(np.float32)
-    chosen = noisy.argmax(axis=2)
-    if keep is not None:
-        stay = np.exp(keep.cpu().numpy())[None]
-        margin = random.random((samples, count)) - stay
-        changed = margin > 0
-        first = margin.argmax(axis=1)  # a sample that changes nothing would teach nothing
-        changed[np.arange(samples), first] = True
-        chosen = np.where(changed, chosen, KEEP)
-    picked = torch.as_tensor(chosen, device=idle.device)
-    with torch.no_grad():
-        probability = _of_actions(keep, change, picked)
-    return Actions(clusters, picked, keeps, offset, idle, probability)
+        log = actions.all_log_probabilities(scores)
+    noise = random.gumbel(size=(samples, *log.shape)).astype(np.float32)
+    chosen = (log[None] + torch.as_tensor(noise, device=where)).argmax(dim=2)
+    return Actions(of_unit, sizes, chosen, log.gather(1, chosen.T).T)
 
 
 def log_probability(scores: Scores, actions: Actions) -> torch.Tensor:
-    """(B, C) float32: the log-probability of each cluster's action under ``scores``."""
-    keep, change = _log_probabilities(
-        scores, actions.clusters, actions.keeps, actions.offset, actions.idle
-    )
-    return _of_actions(keep, change, actions.chosen)
+    """(B, C) float32: the log-probability of each cluster's choice under ``scores``."""
+    return actions.all_log_probabilities(scores).gather(1, actions.chosen.T).T
+
+
+def apply(actions: Actions) -> np.ndarray:
+    """(B, U) int64: the choice of each unit in each sample."""
+    return actions.chosen[:, actions.of_unit].cpu().numpy()
 
 
 def entropy(scores: Scores) -> torch.Tensor:
@@ -131,32 +97,76 @@ def entropy(scores: Scores) -> torch.Tensor:
     return -(log.exp() * log).sum(dim=1).mean() / most
 
 
-def apply(actions: Actions, previous: np.ndarray | None) -> np.ndarray:
-    """(B, U) int64: the choice of each unit in each sample."""
-    chosen = actions.chosen.cpu().numpy()[:, actions.clusters.of_unit.cpu().numpy()]
-    return chosen if previous is None else np.where(chosen == KEEP, previous[None], chosen)
-
-
 def greedy(scores: Mapping[str, Scores]) -> dict[str, np.ndarray]:
     """(U,) int64 by decision: the likeliest option of each unit."""
     return {name: each.options.argmax(dim=1).cpu().numpy() for name, each in scores.items()}
 
 
-def _log_probabilities(
-    scores: Scores, clusters: Clusters, keeps: bool, offset: torch.Tensor, idle: torch.Tensor
-) -> tuple[torch.Tensor | None, torch.Tensor]:
-    """(C,) of keeping (None where nothing is kept), and (C, K) of each option."""
-    options = clusters.mean(scores.options)
-    if not keeps:
-        return None, F.log_softmax(options, dim=1)
-    gate = clusters.mean(scores.change) + offset
-    options = F.log_softmax(options.masked_fill(idle, NEVER), dim=1)
-    return F.logsigmoid(-gate), F.logsigmoid(gate)[:, None] + options
-
-
-def _of_actions(
-    keep: torch.Tensor | None, change: torch.Tensor, chosen: torch.Tensor
+def move_scores(
+    scores: Mapping[str, Scores], decides: Sequence[str], head: MoveHead, trials: Trials
 ) -> torch.Tensor:
-    table = change if keep is None else torch.cat([change, keep[:, None]], dim=1)
-    column = torch.where(chosen == KEEP, table.shape[1] - 1, chosen)
-    return table.gather(1, column.T).T
+    """(B, J) float32: the log-odds, up to a constant, that each move helps.
+
+    Of the units that speak for a move the mean score of its value and of giving up theirs, and
+    what the head says of its features.
+    """
+    total = head(trials.features)
+    for number, name in enumerate(decides):
+        mine = trials.column == number
+        value = torch.where(mine, trials.value, 0)[:, :, None].expand_as(trials.sampled)
+        each = scores[name].options[trials.sampled, value] + scores[name].change[trials.sampled]
+        total = total + torch.where(mine, each.mean(dim=2), 0.0)
+    return total
+
+
+def chances(score: torch.Tensor, allowed: torch.Tensor, sharpness: float) -> torch.Tensor:
+    """(B, J) log-probabilities of trying each."""
+    return F.log_softmax((sharpness * score).masked_fill(~allowed, NEVER), dim=1)
+
+
+class MoveChooser:
+    """Chooses moves by scores worked out once a round, in NumPy: a few µs a move.
+
+    Args:
+        scores, decides, head: as of :func:`move_scores`.
+        sharpness: what the scores are multiplied by.
+    """
+
+    def __init__(
+        self,
+        scores: Mapping[str, Scores],
+        decides: Sequence[str],
+        head: MoveHead,
+        sharpness: float,
+    ) -> None:
+        self.options = [scores[name].options.cpu().numpy() for name in decides]
+        self.change = [scores[name].change.cpu().numpy() for name in decides]
+        self.head, self.sharpness = head.in_numpy(), sharpness
+
+    def score(self, moves: Moves) -> np.ndarray:
+        """(M,) float32, equal to :func:`move_scores`."""
+        total = self.head(moves.features)
+        for number, (options, change) in enumerate(zip(self.options, self.change, strict=True)):
+            mine = np.flatnonzero(moves.column == number)
+            units = moves.sampled[mine]
+            each = options[units, moves.value[mine, None]] + change[units]
+            total[mine] += each.mean(axis=1)
+        return total
+
+    def choose(
+        self, moves: Moves, seen: set[int], offers: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One of each ``offers`` moves in turn.
+
+        Returns:
+            chosen: (B,) int64 within the offers.
+            allowed: (B, J) bool.
+            log_probability: (B,) float32.
+        """
+        allowed = np.array([int(key) not in seen for key in moves.key]).reshape(-1, offers)
+        allowed[~allowed.any(axis=1)] = True
+        logits = np.where(allowed, self.sharpness * self.score(moves).reshape(-1, offers), NEVER)
+        top = logits.max(axis=1, keepdims=True)
+        log = logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
+        chosen = (log + random.gumbel(size=log.shape)).argmax(axis=1)
+        return chosen, allowed, log[np.arange(len(log)), chosen].astype(np.float32)

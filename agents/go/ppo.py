@@ -1,14 +1,15 @@
-"""Proximal policy optimisation over clusters, with a value network (Schulman et al. 2017)."""
+"""Proximal policy optimisation with a value network (Schulman et al. 2017), and odds of moves."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from .config import SearchConfig
-from .episode import Batch, Rollout
-from .model import GONetwork, Scores
-from .policy import entropy, log_probability
+from .episode import Batch, Episode, Rollout
+from .model import GONetwork, MoveHead, Scores
+from .policy import chances, entropy, log_probability, move_scores
 
 
 def update(
@@ -35,17 +36,45 @@ def update(
     return loss_value
 
 
+def learn_odds(
+    head: MoveHead,
+    optimizer: torch.optim.Optimizer,
+    episodes: Sequence[Episode],
+    config: SearchConfig,
+    random: np.random.Generator,
+) -> None:
+    """Fit the head of moves to whether the moves tried so far helped (logistic regression)."""
+    tried = np.concatenate([episode.tried for episode in episodes])
+    gained = np.concatenate([episode.gained for episode in episodes])
+    if not (gained.any() and head.active):
+        return
+    where = head.skip.weight.device
+    for _ in range(config.head_steps):
+        rows = random.integers(0, len(tried), min(len(tried), 512))
+        score = head(torch.as_tensor(tried[rows], device=where))
+        loss = F.binary_cross_entropy_with_logits(
+            score, torch.as_tensor(gained[rows], device=where)
+        )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+
 def rollout_loss(
     network: GONetwork, rollout: Rollout, config: SearchConfig, entropy_weight: float
 ) -> torch.Tensor:
-    """(): clipped policy loss, value loss, entropy, and imitation of the best decision."""
+    """(): clipped policy loss, value loss, entropy, odds, and imitation of the best decision."""
     scores, value = network(rollout.inputs, rollout.state, rollout.decides)
     loss = torch.zeros((), device=value.device)
+    advantages = [rollout.advantage, *(batch.advantage for batch in rollout.batches)]
+    advantage = torch.cat(advantages)
+    if len(advantage):
+        loss = loss + config.value_weight * F.mse_loss(value.expand_as(advantage), advantage)
     if rollout.batches:
         each = [_policy_loss(scores, b, value.detach(), config.clip) for b in rollout.batches]
-        advantages = torch.cat([batch.advantage for batch in rollout.batches])
-        error = F.mse_loss(value.expand_as(advantages), advantages)
-        loss = torch.stack(each).mean() + config.value_weight * error
+        loss = loss + torch.stack(each).mean()
+    if rollout.trials is not None:
+        loss = loss + _move_loss(network, scores, rollout, value.detach(), config)
     for name in rollout.decides:
         loss = loss - entropy_weight * entropy(scores[name])
         if rollout.target is not None and config.imitation:
@@ -54,19 +83,39 @@ def rollout_loss(
     return loss
 
 
+def _move_loss(
+    network: GONetwork,
+    scores: dict[str, Scores],
+    rollout: Rollout,
+    value: torch.Tensor,
+    config: SearchConfig,
+) -> torch.Tensor:
+    """Clipped policy loss of the moves that were chosen, and cross-entropy of their odds."""
+    trials = rollout.trials
+    assert trials is not None
+    score = move_scores(scores, rollout.decides, network.move_head, trials)
+    chosen = trials.chosen[:, None]
+    log = chances(score, trials.allowed, config.sharpness).gather(1, chosen).squeeze(1)
+    ratio = (log - trials.log_probability).exp()
+    gain = _clipped(ratio, rollout.advantage - value, config.clip)
+    odds = F.binary_cross_entropy_with_logits(score.gather(1, chosen).squeeze(1), trials.gained)
+    return config.odds * odds - gain.mean()
+
+
+def _clipped(ratio: torch.Tensor, advantage: torch.Tensor, clip: float) -> torch.Tensor:
+    return torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+
+
 def _policy_loss(
     scores: dict[str, Scores], batch: Batch, value: torch.Tensor, clip: float
 ) -> torch.Tensor:
     """Each cluster is an action of its own with the sample's advantage, its ratio clipped.
 
-    The sum over clusters is divided by how many decide afresh on average, so that levels weigh
-    alike.
+    The sum over clusters is divided by their number, so that levels weigh alike.
     """
     advantage = (batch.advantage - value)[:, None]
     total = torch.zeros((), device=value.device)
     for name, actions in batch.actions.items():
         ratio = (log_probability(scores[name], actions) - actions.log_probability).exp()
-        gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
-        decided = max(float((actions.chosen >= 0).sum(dim=1).float().mean()), 1.0)
-        total = total - gain.sum(dim=1).mean() / decided
+        total = total - _clipped(ratio, advantage, clip).mean()
     return total

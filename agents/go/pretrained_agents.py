@@ -34,6 +34,8 @@ class PretrainedGO(GO):
         search: SearchConfig | None = None,
     ) -> None:
         self.pretrained = load_pretrained(pretrained)
+        gentle = SearchConfig(learning_rate=2e-4, head_rate=2e-3)  # not to undo what it knows
+        search = search or gentle
         super().__init__(checkpoint, self.pretrained.network, search)
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
@@ -66,9 +68,9 @@ class ZeroShotGO(PretrainedGO):
             search or SearchConfig(),
             learn=False,
             samples=16,
-            starts=1,
-            start=1.0,
+            starts=0,
             first_round=0.25,
+            offers=32,
         )
         super().__init__(pretrained, checkpoint, search)
 

@@ -29,19 +29,18 @@ from .training import Training
 SHIPPED = Path(__file__).parent / "pretrained"
 """The folder of the checkpoint that comes with the package."""
 SEARCH = SearchConfig(
-    samples=16,
-    epochs=1,
+    samples=32,
     learning_rate=5e-4,
+    head_rate=3e-3,
     entropy=0.03,
     first_round_policy=False,
     imitation=1.0,
     most_units=2048,
-    most_rows=512,
     rounds=3,
     problems_per_update=3,
 )
 """How the shipped checkpoint was trained (our choice, for two cores)."""
-SEEK = 1000
+SEEK = 500
 """Simulator calls that a problem is searched for before the first update."""
 
 
@@ -118,9 +117,10 @@ def pretrain(
 ) -> Training:
     """Train on ``problems`` in turn; goes on from the checkpoint in ``folder`` if there is one.
 
-    Before the first update each problem is searched for SEEK calls by the untrained policy, so
-    that first rounds have something better than one device to imitate: without, policy gradients
-    alone end there, the one optimum that scattered samples lead to.
+    Before the first update each problem is searched for SEEK calls by the untrained policy: first
+    rounds then have something better than one device to imitate (without, policy gradients alone
+    end there, the one optimum that scattered samples lead to), and the odds of moves are learned
+    from thousands of them at every stage of a search.
     """
     calls = updates * search.problems_per_update * search.samples + SEEK * len(problems)
     training = Training(problems, calls, seed, NetworkConfig(), search)
@@ -130,8 +130,7 @@ def pretrain(
     else:
         for episode, budget in zip(training.episodes, budgets, strict=True):
             while episode.curve.calls < SEEK:
-                later = episode.curve.calls >= search.first_round * SEEK
-                episode.collect(training.network, budget, later, search.heat)
+                training.scheduled_round(episode, budget, SEEK)
             episode.restart()
     training.run(budgets, updates, folder)
     return training

@@ -16,7 +16,8 @@ from ..common.checkpoint import restore_training, save_checkpoint, training_tens
 from .config import NetworkConfig, SearchConfig
 from .episode import Episode, Rollout
 from .model import GONetwork
-from .ppo import update
+from .ppo import learn_odds, update
+from .schedule import stage
 
 CHECKPOINT_EVERY = 10
 """Updates between two checkpoints of a training that writes any."""
@@ -59,7 +60,9 @@ class Training:
         self.random = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.network = fresh_network(network, seed, weights).to(self.device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=search.learning_rate)
+        self.optimizer = torch.optim.Adam(
+            parameter_groups(self.network, search), lr=search.learning_rate
+        )
         self.episodes = [
             Episode(problem, network, search, self.random, self.device, scheduled)
             for problem in self.problems
@@ -96,35 +99,39 @@ class Training:
         search = self.search
         left = max(1 - self.used / max(self.calls, 1), 0.0)
         if len(self.episodes) == 1:
-            rollouts = [self._started_round(budgets[0], 1 - left)]
+            rollouts = [self.scheduled_round(self.episodes[0], budgets[0], self.calls)]
         else:
             count = min(search.problems_per_update, len(self.episodes))
             chosen = self.random.choice(len(self.episodes), count, replace=False).tolist()
             rollouts = [self._episode_round(i, budgets[i]) for i in chosen]
-        rollouts = [each for each in rollouts if each.batches or each.target is not None]
-        if search.learn and rollouts:
+        if search.learn:
             update(self.network, self.optimizer, rollouts, search, search.entropy * left)
+            learn_odds(self.network.move_head, self.optimizer, self.episodes, search, self.random)
         self.updates += 1
 
-    def _started_round(self, budget: Budget, progress: float) -> Rollout:
-        """A round of a single problem: of its first starts, or of the best of them."""
-        episode, search = self.episodes[0], self.search
-        start = int(progress / search.start)
-        if start < search.starts:
-            if start >= episode.restarts:
+    def scheduled_round(self, episode: Episode, budget: Budget, calls: int) -> Rollout:
+        """The next round of an episode that gets ``calls`` in all, as the schedule has it."""
+        now = stage(episode.curve.calls, calls, episode.units.count, self.search)
+        if now.number >= episode.restarts:
+            episode.restarts = now.number
+            if now.anew:
                 episode.restart()
-            later = progress - start * search.start >= search.first_round
-        else:
-            if episode.restarts == search.starts:
+            else:
                 episode.resume_best()
-            later = True
-        return episode.collect(self.network, budget, later, search.heat * (1 - progress))
+        return episode.collect(self.network, budget, now.refines, now.progress, now.heat, now.calls)
 
     def _episode_round(self, number: int, budget: Budget) -> Rollout:
+        """A round of one of several problems: from nothing, or from its best decision so far."""
         episode = self.episodes[number]
         if episode.round >= self.search.rounds:
-            episode.restart()
-        return episode.collect(self.network, budget, episode.round > 0, self.search.heat)
+            if self.random.random() < 0.5:
+                episode.restart()
+            else:
+                episode.resume_best()
+        refines = episode.round > 0 or episode.current is not None
+        return episode.collect(
+            self.network, budget, refines, self.random.random(), self.search.hotter
+        )
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for training to go on from a checkpoint."""
@@ -163,6 +170,15 @@ class Training:
             episode.restore(f"episode.{number}", tensors, state["episodes"][number])
         self.random.bit_generator.state = state["random"]
         self.calls, self.updates = state["calls"], state["updates"]
+
+
+def parameter_groups(network: GONetwork, search: SearchConfig) -> list[dict[str, Any]]:
+    """The heads that see few features learn faster than the rest."""
+    quick = [network.move_head, network.score_skip, network.change_skip]
+    heads = [parameter for module in quick for parameter in module.parameters()]
+    known = {id(parameter) for parameter in heads}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    return [{"params": rest}, {"params": heads, "lr": search.head_rate}]
 
 
 def fresh_network(

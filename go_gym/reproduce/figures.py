@@ -138,7 +138,7 @@ _SWITCHES = (
     "state",
     "affinity",
     "refinement",
-    "merging",
+    "move-head",
     "critical",
     "learning",
 )

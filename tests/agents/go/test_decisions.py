@@ -3,7 +3,7 @@
 import numpy as np
 from go_agents.common.units import unit_graph
 from go_agents.go.decisions import Decoder, canonical
-from go_agents.go.levels import LevelChooser, cluster_levels
+from go_agents.go.levels import LevelChooser, cluster_levels, coarse_rungs
 from hypothesis import given, settings
 
 import go_gym
@@ -11,7 +11,7 @@ from go_gym.fusion.greedy import default_fusion
 from go_gym.priorities import critical_path
 from go_gym.problem import check_decision
 from go_gym.tasks import make_problem
-from tests.agents.go.test_network import CPU, layered
+from tests.agents.go.test_network import layered
 from tests.strategies import problems
 
 LEVELS = 8
@@ -88,21 +88,27 @@ def test_unequal_devices_keep_their_names():
 def test_levels_are_partitions_from_coarse_to_single_units():
     problem = layered(300)
     units = unit_graph(problem, chains=False)
-    levels = cluster_levels(problem, units, (4, 16, 128), CPU)
-    assert levels[0].count <= 4
-    assert levels[-1].count == units.count
-    assert any(level.count == 4 for level in levels)  # the four layers
+    levels = cluster_levels(problem, units, (4, 16, 128))
+    counts = [level.count for level in levels]
+    assert counts == sorted(counts) and counts[0] <= 4 and counts[-1] == units.count
+    layers = [level for level in levels if level.count == 4]
+    assert any(len(set((level.of_unit * 5 + LAYER).tolist())) == 4 for level in layers)
     for level in levels:
         assert sorted(set(level.of_unit.tolist())) == list(range(level.count))
-        assert int(level.sizes.sum()) == units.count
+    rungs = coarse_rungs(problem, units, 40)
+    assert rungs and all(rung.count <= 40 for rung in rungs)
 
 
-def test_levels_that_gain_come_more_often():
-    levels = cluster_levels(layered(300), unit_graph(layered(300)), (4, 16), CPU)
-    chooser, random = LevelChooser(levels, first_round=16), np.random.default_rng(0)
-    assert all(levels[chooser.choose(False, random)].count <= 16 for _ in range(50))
-    for _ in range(40):
+LAYER = np.arange(300) * 4 // 300
+
+
+def test_levels_go_from_coarse_to_fine_and_those_that_gain_come_more_often():
+    levels = cluster_levels(layered(300), unit_graph(layered(300)), (4, 16))
+    chooser, random = LevelChooser(levels), np.random.default_rng(0)
+    middle = [chooser.choose(500, progress, random).mean() for progress in (0.0, 0.5, 1.0)]
+    assert middle[0] < middle[1] < middle[2]
+    before = (chooser.choose(500, 0.1, random) == 1).mean()
+    for _ in range(200):
         for level in range(len(levels)):
             chooser.note(level, gained=level == 1)
-    drawn = [chooser.choose(True, random) for _ in range(200)]
-    assert drawn.count(1) > 100
+    assert (chooser.choose(500, 0.1, random) == 1).mean() > 1.5 * before

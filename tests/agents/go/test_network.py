@@ -50,10 +50,20 @@ def later_state(problem, units, inputs, seed=0):
     return state_of(problem, units, inputs, choices)
 
 
+def awake(network: GONetwork) -> GONetwork:
+    """With heads that say something: they begin at zero."""
+    torch.manual_seed(1)
+    quiet = (network.score_out, network.score_skip, network.change_skip, network.level_heads)
+    for module in (*quiet, network.change_heads):
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter)
+    return network
+
+
 def scores_of(config, problem, decisions=("placement",), later=True):
     units, inputs = encoded(problem)
     state = later_state(problem, units, inputs) if later else no_state(inputs)
-    return fresh_network(config, 0, None)(inputs, state, decisions)
+    return awake(fresh_network(config, 0, None))(inputs, state, decisions)
 
 
 def test_max_pool_equals_the_formula():
@@ -131,7 +141,7 @@ PARTS = (
 def test_each_part_matters_and_can_be_left_out(part):
     problem = layered()
     whole, _ = scores_of(SMALL, problem)
-    network = fresh_network(SMALL, 0, None)
+    network = awake(fresh_network(SMALL, 0, None))
     without = GONetwork(replace(SMALL, **{part: False}))
     missing = set(network.state_dict()) - set(without.state_dict())
     kept = {name: value for name, value in network.state_dict().items() if name not in missing}
@@ -157,7 +167,7 @@ def test_devices_are_known_by_their_features_alone():
     problem = layered()
     units, inputs = encoded(problem)
     state = later_state(problem, units, inputs)
-    network = fresh_network(SMALL, 0, None)
+    network = awake(fresh_network(SMALL, 0, None))
     order = torch.tensor([2, 0, 1])
     plain, _ = network(inputs, state, ("placement",))
     permuted, _ = network(
@@ -178,9 +188,7 @@ def test_tasks_come_in_the_papers_order():
     alone, _ = scores_of(SMALL, problem, ("placement",))
     joint, _ = scores_of(SMALL, problem, TASK_ORDER)
     assert torch.allclose(alone["placement"].options, joint["placement"].options)
-    network = fresh_network(SMALL, 0, None)
-    for head in (*network.level_heads.values(), *network.change_heads.values()):
-        torch.nn.init.normal_(head.weight)  # they begin at zero
+    network = awake(fresh_network(SMALL, 0, None))
     units, inputs = encoded(problem)
     state = later_state(problem, units, inputs)
     before, _ = network(inputs, state, TASK_ORDER)
@@ -195,14 +203,14 @@ def test_tasks_come_in_the_papers_order():
 def test_half_precision_is_near():
     problem = layered()
     units, inputs = encoded(problem)
-    network = fresh_network(SMALL, 0, None)
+    network = awake(fresh_network(SMALL, 0, None))
     state = later_state(problem, units, inputs)
     exact, _ = network(inputs, state, ("placement",))
     with torch.autocast("cpu", torch.bfloat16):
         half, value = network(inputs, state, ("placement",))
     assert half["placement"].options.dtype == value.dtype == torch.float32
     difference = (half["placement"].options - exact["placement"].options).abs().max()
-    assert 0 < difference < 0.1
+    assert 0 < difference < 0.2
 
 
 def saved_bytes(ops: int) -> int:

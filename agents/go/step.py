@@ -1,0 +1,138 @@
+"""What the traced simulation of a decision says of each unit and device."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from go_gym.problem import Problem
+from go_gym.simulator import Trace
+
+from ..common.critical import critical_ops
+from ..common.units import UnitGraph
+
+BINS = 256
+"""Into how many parts a step is cut to see when devices are idle."""
+
+
+@dataclass(frozen=True, eq=False)
+class StepView:
+    """A step as its trace shows it; times in ns, float64.
+
+    Attributes:
+        step: the step time, at least 1.
+        focus: (U,) shares of the critical chain, that sum to one; zeros where it is unknown.
+        chain: (c,) int64 units on it, with ``cumulative`` (c,) shares.
+        start, finish: (U,) when the first op of each begins and the last one ends.
+        slack: (U,) by how much the unit could end later without a later end of the step, each
+            device's order and each transfer's time as they were.
+        idle: (D, BINS + 1): how many of the first b parts of the step each device was idle.
+    """
+
+    step: float
+    focus: np.ndarray
+    chain: np.ndarray
+    cumulative: np.ndarray
+    start: np.ndarray
+    finish: np.ndarray
+    slack: np.ndarray
+    idle: np.ndarray
+
+    @classmethod
+    def unknown(cls, units: int, devices: int) -> "StepView":
+        """Of a step without a trace: no unit is told from another."""
+        zeros = np.zeros(units)
+        none = np.empty(0, dtype=np.int64)
+        idle = np.zeros((devices, BINS + 1))
+        return cls(1.0, zeros, none, np.empty(0), zeros, zeros, zeros, idle)
+
+
+def step_view(problem: Problem, units: UnitGraph, placement: np.ndarray, trace: Trace) -> StepView:
+    """The view of a decision with ``placement`` (n,) whose simulation gave ``trace``."""
+    of_op, count = units.groups.of_op, units.count
+    ops, share = critical_ops(problem, placement, trace)
+    focus = np.bincount(of_op[ops], share, count)
+    focus = focus / max(focus.sum(), 1.0)
+    chain = np.flatnonzero(focus)
+    start = np.full(count, np.inf)
+    np.minimum.at(start, of_op, trace.op_start)
+    finish = np.zeros(count)
+    np.maximum.at(finish, of_op, trace.op_finish)
+    slack = np.full(count, np.inf)
+    np.minimum.at(slack, of_op, op_slack(problem, placement, trace))
+    step = max(float(finish.max()), 1.0)
+    return StepView(
+        step,
+        focus,
+        chain,
+        np.cumsum(focus[chain]),
+        start,
+        finish,
+        slack,
+        _idle(placement, trace.op_start, trace.op_finish, step, problem.num_devices),
+    )
+
+
+def idle_shares(view: StepView) -> np.ndarray:
+    """(U, D) float64: how much of the time from its start to its finish each device is idle."""
+    low = np.minimum((view.start / view.step * BINS).astype(np.int64), BINS - 1)
+    high = np.clip(np.ceil(view.finish / view.step * BINS).astype(np.int64), low + 1, BINS)
+    return ((view.idle[:, high] - view.idle[:, low]) / (high - low)).T
+
+
+def op_slack(problem: Problem, placement: np.ndarray, trace: Trace) -> np.ndarray:
+    """(n,) float64 ns that each op could end later, other things as in the trace.
+
+    An op must end before the next one of its device begins, and before each consumer does, less
+    what the transfer took.
+    """
+    graph = problem.graph
+    order = np.lexsort((trace.op_finish, trace.op_start))  # stable: ties in topological order
+    took = np.zeros((graph.num_tensors, problem.num_devices))
+    ends = trace.op_finish[graph.tensor_producer[trace.transfer_tensor]]
+    took[trace.transfer_tensor, trace.transfer_destination] = trace.transfer_finish - ends
+    remote = took[graph.use_tensor, placement[graph.use_consumer]]
+    return _slack(
+        order,
+        placement,
+        trace.op_start.astype(np.float64),
+        trace.op_finish.astype(np.float64),
+        graph.op_use_ptr,
+        graph.op_uses,
+        graph.use_producer,
+        remote,
+        problem.num_devices,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _slack(order, placement, start, finish, op_use_ptr, op_uses, use_producer, took, devices):
+    latest = np.full(len(order), finish.max())  # end of each op
+    following = np.full(devices, finish.max())  # latest start of the device's next op
+    for i in range(len(order) - 1, -1, -1):
+        op = order[i]
+        end = min(latest[op], following[placement[op]])
+        latest[op] = end
+        begin = end - (finish[op] - start[op])
+        following[placement[op]] = begin
+        for index in range(op_use_ptr[op], op_use_ptr[op + 1]):
+            use = op_uses[index]
+            producer = use_producer[use]
+            latest[producer] = min(latest[producer], begin - took[use])
+    return np.maximum(latest - finish, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _idle(placement, start, finish, step, devices):
+    busy = np.zeros((devices, BINS))
+    width = step / BINS
+    for op in range(len(placement)):
+        low, high = start[op] / width, finish[op] / width
+        a, b = int(low), min(int(high), BINS - 1)
+        for part in range(a, b + 1):
+            busy[placement[op], part] += min(high, part + 1.0) - max(low, float(part))
+    idle = np.zeros((devices, BINS + 1))
+    for device in range(devices):
+        for part in range(BINS):
+            idle[device, part + 1] = idle[device, part] + max(1.0 - busy[device, part], 0.0)
+    return idle
