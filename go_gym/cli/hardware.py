@@ -1,7 +1,7 @@
 """go-gym measure and calibrate: decisions on real devices."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +31,10 @@ def measure(
     steps: Annotated[int, typer.Option(min=1, help="Steps that count.")] = 10,
     warmups: Annotated[int, typer.Option(min=0, help="Steps that come first.")] = 3,
     patience: Annotated[float, typer.Option(help="Seconds that one step may take.")] = 60.0,
+    order: Annotated[
+        Literal["ready", "simulated"],
+        typer.Option(help="What goes next: by a queue at run time, or as in the simulated step."),
+    ] = "ready",
     urgent: Urgent = False,
 ) -> None:
     """Run a decision on this machine's devices and time its steps, beside what is simulated.
@@ -60,6 +64,7 @@ def measure(
             patience=patience,
             maker=model,
             urgent=urgent,
+            order=order,
         )
     rows = [
         ("measured step (median)", f"{found.median_ns / 1e6:,.3f} ms"),

@@ -261,6 +261,7 @@ def measure(
     maker: str | None = None,
     memory: int | None = None,
     urgent: bool = False,
+    order: Order = "ready",
 ) -> Measurement:
     """Run a decision on the real devices that ``problem.cluster`` names, and time its steps.
 
@@ -268,4 +269,4 @@ def measure(
     whose arguments and errors are the same.
     """
     with Session(problem.graph, maker, memory, urgent) as session:
-        return session.measure(problem, decision, steps, warmups, patience)
+        return session.measure(problem, decision, steps, warmups, patience, order=order)

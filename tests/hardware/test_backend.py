@@ -46,6 +46,17 @@ def test_an_episode_on_two_cores(name, graph, hardware):
     env.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["GO-Placement-v0", "GO-Scheduling-v0"])
+def test_the_backend_is_an_argument_of_every_id(name, graph):
+    env = gym.make(name, graph=graph, backend="hardware", cluster="cpu2").unwrapped
+    env.backend.steps, env.backend.warmups = 2, 1
+    env.reset(seed=0)
+    _, _, terminated, _, info = env.step(np.zeros(env.action_space.shape, dtype=np.int64))
+    assert terminated and info["valid"] and env.backend.used > 0
+    env.backend.close()
+
+
 def test_steps_environment_measures_each_move(graph, hardware):
     env = gym.make("GO-HardwarePlacementSteps-v0", graph=graph, backend=hardware, groups=3)
     env.reset(seed=0)

@@ -120,7 +120,7 @@ def rows() -> list[Row]:
 def test_the_page_says_what_the_rows_say(tmp_path):
     text = page(rows(), {"cpu": "a cpu"}, "title")
     assert "4 placements of 2 models" in text and "1 placements have noisy" in text
-    assert "| m | 210.0 | heft, 150.0 | metis, 140.0 | 7.1% | 1.40× |" in text
+    assert "| m | 210.0 | heft, 150.0 | metis, 140.0 | 7.1% | 1.40× | 1.50× |" in text
     assert "| m | metis | 120.00 | 140.00 | -14.3% | 1.0% | 0.0% | yes |" in text
     assert "| cpu | a cpu |" in text
     assert scatter(rows()).startswith(b"\x89PNG")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from go_gym.capture import inference_program
+from go_gym.capture.source import capture_source
 from go_gym.cluster import load_cluster
 from go_gym.errors import HardwareError
 from go_gym.fusion.fused import fuse
@@ -15,6 +16,7 @@ from go_gym.hardware.fused import Kernel, compile_kernels, fused_program
 from go_gym.hardware.lanes import Core
 from go_gym.hardware.plans import program_queues, program_schedule
 from go_gym.hardware.schedule import listed_order
+from go_gym.hardware.session import Session
 from go_gym.hardware.source import variant
 from go_gym.problem import Decision, Problem
 from tests.hardware.models import SMALL
@@ -94,3 +96,37 @@ def test_a_kernel_that_cannot_be_compiled_is_refused(monkeypatch):
     program, _ = fused_program(made, Decision(place), plan)
     with pytest.raises(HardwareError, match=r"not supported here: .* no C\+\+ compiler"):
         compile_kernels(program, made.sample_inputs())
+
+
+FILE = """
+import torch
+
+class Small(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(256, 256)
+
+    def forward(self, x):
+        return torch.tanh(torch.sigmoid(self.inner(x)) * 2 + 1).sum()
+
+def make():
+    return Small(), (torch.zeros(64, 256),)
+"""
+
+
+@pytest.mark.slow
+def test_a_fused_decision_is_measured(tmp_path):
+    path = tmp_path / "small.py"
+    path.write_text(FILE)
+    graph = capture_source(f"{path}:make")
+    problem = Problem(graph, load_cluster("cpu2"))
+    place = np.zeros(graph.num_ops, dtype=np.int64)
+    levels = default_fusion(problem, place)
+    assert fuse(problem, Decision(place, fusion=levels)).plan.num_kernels < graph.num_ops
+    with Session(graph, f"{path}:make") as session:
+        found = [
+            session.measure(problem, Decision(place, fusion=fusion), steps=3, seconds=1.0)
+            for fusion in (None, levels)
+        ]
+    assert found[0].loss == pytest.approx(found[1].loss, rel=1e-5)
+    assert min(each.median_ns for each in found) > 0
