@@ -15,8 +15,8 @@ class Hdp(LearningAgent):
     sampled. As published, but for these departures:
 
     - **Start**: an untrained grouper scatters neighbours over the groups and an untrained placer
-      the groups over the devices, and 1,000 updates do not undo it: without
-      what follows, plans took up to 20 times the human expert's step time. The authors' released
+      the groups over the devices, and 1,000 updates do not undo it: so begun, plans took up to
+      20 times the human expert's step time. The authors' released
       grouper multiplies plain topological numbers by random weights and so begins with stretches
       of the order; here each unit begins at home in a group of :func:`bounded_groups` (METIS's
       parts of each layer), its logits raised by a constant, and may move. The groups reach the
@@ -26,7 +26,8 @@ class Hdp(LearningAgent):
     - **Aligned attention**: the logits also see the encoder's output for the group at hand.
       Attention by content alone has to learn first where it stands.
     - **Groups**: at most 20 for each device, as in the authors' release, and at most 256: with
-      256 on 2 and 4 devices, samples were no better after 1,000 calls than at first.
+      256, before layers leaned together, samples fell to one device where there are two and
+      were no better after 1,000 calls than at first where there are four.
     - **Learning rate** 0.001 instead of 0.1: at 0.1, and at 0.01 still, both softmaxes saturate
       within the first tens of updates, at one device for all ops (found before the start above).
     - **Samples**: 8 placements a grouping instead of 4, and so half as many updates: about as
