@@ -52,7 +52,7 @@ class SB3Agent:
         curve: what the samples were worth, over simulator calls.
     """
 
-    version = "1"
+    version = "2"
     track = "tuned"
     default: ClassVar[Settings]
 
@@ -180,6 +180,8 @@ class SB3Agent:
                 "features_extractor_class": GraphFeatures,
                 "net_arch": [settings.width],
             }
+        else:
+            policy_options["apart"] = settings.apart
         if settings.algorithm == "ppo":
             steps = options.setdefault("n_steps", env.envs.env.length_of(0))
             batches = 2 if discrete else 1

@@ -71,6 +71,10 @@ class NodePolicy(ActorCriticPolicy):
         observation_space: that of a one-shot go_gym environment.
         action_space: its ``MultiDiscrete``, equally many choices a node.
         lr_schedule: SB3's.
+        apart: how many times faster than the network's a table of logits is learned that is added
+            to them, a row a node; 0 for none. The network's weights serve all nodes, so that one
+            update moves all logits alike, and on one graph that ends with all ops on one device;
+            the table lets nodes part (our choice). Rows mean nothing on another graph.
         **rest: of ``ActorCriticPolicy``; ``features_extractor_kwargs`` go to the encoder.
     """
 
@@ -79,8 +83,10 @@ class NodePolicy(ActorCriticPolicy):
         observation_space: spaces.Dict,
         action_space: spaces.MultiDiscrete,
         lr_schedule: Schedule,
+        apart: float = 0.0,
         **rest: Any,
     ) -> None:
+        self.apart, self.nodes = apart, len(action_space.nvec)
         self.choices = int(action_space.nvec[0])
         if (action_space.nvec != self.choices).any():
             raise ValueError(f"{action_space}: expected equally many choices for every node")
@@ -94,11 +100,16 @@ class NodePolicy(ActorCriticPolicy):
         self.from_graph = nn.Linear(2 * width, width, bias=False)
         self.action_net = self.action_dist.proba_distribution_net(width, self.choices)
         self.judge = nn.Sequential(nn.Linear(2 * width, width), nn.Tanh(), nn.Linear(width, 1))
+        # Adam's steps are as long as its rate, so a factor is a faster rate
+        self.own = nn.Parameter(torch.zeros(self.nodes, self.choices))
         for module in (self.from_node, self.from_graph, self.judge):
             module.apply(partial(self.init_weights, gain=np.sqrt(2)))
         self.action_net.apply(partial(self.init_weights, gain=0.01))  # begin near uniform
         options: dict[str, Any] = {"lr": lr_schedule(1), **self.optimizer_kwargs}
         self.optimizer = self.optimizer_class(self.parameters(), **options)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return {**super()._get_constructor_parameters(), "apart": self.apart}
 
     def forward(
         self, obs: Any, deterministic: bool = False
@@ -128,4 +139,5 @@ class NodePolicy(ActorCriticPolicy):
         summary = pooled(nodes, mask)
         context = self.from_graph(summary).unsqueeze(1)
         logits = self.action_net(torch.tanh(self.from_node(nodes) + context))
+        logits = logits + self.apart * self.own
         return NodeCategorical().proba_distribution(logits, mask), self.judge(summary)

@@ -57,7 +57,7 @@ def test_tiny_budgets_still_give_a_decision(name, calls):
 
 
 def test_ppo_learns_what_random_does_not_know():
-    """The mean of the last samples is far below the first's, and near the optimum of 40 ns."""
+    """The mean of the last samples is near the optimum of 40 ns; one device takes 80."""
     problem = two_chains()
     budget = Budget(problem, 3000)
     curve = SB3PPO(dataclasses.replace(PPO_PLACEMENT, **SMALL)).train([problem], budget, 0)
@@ -65,7 +65,7 @@ def test_ppo_learns_what_random_does_not_know():
     drawn = [load_agent("random").solve(problem, Budget(problem, 0), s) for s in range(200)]
     random = np.mean([r.step_time_ns for r in go_gym.simulate_batch(problem, drawn)])
     assert means[0] == pytest.approx(random, rel=0.15)
-    assert means[-1] < 0.75 * random
+    assert means[-1] < 1.2 * 40 < 0.75 * random
     assert curve.points[-1].best_step_time_ns == budget.best_step_time_ns == 40
     assert curve.calls == budget.used
 

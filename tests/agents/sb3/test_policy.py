@@ -14,6 +14,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.distributions import MultiCategoricalDistribution
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+import go_gym
 from tests.envs.examples import CHAIN, DIAMOND, OTHER, PAIR, make
 
 OPTIONS = {"graph": [CHAIN, OTHER, DIAMOND], "cluster": PAIR}
@@ -58,6 +59,22 @@ def test_padding_counts_for_nothing():
     expected = policies[1].evaluate_actions(narrow, actions[:, :2])
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_a_row_of_the_table_moves_its_own_node_alone(tmp_path):
+    """And is saved and loaded with its weight."""
+    twins = go_gym.ComputationGraph.from_costs([1, 5, 5], [(0, 9)], [(0, 1), (0, 2)])
+    env = make(graph=twins)
+    torch.manual_seed(0)
+    policy = NodePolicy(env.observation_space, env.action_space, lambda _: 1e-3, apart=2.0)
+    seen = {key: torch.as_tensor(array[None]).float() for key, array in env.reset()[0].items()}
+    before = policy.get_distribution(seen).choice.logits[0]
+    policy.own.data[1, 0] = 3.0
+    policy.save(tmp_path / "policy")
+    loaded = NodePolicy.load(tmp_path / "policy", device="cpu")
+    after = loaded.get_distribution(seen).choice.logits[0]
+    odds = [float(logits[0] - logits[1]) for logits in (after - before).detach()]
+    assert odds == pytest.approx([0, 2.0 * 3.0, 0], abs=1e-5)
 
 
 def test_messages_go_along_the_edges_of_their_own_graph():
