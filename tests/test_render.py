@@ -169,3 +169,17 @@ def test_long_reasons_are_wrapped():
     decision = go_gym.Decision(placement=[0, 1])
     figure = gantt(problem, decision, go_gym.simulate(problem, decision, trace=True))
     assert max(map(len, figure.axes[0].get_title(loc="left").splitlines())) <= 130
+
+
+def test_a_dense_row_hides_no_work_and_shows_none_where_there_is_none():
+    """Thousands of ops of 1 ns, then another device works for long, then one more of 1 ns."""
+    n = MAX_BARS + 10
+    costs = [1] * n + [10**7, 1]
+    graph = go_gym.ComputationGraph.from_costs(costs, [(n - 1, 0), (n, 0)], [(0, n), (1, n + 1)])
+    problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
+    decision = go_gym.Decision([0] * n + [1, 0])
+    figure = gantt(problem, decision, go_gym.simulate(problem, decision, trace=True))
+    [image] = figure.axes[0].images
+    opaque = np.asarray(image.get_array())[0, :, 3]
+    assert opaque[0] > 0.1 and opaque[-1] > 0.1 and (opaque[5:-5] == 0).all()
+    assert "paler" in figure.axes[0].get_xlabel()
