@@ -3,6 +3,7 @@
 ``hardware.csv`` stands beside ``results.csv`` and has a row for each result whose cluster names
 devices of a machine. A measured number cannot be replayed exactly, so it is verified by being
 measured again: within ``TOLERANCE`` or three times the spread, on a machine of the same words.
+``hardware.md`` is the table of its rows, written with them.
 """
 
 import csv
@@ -23,6 +24,7 @@ from go_gym.leaderboard.schema import RESULTS, Row, read_rows
 from go_gym.tasks import make_problem
 
 MEASURED = "hardware.csv"
+PAGE = "hardware.md"
 TOLERANCE = 0.10
 """A second measurement may differ by this share (our choice)."""
 
@@ -78,6 +80,7 @@ def measure_board(
             rows[result.key] = _row(result, found)
             write_measured(path, rows.values())
         progress(result)
+    atomic_write(folder / PAGE, page(rows.values()))
     return list(rows.values())
 
 
@@ -93,8 +96,10 @@ def verify_board(
         HardwareError: if the machine is another than a row's, or a measurement fails.
     """
     results = {row.key: row for row in _measurable(folder)}
-    issues = []
-    for row in read_measured(folder / MEASURED):
+    issues, rows = [], read_measured(folder / MEASURED)
+    if (folder / PAGE).exists() and read_text(folder / PAGE) != page(rows):
+        issues.append(f"{folder / PAGE}: does not follow from {MEASURED}: measure-board writes it")
+    for row in rows:
         where = f"{row.agent} on {row.graph}, {row.cluster}"
         result = results.get(row.key)
         if result is None or result.decision_hash != row.decision_hash:
@@ -114,6 +119,39 @@ def verify_board(
             )
         progress(result)
     return issues
+
+
+def page(rows: Iterable[MeasuredRow]) -> str:
+    """The rows in Markdown: by task, graph and cluster, the fastest first."""
+    ordered = sorted(rows, key=lambda row: (row.task, row.graph, row.cluster, row.step_ns))
+    lines = [
+        "# Hardware track",
+        "",
+        "Steps measured on real devices beside the simulated ones (with the cluster's own figures, "
+        "not calibrated ones). A row is verified by being measured again on a machine of the same "
+        f"description: within {TOLERANCE:.0%}, or three times the spread. Noisy: other programs "
+        "took more than 2 % of some steps that count.",
+    ]
+    group: tuple[str, ...] = ()
+    for row in ordered:
+        if (row.task, row.graph, row.cluster, row.machine) != group:
+            group = row.task, row.graph, row.cluster, row.machine
+            lines += [
+                "",
+                f"## {row.task}: {row.graph} on {row.cluster}",
+                "",
+                f"Machine: {row.machine}.",
+                "",
+                "| agent | priorities | measured ms | simulated ms | spread | taken | load "
+                "| noisy |",
+                "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+            ]
+        lines.append(
+            f"| {row.agent} | {row.priorities} | {row.step_ns / 1e6:,.1f} | "
+            f"{row.simulated_ns / 1e6:,.1f} | {row.spread:.1%} | {row.taken:.1%} | "
+            f"{row.load:.1f} | {'yes' if row.noisy else 'no'} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _measurable(folder: Path) -> list[Row]:

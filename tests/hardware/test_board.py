@@ -23,6 +23,11 @@ def test_a_board_is_measured_and_measured_again(tmp_path, monkeypatch):
     assert "torch" in row.machine and "cpu" in row.machine
     assert track.read_measured(tmp_path / track.MEASURED) == [row]
     assert track.measure_board(tmp_path, steps=2) == [row]  # not measured twice
+    table = (tmp_path / track.PAGE).read_text()
+    assert table == track.page([row]) and "| single-device | fifo |" in table
+    (tmp_path / track.PAGE).write_text(table.replace("single", "double"))
+    assert "does not follow" in track.verify_board(tmp_path, steps=2)[0]
+    (tmp_path / track.PAGE).unlink()
 
     def claim(spread=0.0, **changes):
         track.write_measured(tmp_path / track.MEASURED, [replace(row, spread=spread, **changes)])
