@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.agent import Budget, Moves
+from go_gym.agent import Budget
 from go_gym.problem import TASKS, Decision, Problem
-from go_gym.simulator import Result, Trace
+from go_gym.simulator import Trace
 
 from ..common.critical import critical_ops
 from ..common.separate import one_after_another
@@ -132,35 +132,6 @@ class Proposer:
         return int((old + rng.integers(1, values)) % values) if values > 1 else 0
 
 
-class Trials:
-    """Evaluates candidates that differ little from what was accepted last.
-
-    Placements under FIFO by delta simulation; for other decisions, whose priorities or kernels
-    change as a whole with a move, there is none.
-    """
-
-    def __init__(self, space: Space, budget: Budget) -> None:
-        self.budget = budget
-        self.by_delta = space.columns == ("placement",) and not space.scheduled
-        self.moves: Moves | None = None
-        self.fresh = False  # the moves stand where they were begun: nothing to adopt
-
-    def evaluate(self, decision: Decision) -> Result:
-        """One call."""
-        if not self.by_delta:
-            return self.budget.evaluate(decision)
-        self.fresh = self.moves is None
-        if self.moves is None:
-            self.moves = self.budget.delta(decision)
-            return self.moves.result
-        return self.moves.try_decision(decision)
-
-    def accept(self) -> None:
-        """What was evaluated last is what the next candidates differ little from."""
-        if self.moves is not None and not self.fresh:
-            self.moves.adopt()
-
-
 class Typical:
     """A quantile of the last rises in cost, kept sorted: it is asked for at every call.
 
@@ -205,9 +176,11 @@ def anneal(
     """Spend the rest of the budget on annealing from ``start``; the budget keeps the best.
 
     The temperature is in proportion to what the moves at hand cost, so that it fits problems of
-    any size. Costs are step times with lack of memory added (:meth:`Space.costs`).
+    any size. Costs are step times with lack of memory added (:meth:`Space.costs`). Candidates are
+    simulated whole: most move a cluster that begins early in the step, and with what adopting them
+    takes, delta simulation (``Budget.delta``) gave no more calls a second.
     """
-    proposer, trials = Proposer(space, schedule, rng), Trials(space, budget)
+    proposer = Proposer(space, schedule, rng)
     typical = Typical(schedule.rise)
     best, best_cost = start, start_cost
     busy = np.zeros(space.problem.num_devices)
@@ -220,8 +193,7 @@ def anneal(
         current, cost = best, best_cost
         if number % 2:
             current = random_genomes(space, 2, rng)[1]
-            cost = space.cost(trials.evaluate(space.decision(current)))
-            trials.accept()
+            cost = space.cost(budget.evaluate(space.decision(current)))
         hot = schedule.hot if number == 0 else schedule.hotter
         length = budget.remaining if budget.remaining < 2 * calls else calls
         for call in range(length):
@@ -230,7 +202,7 @@ def anneal(
             decision = space.decision(candidate)
             look = not fusing and since_look >= schedule.trace_every
             since_look += 1
-            result = trials.evaluate(decision)
+            result = budget.evaluate(decision)
             new = space.cost(result)
             rise = new / cost - 1
             if rise > 0:
@@ -239,7 +211,6 @@ def anneal(
             heat = typical.rise * hot * (schedule.cold / hot) ** proposer.progress
             if rise <= 0 or rng.random() < math.exp(-rise / heat):
                 current, cost, busy = candidate, new, result.busy_ns
-                trials.accept()
                 if look:
                     proposer.look(np.asarray(decision.placement), budget.trace())
                     since_look = 0

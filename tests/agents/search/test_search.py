@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from go_agents.search.annealing import SimulatedAnnealing, Trials, Typical
+from go_agents.search.annealing import Typical
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -191,17 +191,6 @@ def test_scheduled_search_beats_plain_search_scheduled_afterwards():
         placement = load_agent(name).solve(problem, budget, 0).placement
         step_times.append(go_gym.simulate(problem, ranked(problem, placement, True)).step_time_ns)
     assert budget.best_step_time_ns == step_times[1] < step_times[0]
-
-
-@pytest.mark.parametrize("task", ["placement", "joint"])
-def test_annealing_through_delta_simulation_decides_as_whole_runs(task, monkeypatch):
-    problem = make_problem(layered(6, 12, 3), go_gym.Cluster.uniform(3, 1e9, latency=2e-9), task)
-    fast, whole = Budget(problem, 400), Budget(problem, 400)
-    SimulatedAnnealing().solve(problem, fast, 0)
-    monkeypatch.setattr(Trials, "evaluate", lambda self, decision: whole.evaluate(decision))
-    monkeypatch.setattr(Trials, "accept", lambda self: None)
-    SimulatedAnnealing().solve(problem, whole, 0)
-    assert fast.curve == whole.curve and len(fast.curve) > 3
 
 
 @given(st.lists(st.floats(1e-9, 10), max_size=450), st.floats(0, 1))
