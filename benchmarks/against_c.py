@@ -33,11 +33,14 @@ from go_gym.priorities import critical_path
 from go_gym.simulator.engine import run_many
 from go_gym.simulator.reference import simulate_reference
 from go_gym.simulator.tables import Tables, build_tables, contention_code
-from go_gym.simulator.work import make_work
+from go_gym.simulator.work import make_outcome, make_work, told
 
 HERE = Path(__file__).parent
 ROTATION = 8
 """Placements that take turns: the branch predictor learns a single one."""
+BATCH_OPS = 500_000
+"""Ops of a batch for the threads, at least: what takes 10 ms or so. Of shorter ones the time that
+a thread needs to wake up would be a part that says nothing of the simulator."""
 FLAGS = ["-std=c11", "-O3", "-march=native", "-fPIC", "-shared"]
 GOALS = {
     "ratio": 1.1,
@@ -84,7 +87,7 @@ class CLibrary:
         ]
 
     def runner(
-        self, tables: Tables, contention: int, placements: np.ndarray, levels: np.ndarray
+        self, tables: Tables, contention: int, placements: np.ndarray, levels: np.ndarray | None
     ) -> tuple[Callable[[], Outcome], Callable[[], None]]:
         """What simulates every row of ``placements``, and what frees its memory."""
         n, t, d = len(tables.op), len(tables.tensor), len(tables.capacity)
@@ -94,7 +97,7 @@ class CLibrary:
         simulation = self.library.sim_new(ctypes.byref(given), contention)
         outcome = empty_outcome(len(placements), d)
         columns = [column.ctypes.data for column in outcome]
-        order = levels.ctypes.data if len(levels) else None
+        order = None if levels is None else levels.ctypes.data
 
         def run() -> Outcome:
             self.library.sim_run(
@@ -199,14 +202,15 @@ def empty_outcome(rows: int, devices: int) -> Outcome:
 
 
 def numba_runner(
-    tables: Tables, contention: int, placements: np.ndarray, levels: np.ndarray
+    tables: Tables, contention: int, placements: np.ndarray, levels: np.ndarray | None
 ) -> Callable[[], Outcome]:
-    work = make_work(tables, contention, len(levels) > 0, trace=False)
-    outcome = empty_outcome(len(placements), len(tables.capacity))
+    work = make_work(tables, contention, levels is not None, trace=False)
+    outcome = make_outcome(len(placements), len(tables.capacity))
 
     def run() -> Outcome:
-        run_many(tables, work, contention, placements, levels, *outcome)
-        return outcome
+        run_many(tables, work, contention, placements, levels, outcome)
+        step, busy, peak, moved, faults = told(tables, outcome)
+        return step, busy, peak, np.column_stack([moved, faults])
 
     return run
 
@@ -239,9 +243,11 @@ def measure(
     placements = np.stack(
         [PLACEMENTS[kind](graph, cluster.num_devices, rng) for _ in range(ROTATION)]
     ).astype(np.int64)
-    levels = np.empty((0, graph.num_ops), dtype=np.int64)
+    placements.setflags(write=False)  # as in a Decision: one type, and so one compilation
+    levels = None
     if ranked:
         levels = np.stack([critical_path(problem, placement) for placement in placements])
+        levels.setflags(write=False)
     tables, contention = build_tables(problem), contention_code(problem)
     total = ROTATION * graph.num_ops
 
@@ -276,7 +282,7 @@ def measure(
         free()
 
     if reference:
-        decision = go_gym.Decision(placements[0], levels[0] if ranked else None)
+        decision = go_gym.Decision(placements[0], None if levels is None else levels[0])
         start = time.thread_time_ns()
         expected = simulate_reference(problem, decision)
         row.python = (time.thread_time_ns() - start) / graph.num_ops
@@ -284,9 +290,9 @@ def measure(
             raise SystemExit(f"{graph.name}, {cluster}: the engine differs from its specification")
     if threads:
         decisions = [
-            go_gym.Decision(placement, levels[i] if ranked else None)
+            go_gym.Decision(placement, None if levels is None else levels[i])
             for i, placement in enumerate(placements)
-        ] * 2
+        ] * max(2, BATCH_OPS // total)
         one, two = in_turns(
             [
                 lambda: go_gym.simulate_batch(problem, decisions, threads=1),
@@ -295,8 +301,8 @@ def measure(
             max(options.repeats, repeats // 3),
             time.perf_counter_ns,
         )
-        row.one_thread = statistics.median(one) / total / 2
-        row.two_threads = statistics.median(two) / total / 2
+        row.one_thread = statistics.median(one) / graph.num_ops / len(decisions)
+        row.two_threads = statistics.median(two) / graph.num_ops / len(decisions)
         row.scaling = statistics.median(a / b for a, b in zip(one, two, strict=True))
     return row
 

@@ -19,7 +19,6 @@ enum { FREE, LINK, EGRESS, DUPLEX }; /* the order of CONTENTION_MODELS */
 /* -- the tables, as NumPy lays them out */
 
 typedef struct {
-    uint32_t device, missing; /* of the simulation */
     uint32_t packet, inputs;
 } Op;
 
@@ -50,6 +49,10 @@ typedef struct {
 } Tables;
 
 /* -- what changes during a simulation */
+
+typedef struct {
+    uint32_t device, missing;
+} OpState;
 
 typedef struct {
     uint32_t slot, next, consumer, pad;
@@ -83,7 +86,7 @@ typedef struct {
 
 typedef struct {
     Tables in;
-    Op *op;
+    OpState *op;
     Tensor *tensor;
     Use *use;
     Slot *slots;
@@ -339,7 +342,7 @@ INLINE void request(Sim *s, uint32_t where, uint32_t slot, int contention) {
 
 INLINE void end_op(Sim *s, uint32_t here, int contention, bool by_level) {
     Device *dev = &s->devices[here];
-    const uint64_t *at = s->in.program + s->op[dev->running].packet;
+    const uint64_t *at = s->in.program + s->in.op[dev->running].packet;
     uint64_t counts = at[1];
     uint32_t tensor = low(at[2]);
     at += 3;
@@ -356,7 +359,7 @@ INLINE void end_op(Sim *s, uint32_t here, int contention, bool by_level) {
             at++;
             uint32_t consumer = low(*at);
             int32_t hold = (int32_t)high(*at);
-            Op *user = &s->op[consumer];
+            OpState *user = &s->op[consumer];
             if (user->device == here) {
                 held += hold;
                 if (--user->missing == 0)
@@ -417,69 +420,67 @@ INLINE void end_transfer(Sim *s, uint32_t slot, int contention, bool by_level) {
         }
 }
 
-INLINE void start_ops(Sim *s, bool by_level) {
-    int64_t count = s->num_touched;
-    s->num_touched = 0;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t here = s->device_list[i];
-        Device *dev = &s->devices[here];
-        dev->touched = 0;
-        if (dev->running != NONE || dev->head == dev->tail)
-            continue;
-        uint32_t op = by_level ? pop_highest(s, dev) : s->queue[dev->head++];
-        const uint64_t *packet = s->in.program + s->op[op].packet;
-        int64_t duration = (int64_t) * (packet - 1 - s->in.device_class[here]);
-        dev->running = op;
-        dev->busy += duration;
-        allocate(s, here, (int64_t)*packet);
-        push_event(s, duration, here);
-    }
+INLINE void start_op(Sim *s, uint32_t here, bool by_level) {
+    Device *dev = &s->devices[here];
+    dev->touched = 0;
+    if (dev->running != NONE || dev->head == dev->tail)
+        return;
+    uint32_t op = by_level ? pop_highest(s, dev) : s->queue[dev->head++];
+    const uint64_t *packet = s->in.program + s->in.op[op].packet;
+    int64_t duration = (int64_t) * (packet - 1 - s->in.device_class[here]);
+    dev->running = op;
+    dev->busy += duration;
+    allocate(s, here, (int64_t)*packet);
+    push_event(s, duration, here);
 }
 
-INLINE void start_transfers(Sim *s, int contention) {
-    const Tables *in = &s->in;
-    int64_t count = s->num_listed;
-    s->num_listed = 0;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t slot = s->port_list[i];
-        if (contention != FREE) {
-            Port *port = &s->ports[slot];
-            port->listed = 0;
-            if (contention == DUPLEX) {
-                if (port->incoming_busy || port->waiting == NONE)
-                    continue;
-                uint32_t best = port->waiting;
-                for (uint32_t rival = s->ports[best].waiting_next; rival != NONE;
-                     rival = s->ports[rival].waiting_next)
-                    if (earlier(s, s->ports[rival].head, s->ports[best].head))
-                        best = rival;
-                stop_waiting(s, best);
-                port->incoming_busy = 1;
-                port = &s->ports[best];
-            } else if (port->busy || port->head == NONE) {
-                continue;
-            }
-            slot = port->head;
-            port->head = s->slots[slot].next;
-            if (port->head == NONE)
-                port->tail = NONE;
-            else
-                s->slots[port->head].previous = NONE;
-            port->busy = 1;
-        }
-        int64_t longest = 0;
-        for (uint32_t copy = slot; copy != NONE; copy = s->slots[copy].next_copy) {
-            const Slot *moving = &s->slots[copy];
-            const Link *link =
-                &in->links[in->link_of[moving->source * (size_t)in->d + moving->device]];
-            int64_t time = link->latency + (int64_t)rint((double)moving->size * link->ns_per_byte);
-            if (time > longest)
-                longest = time;
-            allocate(s, moving->device, moving->size);
-            s->moved += moving->size;
-        }
-        push_event(s, longest, (int64_t)slot + in->d);
+/* The slot whose transfer starts now at a listed port, or NONE; it makes the port busy. */
+INLINE uint32_t take_request(Sim *s, uint32_t where, int contention) {
+    Port *port = &s->ports[where];
+    port->listed = 0;
+    if (contention == DUPLEX) {
+        if (port->incoming_busy || port->waiting == NONE)
+            return NONE;
+        uint32_t best = port->waiting;
+        for (uint32_t rival = s->ports[best].waiting_next; rival != NONE;
+             rival = s->ports[rival].waiting_next)
+            if (earlier(s, s->ports[rival].head, s->ports[best].head))
+                best = rival;
+        stop_waiting(s, best);
+        port->incoming_busy = 1;
+        port = &s->ports[best];
+    } else if (port->busy || port->head == NONE) {
+        return NONE;
     }
+    uint32_t slot = port->head;
+    port->head = s->slots[slot].next;
+    if (port->head == NONE)
+        port->tail = NONE;
+    else
+        s->slots[port->head].previous = NONE;
+    port->busy = 1;
+    return slot;
+}
+
+INLINE void start_transfer(Sim *s, uint32_t slot, int contention) {
+    const Tables *in = &s->in;
+    if (contention != FREE) {
+        slot = take_request(s, slot, contention);
+        if (slot == NONE)
+            return;
+    }
+    int64_t longest = 0;
+    for (uint32_t copy = slot; copy != NONE; copy = s->slots[copy].next_copy) {
+        const Slot *moving = &s->slots[copy];
+        const Link *link =
+            &in->links[in->link_of[moving->source * (size_t)in->d + moving->device]];
+        int64_t time = link->latency + (int64_t)rint((double)moving->size * link->ns_per_byte);
+        if (time > longest)
+            longest = time;
+        allocate(s, moving->device, moving->size);
+        s->moved += moving->size;
+    }
+    push_event(s, longest, (int64_t)slot + in->d);
 }
 
 INLINE void begin(Sim *s, const int64_t *placement, bool by_level) {
@@ -495,9 +496,9 @@ INLINE void begin(Sim *s, const int64_t *placement, bool by_level) {
     for (int64_t i = 0; i < s->num_ports; i++)
         s->ports[i] = (Port){.head = NONE, .tail = NONE, .waiting = NONE, .waiting_for = NONE};
     for (int64_t i = 0; i < in->n; i++) {
-        Op *op = &s->op[i];
+        OpState *op = &s->op[i];
         op->device = (uint32_t)placement[i];
-        op->missing = op->inputs;
+        op->missing = in->op[i].inputs;
         s->devices[op->device].base++;
     }
     for (int64_t i = 0; i < in->num_followers && s->stray < 0; i++)
@@ -524,24 +525,27 @@ INLINE void simulate(Sim *s, const int64_t *placement, int contention, bool by_l
     const int64_t d = s->in.d;
     begin(s, placement, by_level);
     for (;;) {
-        start_ops(s, by_level);
-        start_transfers(s, contention);
-        if (s->num_ending == 0) {
-            if (s->num_events == 0)
-                return;
-            s->now = s->events[1].time;
-            while (s->num_events > 0 && s->events[1].time == s->now)
-                s->ending[s->num_ending++] = pop_event(s);
+        int64_t code;
+        if (s->num_ending > 0) {
+            code = s->ending[--s->num_ending];
+        } else if (s->num_events > 0 && s->events[1].time == s->now) {
+            code = pop_event(s);
+        } else {
+            while (s->num_touched > 0)
+                start_op(s, s->device_list[--s->num_touched], by_level);
+            while (s->num_listed > 0)
+                start_transfer(s, s->port_list[--s->num_listed], contention);
+            if (s->num_ending == 0) {
+                if (s->num_events == 0)
+                    return;
+                s->now = s->events[1].time;
+            }
+            continue;
         }
-        int64_t count = s->num_ending;
-        s->num_ending = 0;
-        for (int64_t i = 0; i < count; i++) {
-            int64_t code = s->ending[i];
-            if (code < d)
-                end_op(s, (uint32_t)code, contention, by_level);
-            else
-                end_transfer(s, (uint32_t)(code - d), contention, by_level);
-        }
+        if (code < d)
+            end_op(s, (uint32_t)code, contention, by_level);
+        else
+            end_transfer(s, (uint32_t)(code - d), contention, by_level);
     }
 }
 
@@ -577,7 +581,6 @@ Sim *sim_new(const Tables *tables, int contention) {
     s->num_ports = (int64_t)(contention == LINK ? d * d : d);
     s->op = malloc((n + 1) * sizeof *s->op);
     s->tensor = malloc((t + 1) * sizeof *s->tensor);
-    memcpy(s->op, tables->op, n * sizeof *s->op);
     memcpy(s->tensor, tables->tensor, t * sizeof *s->tensor);
     s->use = calloc(u + 1, sizeof *s->use);
     s->slots = calloc(u + 1, sizeof *s->slots);

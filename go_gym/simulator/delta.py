@@ -71,7 +71,7 @@ class Recording:
             _wirings[problem] = make_wiring(problem, engine.tables)
         self._wiring = _wirings[problem]
         ranked = decision.priority is not None
-        self._level = np.empty((0, problem.num_ops), dtype=np.int64)
+        self._level: np.ndarray | None = None
         if ranked:
             self._level = np.array(decision.priority)[None]
         self._work = make_work(engine.tables, engine.contention, ranked, False, times=True)

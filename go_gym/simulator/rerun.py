@@ -61,7 +61,7 @@ def _compile(stamp):
     ):  # fmt: skip
         """Simulate the base's placement with ``ops`` (k,) on ``devices`` (k,), or (1,) for all.
 
-        ``level`` (1, n) or (0, n); ``busy`` and ``peak`` (d,) and ``told`` (FIGURES_TOLD,) get
+        ``level`` (1, n), None for FIFO; ``busy`` and ``peak`` (d,) and ``told`` (FIGURES_TOLD,) get
         the result: step time and the engine's figures.
 
         Returns:

@@ -1,6 +1,7 @@
 """The front door of the simulator: one decision, or many at once."""
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -23,10 +24,10 @@ from go_gym.simulator.result import (
     Violation,
 )
 from go_gym.simulator.tables import Tables, build_tables, contention_code
-from go_gym.simulator.work import Work, make_work
+from go_gym.simulator.work import Work, make_outcome, make_work, told
 
-PARTS = 4
-"""Shares of a batch for each thread, so that none waits long for the slowest."""
+SHARES = 8
+"""Shares of a batch for each thread, which takes the next when it is done with one."""
 
 
 def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Result:
@@ -47,11 +48,10 @@ def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Resul
     if decision.fusion is not None:
         return simulate_kernels(problem, decision, trace, simulate)
     engine = find_engine(problem)
-    placement = np.asarray(decision.placement)[None]
-    priorities = _levels(problem, [decision])
+    placement, priorities = _rows([decision.placement]), _levels([decision])
     if not trace:
         return _run(problem, engine, placement, priorities)[0]
-    work = make_work(engine.tables, engine.contention, len(priorities) > 0, trace=True)
+    work = make_work(engine.tables, engine.contention, priorities is not None, trace=True)
     result = _run(problem, engine, placement, priorities, work)[0]
     return Result(
         step_time_ns=result.step_time_ns,
@@ -79,29 +79,51 @@ def simulate_batch(
     Raises:
         DecisionError: naming the decision and the op.
     """
-    for index, decision in enumerate(decisions):
+    if not decisions:
+        return _joined(problem, [])
+    workers = max(1, min(threads or _cores(), len(decisions)))
+    engine = find_engine(problem)
+    size = max(1, len(decisions) // (SHARES * workers))
+    todo = deque(range(0, len(decisions), size))
+    done: dict[int, BatchResult | DecisionError] = {}
+
+    def work() -> None:
+        """Take shares from the left, so that those before a faulty one are seen to as well."""
+        while todo:
+            try:
+                start = todo.popleft()
+            except IndexError:
+                return
+            try:
+                done[start] = _share(problem, engine, decisions[start : start + size], start)
+            except DecisionError as error:
+                done[start] = error
+                todo.clear()
+
+    helpers = [_pool(workers).submit(work) for _ in range(workers - 1)]
+    work()
+    for helper in helpers:
+        helper.result()
+    parts = []
+    for _, part in sorted(done.items()):
+        if isinstance(part, DecisionError):
+            raise part
+        parts.append(part)
+    return _joined(problem, parts)
+
+
+def _share(
+    problem: Problem, engine: "Engine", decisions: Sequence[Decision], start: int
+) -> BatchResult:
+    """The results of the decisions from number ``start`` on."""
+    for index, decision in enumerate(decisions, start):
         try:
             check_decision(problem, decision)
         except DecisionError as error:
             raise DecisionError(f"decision {index}: {error}") from None
-    if not decisions:
-        return _joined(problem, [])
-    workers = max(1, min(threads or _cores(), len(decisions)))
     if any(decision.fusion is not None for decision in decisions):
-        each = _pool(workers).map(lambda decision: simulate(problem, decision), decisions)
-        return BatchResult.of(list(each))
-    engine = find_engine(problem)
-    parts = 1 if workers == 1 else min(PARTS * workers, len(decisions))
-    bounds = np.linspace(0, len(decisions), parts + 1).astype(int)
-
-    def run(part: int) -> BatchResult:
-        chosen = decisions[bounds[part] : bounds[part + 1]]
-        placements = np.stack([np.asarray(decision.placement) for decision in chosen])
-        return _run(problem, engine, placements, _levels(problem, chosen))
-
-    if workers == 1:
-        return run(0)
-    return _joined(problem, list(_pool(workers).map(run, range(parts))))
+        return BatchResult.of([simulate(problem, decision) for decision in decisions])
+    return _run(problem, engine, _rows([d.placement for d in decisions]), _levels(decisions))
 
 
 def _cores() -> int:
@@ -147,35 +169,37 @@ def find_engine(problem: Problem) -> Engine:
     return engine
 
 
-def _levels(problem: Problem, decisions: Sequence[Decision]) -> np.ndarray:
-    """(b, n) int64 priorities, or (0, n) if all decisions are FIFO."""
+def _levels(decisions: Sequence[Decision]) -> np.ndarray | None:
+    """(b, n) int64 priorities, None if all decisions are FIFO."""
     if all(decision.priority is None for decision in decisions):
-        return np.empty((0, problem.num_ops), dtype=np.int64)
-    none = np.zeros(problem.num_ops, dtype=np.int64)
-    return np.stack([none if d.priority is None else d.priority for d in decisions])
+        return None
+    none = np.zeros(len(decisions[0].placement), dtype=np.int64)
+    return _rows([none if d.priority is None else d.priority for d in decisions])
+
+
+def _rows(columns: Sequence[np.ndarray | Sequence[int]]) -> np.ndarray:
+    """Columns stacked as rows, without a copy where there is one only: memory that is new to the
+    process costs as much as a tenth of a simulation, and lets threads wait for each other."""
+    return np.ascontiguousarray(columns[0])[None] if len(columns) == 1 else np.stack(columns)
 
 
 def _run(
     problem: Problem,
     engine: Engine,
     placements: np.ndarray,
-    priorities: np.ndarray,
+    priorities: np.ndarray | None,
     work: Work | None = None,
 ) -> BatchResult:
     for given in (placements, priorities):
-        given.setflags(write=False)  # one type, and so one compilation, however they came
-    count, devices = len(placements), problem.num_devices
-    step = np.empty(count, dtype=np.int64)
-    busy, peak = np.empty((count, devices), np.int64), np.empty((count, devices), np.int64)
-    figures = np.empty((count, 4), dtype=np.int64)
-    with nullcontext(work) if work else engine.work(len(priorities) > 0) as memory:
-        run_many(
-            engine.tables, memory, engine.contention, placements, priorities, step, busy, peak,
-            figures,
-        )  # fmt: skip
-    violations = tuple(violation_of(problem, *row) for row in figures[:, 1:].tolist())
+        if given is not None:
+            given.setflags(write=False)  # one type, and so one compilation, however they came
+    tables, outcome = engine.tables, make_outcome(len(placements), problem.num_devices)
+    with nullcontext(work) if work else engine.work(priorities is not None) as memory:
+        run_many(tables, memory, engine.contention, placements, priorities, outcome)
+    step, busy, peak, moved, faults = told(tables, outcome)
+    violations = tuple(violation_of(problem, *row) for row in faults.tolist())
     valid = np.array([violation is None for violation in violations])
-    return BatchResult(step, valid, violations, busy, peak, figures[:, 0])
+    return BatchResult(step, valid, violations, busy, peak, moved)
 
 
 def violation_of(problem: Problem, time: int, device: int, stray: int) -> Violation | None:

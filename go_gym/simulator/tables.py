@@ -10,14 +10,7 @@ from go_gym.problem import Problem
 
 NONE = np.uint32(0xFFFFFFFF)
 
-OP = np.dtype(
-    [
-        ("device", np.uint32),  # set by a simulation
-        ("missing", np.uint32),  # inputs yet to arrive, set by a simulation
-        ("packet", np.uint32),  # where its part of the program begins
-        ("inputs", np.uint32),
-    ]
-)
+OP = np.dtype([("packet", np.uint32), ("inputs", np.uint32)])  # where its part of the program is
 TENSOR = np.dtype(
     [
         ("device", np.uint32),  # of its producer, set by a simulation as that ends

@@ -8,18 +8,36 @@ from typing import NamedTuple
 
 import numpy as np
 
-from go_gym.simulator.tables import Tables
+from go_gym.simulator.tables import NONE, Tables
 
 FREE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
 
-# Entries of `scalars`. How many devices and ports are to look at, events are in the heap, ops and
-# transfers end now, ops have ended, slots were ever taken; the first slot given back, or NONE:
 U = np.uint64
+STATE = np.dtype(
+    [
+        ("devices", np.uint64),  # how many are to look at before time moves on
+        ("ports", np.uint64),  # likewise
+        ("events", np.uint64),  # in the heap
+        ("ending", np.uint64),  # ops and transfers that took no time
+        ("done", np.int64),  # ops that have ended
+        ("slots", np.uint64),  # ever taken
+        ("spare", np.uint64),  # the first slot given back, or NONE
+        ("now", np.int64),
+        ("moved", np.int64),  # bytes; from here on, what `figures` of run_many gets:
+        ("oom_time", np.int64),  # the first lack of memory, -1 if none
+        ("oom_device", np.int64),
+        ("stray", np.int64),  # the first op away from its co-location group, -1 if none
+    ]
+)
+SCALARS = len(STATE)
+WORD = 8  # bytes
+# The same as entries of `scalars`:
 DEVICES, PORTS, EVENTS, ENDING, DONE, SLOTS, SPARE = U(0), U(1), U(2), U(3), U(4), U(5), U(6)
 NOW = U(7)
-FIGURES = 8  # what `figures` of run_many gets begins here:
-MOVED, OOM_TIME, OOM_DEVICE, STRAY, SCALARS = U(8), U(9), U(10), U(11), 12
+FIGURES = 8
+MOVED, OOM_TIME, OOM_DEVICE, STRAY = U(8), U(9), U(10), U(11)
 
+OP_STATE = np.dtype([("device", np.uint32), ("missing", np.uint32)])  # inputs yet to arrive
 USE = np.dtype(
     [
         ("slot", np.uint32),
@@ -82,19 +100,22 @@ TRANSFER = np.dtype([(label, np.int64) for label in ("tensor", "source", "to", "
 class Work(NamedTuple):
     """What changes during a simulation. n ops, t tensors, u uses, d devices, p ports."""
 
-    op: np.ndarray  # (n,) OP
+    op: np.ndarray  # (n,) OP_STATE
     tensor: np.ndarray  # (t,) TENSOR
     use: np.ndarray  # (u,) USE, of remote uses
     slot: np.ndarray  # (u,) SLOT
     queue: np.ndarray  # (n,) uint32 ready ops, a stretch a device; FIFO
     heap: np.ndarray  # (n,) QUEUED likewise; with priorities: minus the priority, ready time, op
+    words: np.ndarray  # uint64, the memory of the next four in turn
+    fresh: np.ndarray  # uint64, what it holds before anything has started
+    state: np.ndarray  # (1,) STATE
     device: np.ndarray  # (d,) DEVICE_STATE
     port: np.ndarray  # (p,) PORT_STATE
+    scalars: np.ndarray  # (SCALARS,) int64, the state again
     device_list: np.ndarray  # (d,) uint32, devices to look at before time moves on
     port_list: np.ndarray  # (p or u,) uint32 ports to look at (none: slots to start)
     events: np.ndarray  # (d + u + 2,) EVENT: heap, from 1, of ops (code < d), transfers (slot + d)
-    ending: np.ndarray  # (d + u,) int64 codes of what ends now
-    scalars: np.ndarray  # (SCALARS,) int64
+    ending: np.ndarray  # (d + u,) int64 codes of what took no time
     op_times: np.ndarray  # (2, n or 0) int64, start and finish
     transfers: np.ndarray  # (u or 0,) TRANSFER, by the first use of each copy; tensor -1 for none
 
@@ -102,24 +123,86 @@ class Work(NamedTuple):
 def make_work(
     tables: Tables, contention: int, priorities: bool, trace: bool, times: bool = False
 ) -> Work:
-    """Empty working memory for the problem of ``tables``; ``times`` keeps those of ops alone."""
+    """Working memory for the problem of ``tables``; ``times`` keeps those of ops alone."""
     n, u = len(tables.op), int(tables.op["inputs"].sum())
     d = len(tables.capacity)
     ports = d * d if contention == LINK else d
+    fresh = _fresh(tables, ports)
+    words = fresh.copy()
+    state, device, port = _parts(words, d)
+    transfers = np.empty(u if trace else 0, dtype=TRANSFER)
+    transfers["tensor"] = -1
     return Work(
-        op=tables.op.copy(),
+        op=np.empty(n, dtype=OP_STATE),
         tensor=tables.tensor.copy(),
         use=np.empty(u, dtype=USE),
         slot=np.empty(u, dtype=SLOT),
         queue=np.empty(0 if priorities else n, dtype=np.uint32),
         heap=np.empty(n if priorities else 0, dtype=QUEUED),
-        device=np.empty(d, dtype=DEVICE_STATE),
-        port=np.empty(ports, dtype=PORT_STATE),
+        words=words,
+        fresh=fresh,
+        state=state,
+        device=device,
+        port=port,
+        scalars=state.view(np.int64),
         device_list=np.empty(d, dtype=np.uint32),
         port_list=np.empty(u if contention == FREE else ports, dtype=np.uint32),
         events=np.empty(d + u + 2, dtype=EVENT),
         ending=np.empty(d + u, dtype=np.int64),
-        scalars=np.empty(SCALARS, dtype=np.int64),
         op_times=np.empty((2, n if trace or times else 0), dtype=np.int64),
-        transfers=np.empty(u if trace else 0, dtype=TRANSFER),
+        transfers=transfers,
+    )
+
+
+def _fresh(tables: Tables, ports: int) -> np.ndarray:
+    """State, devices and ports before anything has started; of all else the engine sees to it."""
+    d = len(tables.capacity)
+    parts = STATE.itemsize, d * DEVICE_STATE.itemsize, ports * PORT_STATE.itemsize
+    words = np.zeros(sum(parts) // WORD, dtype=np.uint64)
+    state, device, port = _parts(words, d)
+    state["spare"] = NONE
+    for label in ("oom_time", "oom_device", "stray"):
+        state[label] = -1
+    device["moment"] = -1
+    device["room"] = tables.capacity
+    for label in ("running", "seen"):
+        device[label] = NONE
+    for label in ("head", "tail", "waiting", "waiting_for"):
+        port[label] = NONE
+    return words
+
+
+def _parts(words: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The state, devices and ports that lie in ``words`` (..., words)."""
+    first = STATE.itemsize // WORD
+    second = first + devices * DEVICE_STATE.itemsize // WORD
+    return (
+        words[..., :first].view(STATE),
+        words[..., first:second].view(DEVICE_STATE),
+        words[..., second:].view(PORT_STATE),
+    )
+
+
+def make_outcome(decisions: int, devices: int) -> np.ndarray:
+    """Room for what `run_many` says of each decision."""
+    size = STATE.itemsize + devices * DEVICE_STATE.itemsize
+    return np.empty((decisions, size // WORD), dtype=np.uint64)
+
+
+def told(tables: Tables, outcome: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What an outcome of `make_outcome` says of each of b decisions.
+
+    Returns:
+        (b,) step time in ns; (b, d) ns that each device computes; (b, d) bytes, its peak; (b,)
+        bytes moved; (b, 3) time and device of the first lack of memory, first op away from its
+        co-location group, each -1 if none.
+    """
+    state, device, _ = _parts(outcome, len(tables.capacity))
+    faults = [state[label] for label in ("oom_time", "oom_device", "stray")]
+    return (
+        state["now"][:, 0].copy(),
+        device["busy"].copy(),
+        device["peak"] + (tables.capacity - device["room"]),
+        state["moved"][:, 0].copy(),
+        np.concatenate(faults, axis=1),
     )
