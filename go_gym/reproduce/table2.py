@@ -25,7 +25,7 @@ from go_gym.reproduce.tables import (
 )
 
 EXPERT, GO, HDP = "human-expert", "go", "hdp"
-RIVALS = ("metis", HDP, "placeto", "sa", "sa-from-best", "cem", "brkga", "m-etf", "heft")
+RIVALS = ("metis", HDP, "placeto", "sa", "sa-from-best", "cem", "brkga", "m-etf", "m-sct", "heft")
 CLUSTER_OF = {
     "rnnlm-2": "p100x2",
     "rnnlm-4": "p100x4",
