@@ -49,7 +49,7 @@ class Checkpoints(NamedTuple):
     scalars: np.ndarray  # (k, SCALARS) int64
     before: np.ndarray  # (k, d) int64, peak up to each,
     after: np.ndarray  # (k, d) int64, and from each on
-    saved: np.ndarray  # (k,) int64, number of the recording that it is from
+    saved: np.ndarray  # (k,) int64, number of the recording that it is from, -1 if it is void
     counts: np.ndarray  # (k, COUNTS) uint64
     ready: np.ndarray  # (k, c) QUEUED, by device
     slot: np.ndarray  # (k, c) SLOT

@@ -43,6 +43,13 @@ PATIENCE = 3
 """Tries with priorities that nothing is recorded for until that is done, which takes as long as
 two or three simulations (our choice)."""
 
+KEPT = 12
+"""About so many of the checkpoints that an adopted move passes are kept (our choice)."""
+WORTH = 0.8
+"""An adopted move becomes the base at once where tries typically take less of a run (our choice)"""
+TYPICAL_RATE = 0.1
+"""Weight of the last try in what tries typically take (our choice)."""
+
 _NO_OPS = np.empty(0, dtype=np.int64)
 _wirings: WeakKeyDictionary[Problem, Wiring] = WeakKeyDictionary()
 
@@ -50,21 +57,22 @@ _wirings: WeakKeyDictionary[Problem, Wiring] = WeakKeyDictionary()
 class Recording:
     """The run of a placement under fixed priorities, its checkpoints, and runs that start there.
 
+    The decision at hand may be ahead of this base by moves that were adopted, where tries take
+    nearly whole runs anyway; until what they take longer for these moves would have paid for
+    making it the base.
+
     Args:
         problem: graph and cluster.
         decision: the first base; without fusion.
 
     Attributes:
-        priority: as the decision has it.
         placement: (n,) int64, read-only to others: that of the base.
-        result: the base's Result.
         reused: numbers of the checkpoints that the last run went on from and stopped at, None
             where there was none to use.
     """
 
     def __init__(self, problem: Problem, decision: Decision) -> None:
         self.problem = problem
-        self.priority = decision.priority
         self.reused: tuple[int | None, int | None] = (None, None)
         engine = self._engine = find_engine(problem)
         if problem not in _wirings:
@@ -83,51 +91,103 @@ class Recording:
         size += 32 * len(self._work.port) + 96 * problem.num_devices
         self._count = min(CHECKPOINTS, max(1, MAX_BYTES // size))
         self._capacity = 1 + int(ENTRIES * problem.num_ops)
-        self._points = make_checkpoints(engine.tables, self._work, self._count, self._capacity)
-        self.result = self._record()
+        self._make_room()
+        self._ahead: tuple[np.ndarray, np.ndarray] | None = None  # ops, devices
+        self._typical = 0.0  # share of a whole run that a try takes,
+        self._lost, self._price = 0.0, 0.0  # that those since the last move lost, and would cost
+        self._known = self._record()
 
-    def run(self, ops: np.ndarray, devices: np.ndarray, purpose: int) -> Result:
-        """The result with ``ops`` (k,) on ``devices`` (k,) or (1,), int64; see :mod:`rerun`."""
-        problem = self.problem
-        busy, peak = np.empty((2, problem.num_devices), dtype=np.int64)
-        start, stop = rerun(
-            self._engine.tables, self._work, self._engine.contention, self._level, self._wiring,
-            self._base, self._points, ops, devices, purpose, busy, peak, self._told,
-        )  # fmt: skip
-        self.reused = (start if start >= 0 else None, stop if stop >= 0 else None)
-        if start == UNMOVED:
-            return self.result
-        if start == NO_ROOM:
-            return self._record()
-        step, moved, *fault = self._told.tolist()
-        result = Result(step, violation_of(problem, *fault), busy, peak, moved)
-        if purpose != TRY:
-            self.result = result
+    def result(self) -> Result:
+        """The base's."""
+        return self._known
+
+    def tried(self, ops: np.ndarray, devices: np.ndarray) -> Result:
+        """The result of the base with ``ops`` (k,) int64 on ``devices``."""
+        if self._ahead is not None and self._lost >= self._price:
+            self._catch_up()
+        result = self._run(ops, devices, TRY)
+        share = self._share()
+        if self._ahead is None:
+            self._typical += TYPICAL_RATE * (share - self._typical)
+        else:
+            self._lost += max(share - self._typical, 0.0)
         return result
 
+    def adopt(self, ops: np.ndarray, devices: np.ndarray) -> None:
+        """Make what was tried last, ``ops`` on ``devices``, where the decision stands."""
+        self._ahead, self._price = (ops, devices), self._share()
+        if self._typical < WORTH:
+            self._catch_up()
+
+    def move(self, ops: np.ndarray, devices: np.ndarray) -> Result:
+        """:meth:`tried` and :meth:`adopt`, and the decision is the base."""
+        self._ahead = None
+        return self._run(ops, devices, ADOPT)
+
     def starts(self) -> np.ndarray:
-        """(n,) int64 ns: when each op of the base starts."""
+        """(n,) int64 ns: when each op starts, where the decision stands."""
+        if self._ahead is not None:
+            self._catch_up()
         return self._base.start.copy()
+
+    def joined(self, ops: np.ndarray, devices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A move of the decision as one of the base."""
+        if self._ahead is None:
+            return ops, devices
+        each = np.broadcast_to(devices, ops.shape)
+        return np.concatenate([self._ahead[0], ops]), np.concatenate([self._ahead[1], each])
+
+    def _share(self) -> float:
+        """How much of a whole run the last one took."""
+        start, stop = self.reused
+        last = self._count if stop is None else stop
+        return (last - (-1 if start is None else start)) / (self._count + 1)
+
+    def _catch_up(self) -> None:
+        assert self._ahead is not None
+        self._run(*self._ahead, ADOPT)
+        self._ahead, self._lost = None, 0.0
+
+    def _run(self, ops: np.ndarray, devices: np.ndarray, purpose: int) -> Result:
+        every = 1 + int(self._share() * self._count) // KEPT
+        start, stop, result = self._call(ops, devices, purpose, every)
+        if start == UNMOVED:
+            return self._known
+        if result is None:
+            return self._record()
+        self.reused = (start if start >= 0 else None, stop if stop >= 0 else None)
+        if purpose != TRY:
+            self._known = result
+        return result
 
     def _record(self) -> Result:
         """Run what is tried from the beginning to the end and make it the base."""
-        while True:
-            self.reused = (None, None)
-            busy, peak = np.empty((2, self.problem.num_devices), dtype=np.int64)
-            start, _ = rerun(
-                self._engine.tables, self._work, self._engine.contention, self._level,
-                self._wiring, self._base, self._points, _NO_OPS, _NO_OPS, RECORD, busy, peak,
-                self._told,
-            )  # fmt: skip
-            if start != NO_ROOM:
-                break
+        self.reused = (None, None)
+        result = self._call(_NO_OPS, _NO_OPS, RECORD, 1)[2]
+        while result is None:
             self._capacity *= 4
-            self._points = make_checkpoints(
-                self._engine.tables, self._work, self._count, self._capacity
-            )
+            self._make_room()
+            result = self._call(_NO_OPS, _NO_OPS, RECORD, 1)[2]
+        self._known = result
+        return result
+
+    def _make_room(self) -> None:
+        self._points = make_checkpoints(
+            self._engine.tables, self._work, self._count, self._capacity
+        )
+
+    def _call(
+        self, ops: np.ndarray, devices: np.ndarray, purpose: int, every: int
+    ) -> tuple[int, int, Result | None]:
+        busy, peak = np.empty((2, self.problem.num_devices), dtype=np.int64)
+        start, stop = rerun(
+            self._engine.tables, self._work, self._engine.contention, self._level, self._wiring,
+            self._base, self._points, ops, devices, purpose, every, busy, peak, self._told,
+        )  # fmt: skip
+        if start in (UNMOVED, NO_ROOM):
+            return start, stop, None
         step, moved, *fault = self._told.tolist()
-        self.result = Result(step, violation_of(self.problem, *fault), busy, peak, moved)
-        return self.result
+        return start, stop, Result(step, violation_of(self.problem, *fault), busy, peak, moved)
 
 
 class DeltaSimulator(Mover):
@@ -160,7 +220,7 @@ class DeltaSimulator(Mover):
         if self.decision.fusion is not None:
             return super()._first()
         self._recording = Recording(self.problem, self.decision)
-        return self._recording.result
+        return self._recording.result()
 
     @property
     def reused(self) -> tuple[int | None, int | None]:
@@ -176,7 +236,7 @@ class DeltaSimulator(Mover):
         if recording is None or priority is not None or trace:
             return super().try_move(ops, devices, priority, trace)
         columns = self._columns(ops, devices)
-        result = recording.run(*columns, TRY)
+        result = recording.tried(*recording.joined(*columns))
         self._last = columns, result
         return result
 
@@ -186,7 +246,7 @@ class DeltaSimulator(Mover):
         if recording is None or trace or not _alike(self.decision, decision):
             return super().try_decision(decision, trace)
         check_decision(self.problem, decision)
-        result = recording.run(*self._difference(recording, decision), TRY)
+        result = recording.tried(*self._difference(recording, decision))
         self._last = decision, result
         return result
 
@@ -195,7 +255,7 @@ class DeltaSimulator(Mover):
         before, decision = self.decision, super().adopt()
         recording = self._recording
         if recording is not None and _alike(before, decision):
-            recording.run(*self._difference(recording, decision), ADOPT)
+            recording.adopt(*self._difference(recording, decision))
         elif recording is not None:
             self._recording, self._tries = None, 0
         return decision
@@ -206,7 +266,7 @@ class DeltaSimulator(Mover):
         if recording is None:
             return super().move(ops, devices)
         columns = self._columns(ops, devices)
-        self.result = recording.run(*columns, ADOPT)
+        self.result = recording.move(*recording.joined(*columns))
         self.decision, self._last = self._moved(*columns), None
         return self.result
 

@@ -56,21 +56,22 @@ def _compile(stamp):
 
     @jit_entry
     def rerun(
-        tables, work, contention, level, wiring, base, points, ops, devices, purpose, busy, peak,
-        told,
+        tables, work, contention, level, wiring, base, points, ops, devices, purpose, every, busy,
+        peak, told,
     ):  # fmt: skip
         """Simulate the base's placement with ``ops`` (k,) on ``devices`` (k,), or (1,) for all.
 
-        ``level`` (1, n), None for FIFO; ``busy`` and ``peak`` (d,) and ``told`` (FIGURES_TOLD,) get
-        the result: step time and the engine's figures.
+        ``level`` (1, n), None for FIFO. Of the checkpoints that it passes one in ``every`` is
+        kept; the others are void until another run passes. ``busy`` and ``peak`` (d,) and
+        ``told`` (FIGURES_TOLD,) get the result: step time and the engine's figures.
 
         Returns:
             (checkpoint that it went on from or -1, that from which the rest is the old run or -1)
         """
         stamp  # noqa: B018
         return _rerun(
-            tables, work, contention, level, wiring, base, points, ops, devices, purpose, busy,
-            peak, told,
+            tables, work, contention, level, wiring, base, points, ops, devices, purpose, every,
+            busy, peak, told,
         )  # fmt: skip
 
     return rerun
@@ -78,8 +79,9 @@ def _compile(stamp):
 
 @jit
 def _rerun(
-    tables, work, contention, level, wiring, base, points, ops, devices, purpose, busy, peak, told
-):
+    tables, work, contention, level, wiring, base, points, ops, devices, purpose, every, busy,
+    peak, told,
+):  # fmt: skip
     scalars, count = work.scalars, len(points.saved)
     moved, stray = _move(tables, work, wiring, base, ops, devices)
     if moved == 0 and purpose != RECORD:
@@ -87,10 +89,8 @@ def _rerun(
     base.told[RECORDINGS] += 1
     change, settled, low, high = _reach(work, wiring, base, moved)
     start = np.int64(-1)
-    while purpose != RECORD and start + 1 < count and points.scalars[U(start + 1), NOW] < change:
-        start += 1
-    while start >= 0 and not _fits(points.before[U(start)], base.room):
-        start -= 1
+    if purpose != RECORD:
+        start = _last_before(points, base.room, change)
     if start >= 0:
         load(work, wiring, base, points, U(start))
         scalars[STRAY] = stray
@@ -104,8 +104,11 @@ def _rerun(
     stop = np.int64(-1)
     for number in range(start + 1, count):
         k = U(number)
-        known = purpose != RECORD and points.scalars[k, NOW] >= settled
-        if purpose == TRY and not known:
+        known = purpose != RECORD and points.saved[k] >= 0 and points.scalars[k, NOW] >= settled
+        kept = purpose != TRY and (number - start) % every == 0
+        if purpose == ADOPT and not kept:
+            points.saved[k] = -1
+        if not known and not kept:
             continue
         enough = points.scalars[k, DONE]
         if purpose == RECORD:
@@ -116,7 +119,7 @@ def _rerun(
                 stop = number
                 break
             settled = LAST_MOMENT
-        if purpose != TRY:
+        if kept:
             if not save(work, points, k, base.told[RECORDINGS]):
                 _give_up(tables, work, contention, level, base, low, high)
                 return NO_ROOM, -1
@@ -244,6 +247,18 @@ def _reach(work, wiring, base, moved):
 
 
 @jit
+def _last_before(points, room, change):
+    """The last checkpoint before ``change`` up to which memory suffices, or -1."""
+    start = np.int64(-1)
+    for k in range(len(points.saved)):
+        if points.saved[U(k)] >= 0:
+            if points.scalars[U(k), NOW] >= change or not _fits(points.before[U(k)], room):
+                break
+            start = np.int64(k)
+    return start
+
+
+@jit
 def _fits(memory, room):
     fits = True
     for i in range(U(len(room))):
@@ -288,6 +303,8 @@ def _keep(work, base, points, start, stop, late, busy, peak, told, low, high, pu
             base.tail[i] = work.device[i].peak
         highest = np.int64(0)
         for j in range(U(count)):
+            if points.saved[j] < 0:
+                points.device[j, i].peak = 0
             highest = max(highest, points.device[j, i].peak)
             points.before[j, i] = highest
         highest = base.tail[i]

@@ -11,7 +11,7 @@ from go_gym.cluster import CONTENTION_MODELS
 from go_gym.errors import DecisionError
 from go_gym.placements import human_expert
 from go_gym.priorities import critical_path
-from go_gym.simulator import DeltaSimulator, delta, simulate
+from go_gym.simulator import DeltaSimulator, checkpoints, delta, simulate
 from go_gym.tasks import make_problem
 from tests.simulator.test_engine import assert_equal, random_problem
 from tests.strategies import decisions, problems
@@ -30,8 +30,12 @@ def check_moves(delta_simulator: DeltaSimulator, rng: np.random.Generator, count
         expected = simulate(problem, go_gym.Decision(placement, before.priority, before.fusion))
         assert_equal(delta_simulator.try_move(ops, devices), expected)
         assert delta_simulator.decision is before
-        if rng.random() < 0.4:
-            assert_equal(delta_simulator.move(ops, devices), expected)
+        kept = rng.random()
+        if kept < 0.5:
+            if kept < 0.25:
+                assert_equal(delta_simulator.move(ops, devices), expected)
+            else:
+                delta_simulator.adopt()
             assert_equal(delta_simulator.result, expected)
             np.testing.assert_array_equal(delta_simulator.decision.placement, placement)
         for i, checkpoint in enumerate(delta_simulator.reused):
@@ -86,6 +90,34 @@ def test_few_checkpoints_and_no_room_for_them(monkeypatch):
         problem = random_problem(rng, 120, 4, contention)
         found = DeltaSimulator(problem, go_gym.Decision(rng.integers(0, 4, 120)))
         check_moves(found, rng, 20, 2)
+
+
+@pytest.mark.parametrize("stale", [0, 10**6])
+def test_many_moves_adopted(monkeypatch, stale):
+    """Moved tensors pile up, or are too many to keep track of each time; starts stay right."""
+    monkeypatch.setattr(checkpoints, "STALE", stale)
+    rng = np.random.default_rng(9)
+    for contention in CONTENTION_MODELS:
+        problem = random_problem(rng, 200, 4, contention)
+        found = DeltaSimulator(problem, go_gym.Decision(np.sort(rng.integers(0, 4, 200))))
+        for number in range(60):
+            found.move(rng.integers(0, 200, 3), rng.integers(0, 4, 3))
+            expected = simulate(problem, found.decision, trace=True)
+            np.testing.assert_array_equal(found.starts(), expected.trace.op_start)
+            if number % 10 == 9:
+                check_moves(found, rng, 4, 1)
+
+
+def test_adopted_moves_may_wait(monkeypatch):
+    """Where tries take whole runs the base stays behind the decision; results do not show it."""
+    monkeypatch.setattr(delta, "WORTH", 0.0)
+    rng = np.random.default_rng(11)
+    for contention in CONTENTION_MODELS:
+        problem = random_problem(rng, 150, 4, contention)
+        found = DeltaSimulator(problem, go_gym.Decision(np.sort(rng.integers(0, 4, 150))))
+        check_moves(found, rng, 60, 3)
+        expected = simulate(problem, found.decision, trace=True)
+        np.testing.assert_array_equal(found.starts(), expected.trace.op_start)
 
 
 def test_one_device_for_all_ops_of_a_move():
