@@ -41,8 +41,7 @@ typedef struct {
     const uint32_t *sources;
     const int64_t *parameters; /* (k, 2) */
     const int64_t *followers;  /* (m, 2) */
-    const uint16_t *link_of;   /* (d, d) */
-    const Link *links;
+    const Link *link; /* (d, d) */
     const uint32_t *device_class;
     const int64_t *capacity;
     int64_t n, t, u, d, num_sources, num_parameters, num_followers;
@@ -67,7 +66,7 @@ typedef struct {
 
 typedef struct {
     int64_t base, head, tail, moment, moment_start, memory, peak, room, busy;
-    uint32_t running, touched, seen, seen_slot, seen_tail, pad;
+    uint32_t running, touched, seen, seen_slot, seen_tail, row;
 } Device;
 
 typedef struct {
@@ -427,7 +426,7 @@ INLINE void start_op(Sim *s, uint32_t here, bool by_level) {
         return;
     uint32_t op = by_level ? pop_highest(s, dev) : s->queue[dev->head++];
     const uint64_t *packet = s->in.program + s->in.op[op].packet;
-    int64_t duration = (int64_t) * (packet - 1 - s->in.device_class[here]);
+    int64_t duration = (int64_t) * (packet - 1 - dev->row);
     dev->running = op;
     dev->busy += duration;
     allocate(s, here, (int64_t)*packet);
@@ -472,8 +471,7 @@ INLINE void start_transfer(Sim *s, uint32_t slot, int contention) {
     int64_t longest = 0;
     for (uint32_t copy = slot; copy != NONE; copy = s->slots[copy].next_copy) {
         const Slot *moving = &s->slots[copy];
-        const Link *link =
-            &in->links[in->link_of[moving->source * (size_t)in->d + moving->device]];
+        const Link *link = &in->link[moving->source * (size_t)in->d + moving->device];
         int64_t time = link->latency + (int64_t)rint((double)moving->size * link->ns_per_byte);
         if (time > longest)
             longest = time;
@@ -492,7 +490,8 @@ INLINE void begin(Sim *s, const int64_t *placement, bool by_level) {
     s->oom_time = s->oom_device = s->stray = -1;
     for (int64_t i = 0; i < in->d; i++)
         s->devices[i] = (Device){
-            .moment = -1, .room = in->capacity[i], .running = NONE, .seen = NONE};
+            .moment = -1, .room = in->capacity[i], .running = NONE, .seen = NONE,
+            .row = in->device_class[i]};
     for (int64_t i = 0; i < s->num_ports; i++)
         s->ports[i] = (Port){.head = NONE, .tail = NONE, .waiting = NONE, .waiting_for = NONE};
     for (int64_t i = 0; i < in->n; i++) {

@@ -142,7 +142,7 @@ def _start_op(tables, work, level, s, here):
     else:
         chosen = U(_pop_highest(work.heap, dev))
     packet = U(tables.op[chosen].packet)
-    duration = np.int64(tables.program[packet - ONE - tables.device_class[here]])
+    duration = np.int64(tables.program[packet - ONE - dev.row])
     dev.running = chosen
     dev.busy += duration
     _allocate(dev, s, here, np.int64(tables.program[packet]))
@@ -163,7 +163,7 @@ def _start_transfer(tables, work, contention, s, slot):
     copy = slot
     while copy != NONE:
         moving = slots[copy]
-        link = tables.links[tables.link_of[moving.source, moving.device]]
+        link = tables.link[moving.source, moving.device]
         time = link.latency + np.int64(np.rint(np.float64(moving.size) * link.ns_per_byte))
         if time > longest:
             longest = time
@@ -585,15 +585,15 @@ def _list_port(port, port_list, s, where):
 
 @jit
 def _stop_waiting(ports, source):
-    there = ports[source].waiting_for
-    if there == NONE:
+    port = ports[source]
+    if port.waiting_for == NONE:
         return
-    ports[source].waiting_for = NONE
-    following = ports[source].waiting_next
-    if ports[there].waiting == source:
-        ports[there].waiting = following
+    there = ports[port.waiting_for]
+    port.waiting_for = NONE
+    if there.waiting == source:
+        there.waiting = port.waiting_next
         return
-    before = ports[there].waiting
-    while ports[before].waiting_next != source:
-        before = ports[before].waiting_next
-    ports[before].waiting_next = following
+    before = ports[there.waiting]
+    while before.waiting_next != source:
+        before = ports[before.waiting_next]
+    before.waiting_next = port.waiting_next

@@ -33,8 +33,7 @@ class Tables(NamedTuple):
     sources: np.ndarray  # (s,) uint32, the ops without inputs
     parameters: np.ndarray  # (k, 2) int64: op, bytes resident on its device
     followers: np.ndarray  # (m, 2) int64: op, first op of its co-location group
-    link_of: np.ndarray  # (d, d) uint16
-    links: np.ndarray  # (links,) LINK
+    link: np.ndarray  # (d, d) LINK
     device_class: np.ndarray  # (d,) uint32
     capacity: np.ndarray  # (d,) int64 bytes
 
@@ -80,8 +79,7 @@ def build_tables(problem: Problem) -> Tables:
         sources=np.flatnonzero(op["inputs"] == 0).astype(np.uint32),
         parameters=np.stack([holding, graph.parameter_bytes[holding]], axis=1),
         followers=np.stack([following, problem.colocation_leader[following]], axis=1),
-        link_of=cluster.link_of.copy(),
-        links=links,
+        link=links[cluster.link_of],
         device_class=problem.device_class.astype(np.uint32),
         capacity=cluster.memory_bytes.copy(),
     )

@@ -76,7 +76,7 @@ DEVICE_STATE = np.dtype(
         ("seen", np.uint32),  # the last tensor that was requested for it,
         ("seen_slot", np.uint32),  # its slot
         ("seen_tail", np.uint32),  # and the last use of that
-        ("_pad", np.uint32),
+        ("row", np.uint32),  # its class of devices
     ]
 )
 PORT_STATE = np.dtype(
@@ -165,6 +165,7 @@ def _fresh(tables: Tables, ports: int) -> np.ndarray:
         state[label] = -1
     device["moment"] = -1
     device["room"] = tables.capacity
+    device["row"] = tables.device_class
     for label in ("running", "seen"):
         device[label] = NONE
     for label in ("head", "tail", "waiting", "waiting_for"):
