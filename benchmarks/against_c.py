@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -216,7 +216,7 @@ def numba_runner(
 
 
 def in_turns(
-    calls: list[Callable[[], object]], repeats: int, clock: Callable[[], int]
+    calls: Sequence[Callable[[], object]], repeats: int, clock: Callable[[], int]
 ) -> list[list[int]]:
     """ns of each call in each repeat, the calls in turns."""
     times: list[list[int]] = [[] for _ in calls]

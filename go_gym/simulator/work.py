@@ -29,8 +29,8 @@ STATE = np.dtype(
         ("stray", np.int64),  # the first op away from its co-location group, -1 if none
     ]
 )
-SCALARS = len(STATE)
 WORD = 8  # bytes
+SCALARS = STATE.itemsize // WORD
 # The same as entries of `scalars`:
 DEVICES, PORTS, EVENTS, ENDING, DONE, SLOTS, SPARE = U(0), U(1), U(2), U(3), U(4), U(5), U(6)
 NOW = U(7)
