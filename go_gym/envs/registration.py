@@ -10,9 +10,7 @@ IDS = {
     "GO-PlacementSteps-v0": "go_gym.envs.steps:PlacementStepsEnv",
 }
 HARDWARE_IDS = {
-    "GO-HardwarePlacement-v0": IDS["GO-Placement-v0"],
-    "GO-HardwareScheduling-v0": IDS["GO-Scheduling-v0"],
-    "GO-HardwarePlacementSteps-v0": IDS["GO-PlacementSteps-v0"],
+    name.replace("GO-", "GO-Hardware"): entry_point for name, entry_point in IDS.items()
 }
 """The same environments with ``backend="hardware"`` and ``cluster="cpu2"`` as defaults, registered
 as nondeterministic: Gymnasium knows that of an id, not of an argument."""
