@@ -101,7 +101,10 @@ def simulate_batch(
                 todo.clear()
 
     helpers = [_pool(workers).submit(work) for _ in range(workers - 1)]
-    work()
+    try:
+        work()
+    finally:
+        todo.clear()
     for helper in helpers:
         helper.result()
     parts = []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import go_gym
 from go_gym.cluster import CONTENTION_MODELS
+from go_gym.errors import DecisionError
 from go_gym.simulator import Result, simulate_reference
 from tests.strategies import clusters, decisions, graphs, problems
 
@@ -84,6 +85,16 @@ def test_batch_equals_single_calls_in_order_for_any_number_of_threads():
         for found, expected in zip(results, single, strict=True):
             assert_equal(found, expected)
     assert len(go_gym.simulate_batch(problem, [])) == 0
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batch_names_the_first_of_several_faulty_decisions(threads):
+    problem = random_problem(np.random.default_rng(5), 50, 3, "duplex")
+    batch = [go_gym.Decision(placement=np.zeros(50, dtype=np.int64)) for _ in range(90)]
+    for index in (88, 31, 30):
+        batch[index] = go_gym.Decision(placement=np.full(50, 3))
+    with pytest.raises(DecisionError, match="decision 30: "):
+        go_gym.simulate_batch(problem, batch, threads=threads)
 
 
 def test_batch_may_mix_fifo_and_priorities():
