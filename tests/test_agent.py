@@ -17,6 +17,7 @@ from go_gym.agent import (
     load_agent,
 )
 from go_gym.errors import AgentError, BudgetError, DecisionError
+from go_gym.hardware.backend import HardwareBudget
 from go_gym.simulator import simulate
 from tests.simulator.test_engine import assert_equal, random_problem
 
@@ -298,3 +299,28 @@ def test_the_trace_of_the_last_evaluation_costs_no_call(larger):
     moves.try_decision(there)
     assert_last(there)
     assert budget.used == 5
+
+
+def test_moves_kept_at_once_and_starts(larger):
+    budget = Budget(larger, 3)
+    moves = budget.delta(decide(np.zeros(60, dtype=int)))
+    result = moves.move([4, 5, 30], [1, 2, 1])
+    expected = simulate(larger, moves.decision, trace=True)
+    assert moves.decision.placement[[4, 5, 30]].tolist() == [1, 2, 1]
+    assert_equal(result, simulate(larger, moves.decision))
+    assert moves.result is result and budget.used == 2
+    np.testing.assert_array_equal(moves.starts(), expected.trace.op_start)
+
+
+def test_moves_on_hardware_are_measured_each(larger):
+    class Measures:
+        def run(self, problem, decision, trace=False):
+            seen.append(decision)
+            return simulate(problem, decision, trace)
+
+    seen: list[go_gym.Decision] = []
+    moves = HardwareBudget(larger, 4, Measures()).delta(decide(np.zeros(60, dtype=int)))
+    moves.try_move([3], 1)
+    moves.adopt()
+    moves.move([4], 2)
+    assert [np.flatnonzero(each.placement).tolist() for each in seen] == [[], [3], [3, 4]]

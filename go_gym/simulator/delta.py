@@ -45,9 +45,11 @@ two or three simulations (our choice)."""
 
 KEPT = 12
 """About so many of the checkpoints that an adopted move passes are kept (our choice)."""
-WORTH = 0.8
-"""An adopted move becomes the base at once where tries typically take less of a run (our choice)"""
-TYPICAL_RATE = 0.1
+WORTH = 0.85
+"""Where tries typically take more of a run than that, they are simulated in full (our choice),"""
+PROBE = 20
+"""but for one in so many, which tells whether that is still so."""
+TYPICAL_RATE = 0.2
 """Weight of the last try in what tries typically take (our choice)."""
 
 _NO_OPS = np.empty(0, dtype=np.int64)
@@ -57,9 +59,8 @@ _wirings: WeakKeyDictionary[Problem, Wiring] = WeakKeyDictionary()
 class Recording:
     """The run of a placement under fixed priorities, its checkpoints, and runs that start there.
 
-    The decision at hand may be ahead of this base by moves that were adopted, where tries take
-    nearly whole runs anyway; until what they take longer for these moves would have paid for
-    making it the base.
+    The decision at hand may be ahead of this base by moves that were adopted, while tries would
+    take nearly whole runs anyway and are not made here.
 
     Args:
         problem: graph and cluster.
@@ -93,49 +94,46 @@ class Recording:
         self._capacity = 1 + int(ENTRIES * problem.num_ops)
         self._make_room()
         self._ahead: tuple[np.ndarray, np.ndarray] | None = None  # ops, devices
-        self._typical = 0.0  # share of a whole run that a try takes,
-        self._lost, self._price = 0.0, 0.0  # that those since the last move lost, and would cost
+        self._typical = 0.0  # share of a whole run that a try takes
+        self._elsewhere = 0  # tries that were simulated in full
         self._known = self._record()
 
     def result(self) -> Result:
         """The base's."""
         return self._known
 
+    def useful(self) -> bool:
+        """Is the next try to be made here?"""
+        if self._typical < WORTH:
+            return True
+        self._elsewhere += 1
+        if self._elsewhere % PROBE:
+            self.reused = (None, None)
+            return False
+        self._catch_up()
+        return True
+
     def tried(self, ops: np.ndarray, devices: np.ndarray) -> Result:
-        """The result of the base with ``ops`` (k,) int64 on ``devices``."""
-        if self._ahead is not None and self._lost >= self._price:
-            self._catch_up()
+        """The result with ``ops`` (k,) int64 on ``devices``, where that is useful."""
         result = self._run(ops, devices, TRY)
-        share = self._share()
-        if self._ahead is None:
-            self._typical += TYPICAL_RATE * (share - self._typical)
-        else:
-            self._lost += max(share - self._typical, 0.0)
+        self._typical += TYPICAL_RATE * (self._share() - self._typical)
         return result
 
     def adopt(self, ops: np.ndarray, devices: np.ndarray) -> None:
-        """Make what was tried last, ``ops`` on ``devices``, where the decision stands."""
-        self._ahead, self._price = (ops, devices), self._share()
+        """The decision is now the base with ``ops`` on ``devices``."""
+        self._ahead = ops, devices
         if self._typical < WORTH:
             self._catch_up()
 
     def move(self, ops: np.ndarray, devices: np.ndarray) -> Result:
-        """:meth:`tried` and :meth:`adopt`, and the decision is the base."""
-        self._ahead = None
+        """The result with ``ops`` on ``devices``, and the decision is the base."""
+        self._catch_up()
         return self._run(ops, devices, ADOPT)
 
     def starts(self) -> np.ndarray:
         """(n,) int64 ns: when each op starts, where the decision stands."""
-        if self._ahead is not None:
-            self._catch_up()
+        self._catch_up()
         return self._base.start.copy()
-
-    def joined(self, ops: np.ndarray, devices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A move of the decision as one of the base."""
-        if self._ahead is None:
-            return ops, devices
-        each = np.broadcast_to(devices, ops.shape)
-        return np.concatenate([self._ahead[0], ops]), np.concatenate([self._ahead[1], each])
 
     def _share(self) -> float:
         """How much of a whole run the last one took."""
@@ -144,9 +142,9 @@ class Recording:
         return (last - (-1 if start is None else start)) / (self._count + 1)
 
     def _catch_up(self) -> None:
-        assert self._ahead is not None
-        self._run(*self._ahead, ADOPT)
-        self._ahead, self._lost = None, 0.0
+        if self._ahead is not None:
+            self._run(*self._ahead, ADOPT)
+            self._ahead = None
 
     def _run(self, ops: np.ndarray, devices: np.ndarray, purpose: int) -> Result:
         every = 1 + int(self._share() * self._count) // KEPT
@@ -233,17 +231,19 @@ class DeltaSimulator(Mover):
     ) -> Result:
         """See :meth:`Mover.try_move`."""
         recording = self._ready()
-        if recording is None or priority is not None or trace:
-            return super().try_move(ops, devices, priority, trace)
+        if recording is None or priority is not None or trace or not recording.useful():
+            moved = self._moved(*self._columns(ops, devices), priority)
+            return super().try_decision(moved, trace)
         columns = self._columns(ops, devices)
-        result = recording.tried(*recording.joined(*columns))
+        result = recording.tried(*columns)
         self._last = columns, result
         return result
 
     def try_decision(self, decision: Decision, trace: bool = False) -> Result:
         """See :meth:`Mover.try_decision`."""
         recording = self._ready()
-        if recording is None or trace or not _alike(self.decision, decision):
+        known = recording is not None and not trace and _alike(self.decision, decision)
+        if recording is None or not known or not recording.useful():
             return super().try_decision(decision, trace)
         check_decision(self.problem, decision)
         result = recording.tried(*self._difference(recording, decision))
@@ -266,7 +266,7 @@ class DeltaSimulator(Mover):
         if recording is None:
             return super().move(ops, devices)
         columns = self._columns(ops, devices)
-        self.result = recording.move(*recording.joined(*columns))
+        self.result = recording.move(*columns)
         self.decision, self._last = self._moved(*columns), None
         return self.result
 

@@ -115,8 +115,15 @@ class Mover:
         return Decision(placement, priority, self.decision.fusion)
 
 
+FEW = 32
+"""Up to so many numbers are compared faster one by one."""
+
+
 def _within(values: np.ndarray, limit: int) -> bool:
     """Are all of them whole numbers from 0 to below ``limit``?"""
     if values.size == 0:
         return True
-    return bool(values.dtype.kind in "iu" and values.min() >= 0 and values.max() < limit)
+    if values.dtype.kind not in "iu":
+        return False
+    numbers = values.ravel().tolist() if values.size <= FEW else [values.min(), values.max()]
+    return min(numbers) >= 0 and max(numbers) < limit

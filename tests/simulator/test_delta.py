@@ -108,9 +108,11 @@ def test_many_moves_adopted(monkeypatch, stale):
                 check_moves(found, rng, 4, 1)
 
 
-def test_adopted_moves_may_wait(monkeypatch):
+@pytest.mark.parametrize("probe", [2, 7])
+def test_adopted_moves_may_wait(monkeypatch, probe):
     """Where tries take whole runs the base stays behind the decision; results do not show it."""
     monkeypatch.setattr(delta, "WORTH", 0.0)
+    monkeypatch.setattr(delta, "PROBE", probe)
     rng = np.random.default_rng(11)
     for contention in CONTENTION_MODELS:
         problem = random_problem(rng, 150, 4, contention)
