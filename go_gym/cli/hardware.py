@@ -45,11 +45,14 @@ def measure(
     from go_gym.envs.problems import resolve_problems
     from go_gym.errors import DecisionError
     from go_gym.hardware.session import measure as run
+    from go_gym.problem import Problem
     from go_gym.simulator import simulate
 
     with one_line_errors():
         problem = resolve_problems(graph, cluster)[0]
         chosen, _ = load_decision(decision)
+        if chosen.fusion is not None:
+            problem = Problem(problem.graph, problem.cluster, "joint")
         if len(chosen.placement) != problem.num_ops:
             raise DecisionError(
                 f"{decision}: decides about {len(chosen.placement):,} ops, graph "

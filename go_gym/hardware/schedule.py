@@ -15,8 +15,11 @@ from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 
 Order = Literal["ready", "simulated"]
-"""What decides which op a device runs next. ``"ready"``: a queue at run time, by the simulator's
-rule. ``"simulated"``: the order in which the simulator's queues started them, whatever happens."""
+"""What decides which op a device runs next. ``"ready"``, the default: a queue at run time, by the
+simulator's rule. ``"simulated"``: the order in which the simulator's queues started them, whatever
+happens. A queue takes 1 to 2.5 µs an op more (3 % of a step of RNNLM on one core), and what it
+runs is what is there: where much is moved, steps were up to 4 % shorter than in a fixed order,
+which waits for one copy while another op could run."""
 
 
 class Kind(IntEnum):

@@ -119,7 +119,7 @@ def test_a_fused_decision_is_measured(tmp_path):
     path = tmp_path / "small.py"
     path.write_text(FILE)
     graph = capture_source(f"{path}:make")
-    problem = Problem(graph, load_cluster("cpu2"))
+    problem = Problem(graph, load_cluster("cpu2"), task="joint")
     place = np.zeros(graph.num_ops, dtype=np.int64)
     levels = default_fusion(problem, place)
     assert fuse(problem, Decision(place, fusion=levels)).plan.num_kernels < graph.num_ops
