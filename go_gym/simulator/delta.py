@@ -45,11 +45,11 @@ two or three simulations (our choice)."""
 
 KEPT = 12
 """About so many of the checkpoints that an adopted move passes are kept (our choice)."""
-WORTH = 0.85
+WORTH = 0.7
 """Where tries typically take more of a run than that, they are simulated in full (our choice),"""
 PROBE = 20
 """but for one in so many, which tells whether that is still so."""
-TYPICAL_RATE = 0.2
+TYPICAL_RATE = 0.1
 """Weight of the last try in what tries typically take (our choice)."""
 
 _NO_OPS = np.empty(0, dtype=np.int64)

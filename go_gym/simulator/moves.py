@@ -19,7 +19,7 @@ class Mover:
     Args:
         problem: graph and cluster.
         decision: where to start from.
-        run: gives the Result of a decision; with a trace if the second argument is True.
+        run: checks a decision and gives its Result; with a trace if the second argument is True.
 
     Attributes:
         problem: as given.
@@ -61,7 +61,6 @@ class Mover:
         Raises:
             DecisionError: naming the op, if it has not the problem's shape and range.
         """
-        check_decision(self.problem, decision)
         result = self._run(decision, trace)
         self._last = decision, result
         return result
