@@ -18,6 +18,8 @@ from go_gym.hardware.backend import Hardware
 from tests.envs.examples import CHAIN, DIAMOND, OBSERVERS, PAIR, make
 from tests.hardware.models import program
 
+COMPILED = ("GO-Fusion-v0", "GO-Joint-v0")
+"""On hardware each new decision has kernels for torch.compile: minutes beside other work."""
 KNOWN_TO_SB3 = spaces.Box | spaces.Dict
 """It refuses other spaces, ``spaces.Graph`` and PyG's among them, whoever's they are."""
 
@@ -77,17 +79,15 @@ def test_on_what_varies(name, observer, reward):
 
 
 @pytest.mark.slow  # on a machine with other work, noisy steps are repeated for minutes
-@pytest.mark.parametrize("name", HARDWARE_IDS)
+@pytest.mark.parametrize("name", [n for n in IDS if n not in COMPILED])
 def test_on_hardware(name, hardware):
     """Each step of the checkers is measured on two cores of this machine."""
     before = hardware.used
-    env = gym.make(name, graph=program("rnnlm").graph, groups=2, backend=hardware).unwrapped
+    hardware_name = name.replace("GO-", "GO-Hardware")
+    options = {"graph": program("rnnlm").graph, "groups": 2, "backend": hardware}
+    env = gym.make(hardware_name, **options).unwrapped
     check(env, "dict")
     assert hardware.used > before + 3
-
-
-COMPILED = {"GO-Fusion-v0", "GO-Joint-v0"}
-"""Their baseline has fused kernels, which torch.compile makes: minutes beside other work."""
 
 
 @pytest.mark.parametrize(
