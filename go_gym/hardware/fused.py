@@ -2,7 +2,8 @@
 
 What is fused is the plan's: an op of a kernel is computed inside it, and again inside every other
 kernel that has it. Results that a plan does not write (see :mod:`go_gym.fusion.structure`) are
-none of the fused program's.
+none of the fused program's. A compiled kernel checks its arguments at every call, some 10 µs: where
+ops are as short, fusing does not pay on a core.
 """
 
 from collections.abc import Sequence
