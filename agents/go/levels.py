@@ -7,7 +7,7 @@ import numpy as np
 from go_gym.partition import partition
 from go_gym.problem import Problem
 
-from ..common.clusterings import Clustering, clusterings
+from ..common.clusterings import Clustering, clusterings, stretches
 from ..common.units import UnitGraph, coarsened, unit_layers
 
 STRETCHES = (1, 2, 4, 8, 32)
@@ -37,10 +37,8 @@ def cluster_levels(
                 else coarsened(units, parts, layer)
             )
             levels.append(Clustering.of(label))
-    share = (np.cumsum(units.work) - units.work / 2) / max(float(units.work.sum()), 1.0)
     for cuts in STRETCHES:
-        stretch = np.minimum((share * cuts).astype(np.int64), cuts - 1)
-        levels.append(Clustering.of(layer, stretch))
+        levels.append(Clustering.of(layer, np.minimum(stretches(units, cuts), cuts - 1)))
     levels = [level for level in levels if level.count > 1 or units.count == 1]
     different = {level.of_unit.tobytes(): level for level in levels}
     return tuple(sorted(different.values(), key=lambda level: level.count))

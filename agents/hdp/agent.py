@@ -15,8 +15,7 @@ class Hdp(LearningAgent):
     sampled. As published, but for these departures:
 
     - **Start**: an untrained grouper scatters neighbours over the groups and an untrained placer
-      the groups over the devices, and 1,000 updates do not undo it: so begun, plans took up to
-      20 times the human expert's step time. The authors' released
+      the groups over the devices, and 1,000 updates do not undo it. The authors' released
       grouper multiplies plain topological numbers by random weights and so begins with stretches
       of the order; here each unit begins at home in a group of :func:`bounded_groups` (METIS's
       parts of each layer), its logits raised by a constant, and may move. The groups reach the
@@ -25,14 +24,11 @@ class Hdp(LearningAgent):
       there on average. How far is learned on.
     - **Aligned attention**: the logits also see the encoder's output for the group at hand.
       Attention by content alone has to learn first where it stands.
-    - **Groups**: at most 20 for each device, as in the authors' release, and at most 256: with
-      256, before layers leaned together, samples fell to one device where there are two and
-      were no better after 1,000 calls than at first where there are four.
+    - **Groups**: at most 20 for each device, as in the authors' release, and at most 256.
     - **Learning rate** 0.001 instead of 0.1: at 0.1, and at 0.01 still, both softmaxes saturate
       within the first tens of updates, at one device for all ops (found before the start above).
-    - **Samples**: 8 placements a grouping instead of 4, and so half as many updates: in about
-      half the time. After 1,000 calls, before layers leaned together: 1.56, 0.66 and 1.23 of the
-      expert's step time on rnnlm-2, transformer-xl-4 and gnmt-4, with 4 it was 1.00, 0.66, 1.30.
+    - **Samples**: 8 placements a grouping instead of 4, and so half as many updates, in less
+      time.
     - **Units**: the paper samples a group for every op by itself. Here a co-location group, and
       a view or parameter with what it belongs to (:func:`go_gym.grouping.attached_groups`), is
       sampled once, in larger graphs the finest 2,048 parts of such; the first op of each that
@@ -57,11 +53,11 @@ class Hdp(LearningAgent):
     - **Workers**: one, where the paper averages several; the schedules count updates, so that a
       budget of 4,000 calls is the paper's 1,000 updates of 4.
 
-    Measured on 8 devices and 83,567 ops (gnmt-8), seed 0, 4,000 calls: 0.98 of the human expert's
-    step time after 65 s of one core. There the samples' mean hardly falls (1.63 to 1.59): the
-    best owes more to the start than to learning. On transformer-xl-4 it falls (0.97 to 0.76 in
-    1,000 calls). The settings were chosen on rnnlm-2, rnnlm-8, gnmt-4, transformer-xl-4,
-    inception-b32 and amoebanet, which Table 2 holds too, nearly always with seed 0.
+    On gnmt-8, Inception and the smaller WaveNet the mean of the samples hardly falls (the curves
+    of ``go-gym reproduce table2`` show it): there the best owes more to the start than to
+    learning. The settings were
+    chosen on rnnlm-2, rnnlm-8, gnmt-4, transformer-xl-4, inception-b32 and amoebanet, which
+    Table 2 holds too, nearly always with seed 0.
 
     To reproduce its rows: ``go-gym run -a hdp -g rnnlm-2 -c p100x2 --budget 4000``.
 

@@ -24,8 +24,7 @@ class Placeto(LearningAgent):
       They are visited in the topological order of their first costly ops, and edges back to a
       group visited earlier are left out of message passing and of the three sets.
     - **Start** of every episode: all on the fastest device that holds the graph. Every episode
-      simulates it once more. From the best placement so far, with a policy that begins by
-      keeping most groups where they are, 2,000 calls led no further.
+      simulates it once more.
     - **Reward**: step times in units of all work on one device, memory over the limits in GB.
     - **Schedules** fall with the share of the budget that is spent, so that a shorter budget
       ends at the same rates; entropy bonus from 0.01 (our choice) to 0.

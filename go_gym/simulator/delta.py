@@ -196,17 +196,7 @@ class DeltaSimulator(Mover):
     What a few moved ops do not explain is simulated in full: other priorities than before,
     traces, and decisions with fusion levels, since a move may change what can be fused.
 
-    Args:
-        problem: graph and cluster.
-        decision: where to start from.
-
-    Attributes:
-        problem: as given.
-        decision: the decision as it stands after the moves so far.
-        result: its Result.
-
-    Raises:
-        DecisionError: naming the op, if the decision has not the problem's shape and range.
+    Arguments, attributes and errors are those of :class:`Mover`, which simulates each move whole.
     """
 
     def __init__(self, problem: Problem, decision: Decision) -> None:
