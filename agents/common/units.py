@@ -100,7 +100,8 @@ def coarsened(units: UnitGraph, most: int, layer: np.ndarray) -> np.ndarray:
     Agglomeration by heavy edges: of each cluster, the neighbour with the most bytes between them,
     one of the same ``layer`` (U,) first; where two choose each other they merge, unless their
     work together would exceed four times the mean of the final clusters. What is left without
-    such a pair joins the next in topological order (our choice).
+    such a pair joins the next in topological order, of its layer first (our choice: ops of
+    different layers that only follow each other in the order would tie their devices together).
     """
     label = np.arange(units.count)
     count, limit = units.count, 4 * float(units.work.sum()) / most
@@ -110,13 +111,24 @@ def coarsened(units: UnitGraph, most: int, layer: np.ndarray) -> np.ndarray:
         of_cluster[label] = layer
         first, second = _heaviest_pairs(units, label, of_cluster, work, limit)
         if len(first) <= count // 50:
-            first, second = np.arange(0, count - 1, 2), np.arange(1, count, 2)
+            first, second = _next_in_order(of_cluster)
         first, second = first[: count - most], second[: count - most]
         merged = np.arange(count)
         merged[second] = first
         label = np.unique(merged[label], return_inverse=True)[1].reshape(-1)
         count -= len(first)
     return label
+
+
+def _next_in_order(layer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Disjoint pairs of clusters, one next after the other of its layer; else of all."""
+    order = np.argsort(layer, kind="stable")
+    begins = np.flatnonzero(np.diff(layer[order], prepend=layer[order[0]] - 1))
+    place = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
+    odd = np.flatnonzero(place % 2)
+    if len(odd) <= len(layer) // 50:
+        return np.arange(0, len(layer) - 1, 2), np.arange(1, len(layer), 2)
+    return order[odd - 1], order[odd]
 
 
 def _heaviest_pairs(

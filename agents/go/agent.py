@@ -27,10 +27,11 @@ class GO:
             with.
     """
 
-    version = "2"
+    version = "3"
     tasks: tuple[str, ...] = TASKS
     track = "tuned"
     scheduled = False
+    from_best = False
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class GO:
             self.search,
             self._weights(),
             self.scheduled,
+            self.from_best,
         )
 
     def _weights(self) -> Mapping[str, Tensor] | None:
@@ -112,3 +114,13 @@ class GOScheduled(GO):
     """GO-one on placements that run under critical-path priorities, which it gives with them."""
 
     scheduled = True
+
+
+class GOFromBest(GO):
+    """A hybrid of ours: GO-one whose first start begins from the best classical heuristic."""
+
+    from_best = True
+
+
+class GOFromBestScheduled(GOScheduled, GOFromBest):
+    """The same under critical-path priorities."""

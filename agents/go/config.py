@@ -53,7 +53,7 @@ class SearchConfig:
     sharpness: float = 1.0  # what the scores of moves are multiplied by
     starts: int = 3  # times that it begins from nothing; the best of them goes on
     start: float = 0.05  # share of the budget that each start gets
-    first_round: float = 0.02  # share of the budget, of it, spent without a previous decision
+    first_round: float = 0.005  # share of the budget, of it, spent without a previous decision
     first_round_clusters: int = 40  # finest level of a first round: finer ones scatter neighbours
     stretched: float = 0.5  # share of a first round with devices by stretches of the order
     coarse: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256, 512, 1024)  # clusters a level
@@ -63,7 +63,7 @@ class SearchConfig:
     hotter: float = 10.0  # of the other legs
     cold: float = 0.001  # last heat
     look_every: int = 8  # calls after which the next better step is traced
-    most_units: int = 16_384  # units decided apart; larger graphs are coarsened to so many first
+    most_units: int = 131_072  # units decided apart; larger graphs are coarsened to so many first
     most_rows: int = 256  # rows that the network sees; the units of a row share an embedding
     refine: bool = True  # later rounds start from the previous decision; off: from nothing
     critical: bool = True  # the step's trace is looked at; off: moves begin anywhere

@@ -12,7 +12,8 @@ from go_gym.problem import Problem
 from go_gym.simulator import BatchResult, Result, Trace
 
 from ..common.curves import CurvePoint, LearningCurve
-from ..common.units import UnitGraph, unit_graph, unit_layers
+from ..common.units import UnitGraph, longest_ops, unit_graph, unit_layers
+from ..heuristics.portfolio import heuristic_placements
 from .config import NetworkConfig, SearchConfig
 from .decisions import DECIDES, Choices, Decoder, canonical
 from .features import GraphInputs, State, graph_inputs, no_state, state_of
@@ -83,8 +84,9 @@ class Episode:
         random: np.random.Generator,
         device: torch.device,
         scheduled: bool = False,
+        from_best: bool = False,
     ) -> None:
-        self.problem, self.search = problem, search
+        self.problem, self.search, self.from_best = problem, search, from_best
         self.random, self.device = random, device
         self.decides = DECIDES[problem.task]
         self.units: UnitGraph = unit_graph(problem, most=search.most_units)
@@ -262,10 +264,17 @@ class Episode:
     def _first_round(
         self, scores: dict[str, Scores], budget: Budget, left: int, results: list[Result]
     ) -> list[Batch]:
-        """Samples of whole decisions; every other one with devices by stretches of the order."""
+        """Samples of whole decisions; every other one with devices by stretches of the order.
+
+        Before them the likeliest options, and in the very first round, if asked for, what the
+        classical heuristics decide, though it takes more than ``left`` calls.
+        """
         if self.current is None and left:
-            likeliest = greedy(scores)
-            self._keep([likeliest], self._evaluate([likeliest], budget, results)[0])
+            given: list[Choices] = [greedy(scores)]
+            if self.from_best and self.restarts == 1 and self.round == 0:
+                given += self._heuristics()
+            given = given[: budget.remaining]
+            self._keep(given, self._evaluate(given, budget, results)[0])
         batches: list[Batch] = []
         while left > len(results):
             level = self.rungs[self.random.integers(len(self.rungs))]
@@ -281,6 +290,16 @@ class Episode:
             if self.search.first_round_policy and not stretched:
                 batches.append(Batch(actions, self._advantage(reward)))
         return batches
+
+    def _heuristics(self) -> list[Choices]:
+        """The classical heuristics' placements, and the middle level of everything else."""
+        levels = np.full(self.units.count, self.decoder.levels // 2)
+        middle = dict.fromkeys(self.decides, levels)
+        if "placement" not in self.decides:
+            return [middle]
+        first = longest_ops(self.problem, self.units.groups)
+        placements = heuristic_placements(self.problem)
+        return [{**middle, "placement": placement[first]} for placement in placements]
 
     def _stretches(self, count: int) -> np.ndarray:
         """(count, U) int64 placements: a stretch of the order for each device, of random work.

@@ -10,7 +10,7 @@ from .agent import GO
 class SeparateGO:
     """GO-one for placement, then for priorities, then for fusion, a third of the calls each."""
 
-    version = "2"
+    version = "3"
     tasks = ("joint",)
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:

@@ -37,6 +37,7 @@ class Training:
         network, search: configurations.
         weights: of a network to begin with; None: fresh ones.
         scheduled: decide placements under critical-path priorities.
+        from_best: look at what the classical heuristics decide first.
         device: default the GPU where there is one.
 
     Attributes:
@@ -53,6 +54,7 @@ class Training:
         search: SearchConfig,
         weights: Mapping[str, Tensor] | None = None,
         scheduled: bool = False,
+        from_best: bool = False,
         device: torch.device | None = None,
     ) -> None:
         self.problems, self.calls, self.seed, self.search = tuple(problems), calls, seed, search
@@ -64,9 +66,10 @@ class Training:
             parameter_groups(self.network, search), lr=search.learning_rate
         )
         self.episodes = [
-            Episode(problem, network, search, self.random, self.device, scheduled)
+            Episode(problem, network, search, self.random, self.device, scheduled, from_best)
             for problem in self.problems
         ]
+        self.kind = {"scheduled": scheduled, "from_best": from_best}
         self.updates = 0
 
     @property
@@ -141,6 +144,7 @@ class Training:
                 [p.task, p.graph.content_hash, p.cluster.content_hash] for p in self.problems
             ],
             "seed": self.seed,
+            **self.kind,
             "network": vars(self.network.config),
             "search": {**vars(self.search), "coarse": list(self.search.coarse)},
         }

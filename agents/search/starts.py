@@ -4,38 +4,18 @@ import numpy as np
 
 from go_gym.agent import Budget
 from go_gym.fusion.greedy import default_fusion
-from go_gym.partition import metis_placement
-from go_gym.placements import contiguous_balanced, human_expert, single_device
 
-from ..heuristics.baechi import m_etf_schedule, m_topo_placement
-from ..heuristics.cpop import cpop_schedule
-from ..heuristics.heft import contention_plans
+from ..heuristics.portfolio import heuristic_placements
 from .space import Space
 
 SAMPLES = 50
 """Random genomes that a search from nothing looks at first (our choice)."""
 
 
-def heuristic_placements(space: Space) -> list[np.ndarray]:
-    """(n,) placements of the classical heuristics, each different one once."""
-    problem = space.problem
-    made = [
-        single_device(problem),
-        contiguous_balanced(problem),
-        human_expert(problem),
-        metis_placement(problem),
-        m_topo_placement(problem),
-        m_etf_schedule(problem).placement,
-        cpop_schedule(problem).placement,
-        *(plan.placement for plan in contention_plans(problem)),
-    ]
-    return list({placement.tobytes(): placement for placement in made}.values())
-
-
 def heuristic_genomes(space: Space) -> list[np.ndarray]:
     """:func:`heuristic_placements` without boosts, and with default fusion as well as without."""
     given = space.problem.placement
-    placements = heuristic_placements(space) if given is None else [np.asarray(given)]
+    placements = heuristic_placements(space.problem) if given is None else [np.asarray(given)]
     found = []
     for placement in placements:
         found.append(space.neutral(placement))

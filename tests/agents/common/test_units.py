@@ -49,6 +49,18 @@ def test_a_chain_is_one_unit_and_a_fork_is_not():
     assert unit_graph(problem).count == 4
 
 
+def test_coarsening_keeps_layers_apart_while_it_can():
+    """Ops of two layers in turns, without a tensor: clusters of the next ones, layer by layer."""
+    graph = go_gym.ComputationGraph.from_costs([10] * 64, [], [])
+    units = unit_graph(go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9)))
+    layer = np.arange(64) % 2
+    for most in (32, 16, 2):
+        label = coarsened(units, most, layer)
+        assert len(np.unique(label)) == most
+        assert len(np.unique(np.stack([label, layer]), axis=1).T) == most
+    assert len(np.unique(coarsened(units, 1, layer))) == 1
+
+
 def test_coarsening_joins_what_exchanges_most():
     """Two cliques with one thin edge between them end as two clusters."""
     uses, tensors = [], []

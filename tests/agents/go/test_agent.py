@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from go_agents.go.agent import GO, GOScheduled
+from go_agents.go.agent import GO, GOFromBest, GOFromBestScheduled, GOScheduled
 from go_agents.go.config import NetworkConfig, SearchConfig
 from go_agents.go.refined import RefinedGO
 from go_agents.go.training import Training
+from go_agents.heuristics.portfolio import heuristic_placements
 from hypothesis import given, settings
 
 import go_gym
 from go_gym.agent import Budget
 from go_gym.errors import AgentError
+from go_gym.priorities import critical_path
 from go_gym.problem import check_decision
 from go_gym.tasks import make_problem
 from tests.agents.go.test_network import layered
@@ -75,6 +77,29 @@ def test_annealing_refines_what_go_found():
     assert budget.used == 200
     assert agent.training is not None and agent.training.used in range(100, 117)
     assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
+
+
+@pytest.mark.parametrize("kind", [GOFromBest, GOFromBestScheduled])
+def test_from_best_begins_with_what_the_heuristics_place(kind):
+    problem = layered()
+    placements = heuristic_placements(problem)
+    budget = Budget(problem, len(placements) + 1)
+    decision = small(kind).solve(problem, budget, seed=0)
+    assert budget.used == len(placements) + 1
+    reached = go_gym.simulate(problem, decision).step_time_ns
+    for placement in placements:
+        priority = critical_path(problem, placement) if kind.scheduled else None
+        given = go_gym.simulate(problem, go_gym.Decision(placement, priority))
+        assert not given.valid or reached <= given.step_time_ns
+    assert (decision.priority is not None) == kind.scheduled
+
+
+@pytest.mark.parametrize("task", ["scheduling", "joint"])
+def test_from_best_knows_the_middle_of_every_task(task):
+    problem = make_problem(layered().graph, layered().cluster, task)
+    budget = Budget(problem, 12)
+    check_decision(problem, small(GOFromBest).solve(problem, budget, seed=0))
+    assert budget.used == 12
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2, 7])
