@@ -31,7 +31,7 @@ class Decoder:
 
     The middle level of priority is list scheduling's critical-path order, that of fusion the
     framework's default; the levels above and below raise and lower ops against it. Levels that
-    stand alone, as in the paper, would have to find those orders anew (our choice).
+    all stand alone, as in the paper, would have to find those orders anew (our choice).
 
     Attributes:
         problem: its given placement is used where none is chosen.
@@ -68,13 +68,13 @@ class Decoder:
         return rank + (level - middle) * (int(rank.max()) // (2 * middle))
 
     def _tilted_fusion(self, level: np.ndarray) -> np.ndarray:
-        """(n,) int64 fusion levels: 0 never; above the middle, ops that the default leaves too."""
+        """(n,) int64 fusion levels: 0 never; the middle as the default does; the levels below it
+        after all that the default fuses, those above it before."""
         default = self._default_fusion
         middle = self.levels // 2
-        tilt = level - middle
-        moved = np.maximum(default + tilt * (int(default.max()) // (2 * middle)), 1)
-        wanted = np.where(default > 0, moved, np.maximum(tilt, 0))
-        return np.where(level == 0, 0, wanted)
+        known = np.where(default > 0, default + middle - 1, 0)
+        apart = np.where(level > middle, known.max() + level, level)
+        return np.where(level == middle, known, apart)
 
     @cached_property
     def _default_fusion(self) -> np.ndarray:

@@ -5,13 +5,16 @@ from go_agents.common.units import unit_graph
 from go_agents.go.decisions import Decoder, canonical
 from go_agents.go.levels import LevelChooser, cluster_levels, coarse_rungs
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import go_gym
 from go_gym.fusion.greedy import default_fusion
+from go_gym.fusion.plan import take_order
 from go_gym.priorities import critical_path
 from go_gym.problem import check_decision
 from go_gym.tasks import make_problem
 from tests.agents.go.test_network import layered
+from tests.fusion.examples import aten_problems
 from tests.strategies import problems
 
 LEVELS = 8
@@ -47,6 +50,32 @@ def test_middle_levels_are_the_known_rules():
     assert np.array_equal(decision.fusion, default_fusion(joint, placement))
     never = Decoder(joint, units, LEVELS).decision({**choices, "fusion": one})
     assert not np.asarray(never.fusion).any()
+
+
+@settings(max_examples=50, deadline=None)
+@given(problem=aten_problems(), data=st.data())
+def test_levels_of_fusion_order_ops_against_the_default(problem, data):
+    fusing = make_problem(problem.graph, problem.cluster, "fusion", np.zeros(problem.num_ops, int))
+    units = unit_graph(fusing, chains=False)
+    default = take_order(default_fusion(fusing, np.asarray(fusing.placement))).tolist()
+    decoder = Decoder(fusing, units, LEVELS)
+    middle = np.full(units.count, LEVELS // 2)
+    assert take_order(np.asarray(decoder.decision({"fusion": middle}).fusion)).tolist() == default
+    drawn = data.draw(
+        st.lists(st.integers(0, LEVELS - 1), min_size=units.count, max_size=units.count)
+    )
+    choices = np.array(drawn, dtype=np.int64)
+    level = choices[units.groups.of_op]
+    order = take_order(np.asarray(decoder.decision({"fusion": choices}).fusion)).tolist()
+    own = [op for op in order if level[op] != LEVELS // 2]
+    assert own == sorted(
+        np.flatnonzero((level > 0) & (level != LEVELS // 2)), key=lambda op: -level[op]
+    )
+    assert [op for op in order if level[op] == LEVELS // 2] == [
+        op for op in default if level[op] == LEVELS // 2
+    ]
+    signs = [int(np.sign(level[op] - LEVELS // 2)) for op in order]
+    assert signs == sorted(signs, reverse=True)
 
 
 def test_scheduled_placements_bring_critical_path_priorities():
