@@ -113,6 +113,7 @@ class GO:
 class GOScheduled(GO):
     """GO-one on placements that run under critical-path priorities, which it gives with them."""
 
+    tasks = ("placement",)
     scheduled = True
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from torch import Tensor
 
 from go_gym.agent import Budget
-from go_gym.problem import Decision, Problem
+from go_gym.problem import Problem
 
 from .agent import GO
 from .config import SearchConfig
-from .pretraining import SHIPPED, load_pretrained
+from .pretraining import DEFAULT, load_pretrained, shipped_without
 from .training import Training
 
 
@@ -19,31 +19,36 @@ class PretrainedGO(GO):
     """What the two agents below share: the weights, and the track that follows from them.
 
     Args:
-        pretrained: a folder made by ``go_agents.go.pretraining``; default the shipped one.
+        pretrained: a folder made by ``go_agents.go.pretraining``; default of those that ship the
+            one that never saw the family of the graph at hand.
         checkpoint, search: as of :class:`GO`.
 
     Attributes:
+        pretrained: the weights, and what is known of them.
         track: "generalising" after deciding a graph of a family that the weights never saw, else
             "tuned".
     """
 
     def __init__(
         self,
-        pretrained: str | Path = SHIPPED,
+        pretrained: str | Path | None = None,
         checkpoint: str | Path | None = None,
         search: SearchConfig | None = None,
     ) -> None:
-        self.pretrained = load_pretrained(pretrained)
+        self.ships = pretrained is None
+        self.pretrained = load_pretrained(pretrained or DEFAULT)
         gentle = SearchConfig(learning_rate=2e-4, head_rate=2e-3)  # not to undo what it knows
         search = search or gentle
         super().__init__(checkpoint, self.pretrained.network, search)
 
-    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """As :meth:`GO.solve`, from the pre-trained weights."""
-        family = problem.graph.metadata.get("family")
+    def _begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
+        family = str(problem.graph.metadata.get("family"))
+        if self.ships:
+            self.pretrained = load_pretrained(shipped_without(family))
+            self.network = self.pretrained.network
         known = family in self.pretrained.families or problem.graph.name in self.pretrained.graphs
         self.track = "tuned" if known else "generalising"
-        return super().solve(problem, budget, seed)
+        return super()._begin(problem, budget, seed)
 
     def _weights(self) -> Mapping[str, Tensor] | None:
         return self.pretrained.weights
@@ -60,7 +65,7 @@ class ZeroShotGO(PretrainedGO):
 
     def __init__(
         self,
-        pretrained: str | Path = SHIPPED,
+        pretrained: str | Path | None = None,
         checkpoint: str | Path | None = None,
         search: SearchConfig | None = None,
     ) -> None:

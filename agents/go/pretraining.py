@@ -1,6 +1,6 @@
-"""Pre-training on the families of a split, and the checkpoint that ships with the package.
+"""Pre-training on the families of a split, and the checkpoints that ship with the package.
 
-``python -m go_agents.go.pretraining --help`` is the command that made it; it goes on where a stop
+``python -m go_agents.go.pretraining --help`` is the command that made them; it goes on where a stop
 left it, and writes the weights apart, with what they were trained on.
 """
 
@@ -27,7 +27,9 @@ from .config import NetworkConfig, SearchConfig
 from .training import Training
 
 SHIPPED = Path(__file__).parent / "pretrained"
-"""The folder of the checkpoint that comes with the package."""
+"""The checkpoints that come with the package, each trained without one of the paper's families."""
+DEFAULT = SHIPPED / "without-transformer-xl"
+"""The one for graphs of families that all have seen, or none has."""
 SEARCH = SearchConfig(
     samples=32,
     learning_rate=5e-4,
@@ -39,7 +41,7 @@ SEARCH = SearchConfig(
     rounds=3,
     problems_per_update=3,
 )
-"""How the shipped checkpoint was trained (our choice, for two cores)."""
+"""How the shipped checkpoints were trained (our choice, for two cores)."""
 SEEK = 500
 """Simulator calls that a problem is searched for before the first update."""
 
@@ -64,7 +66,14 @@ class Pretrained:
     about: Mapping[str, Any]
 
 
-def load_pretrained(folder: str | Path = SHIPPED) -> Pretrained:
+def shipped_without(family: str) -> Path:
+    """The folder of the shipped checkpoint that never saw ``family``, if there is one, else
+    DEFAULT."""
+    folder = SHIPPED / f"without-{family}"
+    return folder if (folder / STATE).is_file() else DEFAULT
+
+
+def load_pretrained(folder: str | Path = DEFAULT) -> Pretrained:
     """A checkpoint made by :func:`export`; raises AgentError where it is none."""
     if not (Path(folder) / STATE).is_file():
         raise AgentError(f"{folder}: no pre-trained GO there (python -m {__name__} makes one)")
@@ -151,21 +160,25 @@ def report(training: Training) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog=f"python -m {__name__}", description=__doc__)
-    parser.add_argument("--split", default="paper-without-transformer-xl")
+    parser.add_argument("--without", default="transformer-xl", metavar="FAMILY", help="held out")
     parser.add_argument("--most-ops", type=int, default=30_000, help="leave larger graphs out")
     parser.add_argument("--cluster", action="append", help="repeat; default p100x2, x4 and x8")
     parser.add_argument("--updates", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=Path("runs/go-pretraining"))
-    parser.add_argument("--export", type=Path, default=SHIPPED)
+    parser.add_argument("--folder", type=Path, help="default runs/go-without-FAMILY")
+    parser.add_argument("--export", type=Path, help="default among those that ship")
     options = parser.parse_args(arguments)
-    names = [n for n in datasets.split(options.split) if datasets.info(n).ops <= options.most_ops]
+    name = f"without-{options.without}"
+    folder = options.folder or Path("runs") / f"go-{name}"
+    split = datasets.split(f"paper-{name}")
+    names = [n for n in split if datasets.info(n).ops <= options.most_ops]
     clusters = options.cluster or ["p100x2", "p100x4", "p100x8"]
     problems = [Problem(datasets.load(g), load_cluster(c)) for g in names for c in clusters]
     start = time.monotonic()
-    training = pretrain(problems, options.updates, options.seed, options.folder, SEARCH)
+    training = pretrain(problems, options.updates, options.seed, folder, SEARCH)
     command = shlex.join(["python", "-m", "go_agents.go.pretraining", *(arguments or sys.argv[1:])])
-    export(training, command, time.monotonic() - start, options.export)
+    seconds = time.monotonic() - start
+    export(training, command, seconds, options.export or SHIPPED / name)
     print(report(training))
 
 

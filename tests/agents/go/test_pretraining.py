@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from go_agents.go.pretrained_agents import FineTunedGO, ZeroShotGO
-from go_agents.go.pretraining import SHIPPED, export, load_pretrained, pretrain, report
+from go_agents.go.pretraining import DEFAULT, SHIPPED, export, load_pretrained, pretrain, report
 from go_agents.go.training import Training
 
 import go_gym
@@ -111,14 +111,36 @@ def test_pretraining_goes_on_where_it_stopped(tmp_path, monkeypatch):
         assert torch.equal(value, resumed.network.state_dict()[name])
 
 
-def test_the_shipped_checkpoint_is_small_and_serves_the_family_held_out():
-    size = sum(path.stat().st_size for path in SHIPPED.iterdir())
+HELD_OUT = ("transformer-xl", "rnnlm", "gnmt", "wavenet")
+
+
+def test_the_shipped_checkpoints_are_small():
+    assert sorted(folder.name for folder in SHIPPED.iterdir()) == sorted(
+        f"without-{family}" for family in HELD_OUT
+    )
+    size = sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file())
     assert size < 20 * 2**20
+
+
+@pytest.mark.parametrize("family", HELD_OUT)
+def test_a_family_is_served_by_weights_that_never_saw_it(family):
     agent = load_agent("go-zero-shot")
     assert isinstance(agent, ZeroShotGO)
-    assert "transformer-xl" not in agent.pretrained.families
-    problem = go_gym.Problem(datasets.load("transformer-xl-2"), go_gym.load_cluster("p100x2"))
+    graph = datasets.split(family)[0]
+    problem = go_gym.Problem(datasets.load(graph), go_gym.load_cluster("p100x2"))
     decision = agent.solve(problem, Budget(problem, 20), seed=0)
+    assert family not in agent.pretrained.families
+    assert not set(datasets.split(family)) & set(agent.pretrained.graphs)
     assert go_gym.simulate(problem, decision).valid
     assert agent.track == "generalising"
     assert len(np.unique(decision.placement)) == 2
+
+
+def test_other_families_get_the_default():
+    agent = load_agent("go-zero-shot")
+    assert isinstance(agent, ZeroShotGO)
+    for name, track in (("inception", "tuned"), ("never heard of", "generalising")):
+        problem = family(layered(), name)
+        agent.solve(problem, Budget(problem, 0), seed=0)
+        assert agent.pretrained.about == load_pretrained(DEFAULT).about
+        assert agent.track == track
