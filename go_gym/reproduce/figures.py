@@ -98,8 +98,9 @@ FIG5 = Experiment(
         },
         paper_reference="human_s",
         notes=(
-            "All under first in, first out. `go-zero-shot` and `go-fine-tune` start from the",
-            "checkpoint trained on other families; `go` and `hdp` are trained on the graph itself.",
+            "All under first in, first out. `go-zero-shot` and `go-fine-tune` start from a",
+            "checkpoint trained on the paper's other families, one for each family here; `go` and",
+            "`hdp` are trained on the graph itself.",
         ),
     ),
 )
