@@ -53,7 +53,8 @@ class SearchConfig:
     sharpness: float = 1.0  # what the scores of moves are multiplied by
     starts: int = 3  # times that it begins from nothing; the best of them goes on
     start: float = 0.05  # share of the budget that each start gets
-    first_round: float = 0.005  # share of the budget, of it, spent without a previous decision
+    first_round: float = 0.02  # share of the budget, of it, spent without a previous decision
+    first_round_most: int = 20  # simulator calls of that, at most
     first_round_clusters: int = 40  # finest level of a first round: finer ones scatter neighbours
     stretched: float = 0.5  # share of a first round with devices by stretches of the order
     coarse: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256, 512, 1024)  # clusters a level

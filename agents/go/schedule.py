@@ -36,7 +36,7 @@ def stage(used: int, calls: int, units: int, search: SearchConfig) -> Stage:
     each goes from coarse moves to fine ones and cools down, every other one begins anew. A graph
     of many units gets a single leg: what a leg finds depends on its calls a unit (our choice).
     """
-    opening = max(round(search.first_round * calls), 1)
+    opening = max(min(round(search.first_round * calls), search.first_round_most), 1)
     start = max(round(search.start * calls), opening)
     starts = min(search.starts, calls // start)
     if used < starts * start:
