@@ -65,6 +65,7 @@ def ratios(problem: go_gym.Problem, decision: go_gym.Decision, moves: int) -> li
     """Speed-ups of ``moves`` single moves in each third of the graph."""
     rng = np.random.default_rng(1)
     delta = DeltaSimulator(problem, decision)
+    simulate(problem, decision)  # compiled before anything is timed
     paid = np.flatnonzero(problem.durations.max(axis=0) > 0)
     groups = with_views(problem)
     found = []

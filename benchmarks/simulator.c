@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
+#define LISTED (UINT32_MAX - 1)
 #define INLINE static inline __attribute__((always_inline))
 
 enum { FREE, LINK, EGRESS, DUPLEX }; /* the order of CONTENTION_MODELS */
@@ -50,38 +51,34 @@ typedef struct {
 /* -- what changes during a simulation */
 
 typedef struct {
-    uint32_t device, missing;
+    uint32_t device, missing, packet, inputs;
 } OpState;
 
 typedef struct {
-    uint32_t slot, next, consumer, pad;
+    uint32_t first, next, consumer;
+    int32_t holders;
 } Use;
 
 typedef struct {
     int64_t requested, size;
-    uint32_t tensor, source, device;
-    int32_t holders;
-    uint32_t use, next_copy, next, previous;
+    int64_t duration;
+    uint32_t tensor, source, device, use, next_copy, next, previous, port;
 } Slot;
 
 typedef struct {
     int64_t base, head, tail, moment, moment_start, memory, peak, room, busy;
-    uint32_t running, touched, seen, seen_slot, seen_tail, row;
+    uint32_t running, row, seen, seen_first, seen_tail, pad;
 } Device;
 
+enum { IDLE, BUSY, LATER }; /* listed, or waiting for a destination */
 typedef struct {
-    uint32_t head, tail, busy, listed;
-    uint32_t incoming_busy, waiting, waiting_next, waiting_for; /* duplex only */
+    uint32_t outgoing, incoming, waiting, waiting_next;
 } Port;
 
 typedef struct {
     int64_t level, time;
     uint32_t op, pad;
 } Queued;
-
-typedef struct {
-    int64_t time, code;
-} Event;
 
 typedef struct {
     Tables in;
@@ -94,10 +91,14 @@ typedef struct {
     Device *devices;
     Port *ports;
     uint32_t *device_list, *port_list;
-    Event *events; /* a heap, from 1 */
-    int64_t *ending;
+    int64_t *event_time; /* a tree, from 1 */
+    uint32_t *event_leaf, *moving;
+    uint32_t *ending;
+    size_t leaves, root; /* nodes: of the first leaf, and that above the leaves in use */
+    int64_t next;        /* event: its time, */
+    uint32_t first;      /* and its leaf */
     int64_t num_ports;
-    int64_t num_touched, num_listed, num_events, num_ending, num_slots;
+    int64_t num_touched, num_listed, num_ending, num_slots;
     uint32_t spare; /* first slot given back */
     int64_t moved, oom_time, oom_device, stray;
     const int64_t *priority; /* of the row at hand */
@@ -125,57 +126,62 @@ INLINE void allocate(Sim *s, uint32_t here, int64_t size) {
 INLINE void release(Sim *s, uint32_t here, uint32_t tensor, uint32_t use) {
     while (s->tensor[tensor].device == here) {
         Tensor *freed = &s->tensor[tensor];
-        if (--freed->holders != 0)
-            return;
-        s->devices[here].memory -= freed->local_size;
-        if (freed->alias == NONE)
+        int32_t left = freed->holders - 1;
+        freed->holders = left;
+        s->devices[here].memory -= left == 0 ? freed->local_size : 0;
+        if ((left != 0) | (freed->alias == NONE))
             return;
         tensor = freed->alias;
         use = freed->alias_use;
     }
-    uint32_t slot = s->use[use].slot;
-    Slot *copy = &s->slots[slot];
-    if (--copy->holders == 0) {
-        s->devices[here].memory -= copy->size;
-        copy->next = s->spare;
-        s->spare = slot;
-    }
+    Use *copy = &s->use[s->use[use].first];
+    int32_t left = copy->holders - 1;
+    copy->holders = left;
+    s->devices[here].memory -= left == 0 ? s->tensor[tensor].size : 0;
 }
 
 /* -- events */
 
-INLINE void rise_event(Event *events, size_t i, Event event) {
-    for (; i > 1 && events[i >> 1].time > event.time; i >>= 1)
-        events[i] = events[i >> 1];
-    events[i] = event;
+/* A conditional move, where gcc would branch, and be wrong half of the time. */
+INLINE void earlier_of(int64_t *time, size_t *leaf, int64_t its_time, size_t its_leaf) {
+#if defined(__x86_64__)
+    __asm__("cmp %2, %0\n\tcmovg %2, %0\n\tcmovg %3, %1"
+            : "+&r"(*time), "+&r"(*leaf)
+            : "r"(its_time), "r"(its_leaf)
+            : "cc");
+#else
+    uint64_t before = -(uint64_t)(its_time < *time);
+    *time ^= (*time ^ its_time) & (int64_t)before;
+    *leaf ^= (*leaf ^ its_leaf) & before;
+#endif
 }
 
-INLINE void push_event(Sim *s, int64_t duration, int64_t code) {
-    if (duration == 0)
-        s->ending[s->num_ending++] = code;
-    else
-        rise_event(s->events, (size_t)++s->num_events, (Event){s->now + duration, code});
-}
-
-INLINE int64_t pop_event(Sim *s) {
-    Event *events = s->events;
-    int64_t top = events[1].code;
-    size_t size = (size_t)s->num_events--, i = 1;
-    Event last = events[size];
-    events[size].time = INT64_MAX; /* spares a check below */
-    for (size_t child = 2; child < size; child = i << 1) {
-        child += events[child + 1].time < events[child].time;
-        events[i] = events[child];
-        i = child;
+/* When an op or transfer ends; it goes up the tree against those beside it, without branches. */
+INLINE void set_event(Sim *s, size_t leaf, int64_t time) {
+    int64_t *times = s->event_time;
+    uint32_t *leaves = s->event_leaf;
+    size_t i = s->leaves + leaf, root = s->root;
+    times[i] = time;
+    while (i > root) {
+        earlier_of(&time, &leaf, times[i ^ 1], leaves[i ^ 1]);
+        i >>= 1;
+        times[i] = time;
+        leaves[i] = (uint32_t)leaf;
     }
-    rise_event(events, i, last);
-    return top;
+    s->next = time;
+    s->first = (uint32_t)leaf;
+}
+
+INLINE void push_event(Sim *s, size_t leaf, int64_t duration) {
+    if (duration == 0)
+        s->ending[s->num_ending++] = (uint32_t)leaf;
+    else
+        set_event(s, leaf, s->now + duration);
 }
 
 /* -- ready queues */
 
 INLINE void touch(Sim *s, uint32_t here) {
-    s->devices[here].touched = 1;
     s->device_list[s->num_touched++] = here;
 }
 
@@ -206,14 +212,24 @@ INLINE void make_ready(Sim *s, uint32_t op, bool by_level) {
             dev->moment_start = i;
         }
         int64_t lowest = dev->moment_start > dev->head ? dev->moment_start : dev->head;
-        while (i > lowest && s->queue[i - 1] > op) {
-            s->queue[i] = s->queue[i - 1];
-            i--;
+        uint32_t packet = s->op[op].packet;
+        if (i > lowest && s->queue[i - 1] > packet) {
+            int64_t first = lowest, last = i - 1;
+            while (first < last) {
+                int64_t middle = (first + last) >> 1;
+                bool later = s->queue[middle] > packet;
+                last = later ? middle : last;
+                first = later ? first : middle + 1;
+            }
+            for (; i > first; i--)
+                s->queue[i] = s->queue[i - 1];
         }
-        s->queue[i] = op;
+        s->queue[i] = packet;
     }
-    if (dev->running == NONE && !dev->touched)
+    if (dev->running == NONE) {
+        dev->running = LISTED;
         touch(s, here);
+    }
 }
 
 INLINE uint32_t pop_highest(Sim *s, Device *dev) {
@@ -243,32 +259,37 @@ INLINE uint32_t pop_highest(Sim *s, Device *dev) {
 INLINE uint32_t use_elsewhere(Sim *s, uint32_t use, uint32_t consumer, int32_t hold,
                               uint32_t tensor, uint32_t here, uint32_t there) {
     Device *dev = &s->devices[there];
-    s->use[use].next = NONE;
-    s->use[use].consumer = consumer;
+    Use *booked = &s->use[use];
+    booked->next = NONE;
+    booked->consumer = consumer;
     if (dev->seen == tensor) {
-        s->use[use].slot = dev->seen_slot;
+        booked->first = dev->seen_first;
+        s->use[dev->seen_first].holders += hold;
         s->use[dev->seen_tail].next = use;
         dev->seen_tail = use;
-        s->slots[dev->seen_slot].holders += hold;
         return NONE;
     }
+    booked->first = use;
+    booked->holders = hold;
     uint32_t slot = s->spare;
     if (slot == NONE)
         slot = (uint32_t)s->num_slots++;
     else
         s->spare = s->slots[slot].next;
-    s->use[use].slot = slot;
     dev->seen = tensor;
-    dev->seen_slot = slot;
+    dev->seen_first = use;
     dev->seen_tail = use;
-    s->slots[slot] = (Slot){.requested = s->now,
-                            .size = s->tensor[tensor].size,
-                            .tensor = tensor,
-                            .source = here,
-                            .device = there,
-                            .holders = hold,
-                            .use = use,
-                            .next_copy = NONE};
+    const Link *link = &s->in.link[here * (size_t)s->in.d + there];
+    int64_t size = s->tensor[tensor].size;
+    Slot *made = &s->slots[slot];
+    made->requested = s->now;
+    made->size = size;
+    made->duration = link->latency + (int64_t)rint((double)size * link->ns_per_byte);
+    made->tensor = tensor;
+    made->source = here;
+    made->device = there;
+    made->use = use;
+    made->next_copy = NONE;
     return slot;
 }
 
@@ -281,73 +302,68 @@ INLINE bool earlier(const Sim *s, uint32_t a, uint32_t b) {
     return x->device < y->device;
 }
 
-INLINE void list_port(Sim *s, uint32_t where) {
-    if (!s->ports[where].listed) {
-        s->ports[where].listed = 1;
-        s->port_list[s->num_listed++] = where;
-    }
+INLINE void list_port(Sim *s, uint32_t where, bool really) {
+    s->port_list[s->num_listed] = where;
+    s->num_listed += really;
 }
 
-INLINE void stop_waiting(Sim *s, uint32_t source) {
-    uint32_t there = s->ports[source].waiting_for;
-    if (there == NONE)
-        return;
-    s->ports[source].waiting_for = NONE;
-    uint32_t *from = &s->ports[there].waiting;
-    while (*from != source)
-        from = &s->ports[*from].waiting_next;
-    *from = s->ports[source].waiting_next;
-}
-
-INLINE void look_at_port(Sim *s, uint32_t where, int contention) {
+/* A source has a new head, and is not busy */
+INLINE void look_at_port(Sim *s, uint32_t where, uint32_t slot, int contention) {
+    Port *port = &s->ports[where];
+    port->outgoing = LATER;
     if (contention == DUPLEX) {
-        Port *port = &s->ports[where];
-        if (port->waiting_for != NONE)
-            return;
-        uint32_t there = s->slots[port->head].device;
-        port->waiting_for = there;
-        port->waiting_next = s->ports[there].waiting;
-        s->ports[there].waiting = where;
-        where = there;
+        uint32_t there = s->slots[slot].device;
+        Port *to = &s->ports[there];
+        port->waiting_next = to->waiting;
+        to->waiting = where;
+        list_port(s, there, to->incoming == IDLE);
+        to->incoming = to->incoming == IDLE ? LATER : to->incoming;
+    } else {
+        list_port(s, where, true);
     }
-    list_port(s, where);
 }
 
 INLINE void request(Sim *s, uint32_t where, uint32_t slot, int contention) {
+    if (contention == FREE) {
+        s->port_list[s->num_listed++] = slot;
+        if ((slot + (size_t)s->in.d) * s->root >= s->leaves) { /* a tree twice as wide */
+            s->root >>= 1;
+            s->event_time[s->root] = s->next;
+            s->event_leaf[s->root] = s->first;
+        }
+        return;
+    }
     Slot *slots = s->slots, *copy = &slots[slot];
     Port *port = &s->ports[where];
-    uint32_t before = port->tail;
-    while (before != NONE && earlier(s, slot, before))
+    uint32_t before = slots[where].previous;
+    while (earlier(s, slot, before))
         before = slots[before].previous;
+    uint32_t after = slots[before].next;
     copy->previous = before;
-    if (before == NONE) {
-        copy->next = port->head;
-        port->head = slot;
-        if (contention == DUPLEX)
-            stop_waiting(s, where);
-    } else {
-        copy->next = slots[before].next;
-        slots[before].next = slot;
+    copy->next = after;
+    slots[before].next = slot;
+    slots[after].previous = slot;
+    if ((before == where) & (port->outgoing != BUSY)) {
+        if (port->outgoing == LATER) {
+            if (contention != DUPLEX)
+                return;
+            uint32_t *from = &s->ports[slots[after].device].waiting;
+            while (*from != where)
+                from = &s->ports[*from].waiting_next;
+            *from = port->waiting_next;
+        }
+        look_at_port(s, where, slot, contention);
     }
-    if (copy->next == NONE)
-        port->tail = slot;
-    else
-        slots[copy->next].previous = slot;
-    if (!port->busy)
-        look_at_port(s, where, contention);
 }
 
 /* -- the event loop */
 
 INLINE void end_op(Sim *s, uint32_t here, int contention, bool by_level) {
     Device *dev = &s->devices[here];
-    const uint64_t *at = s->in.program + s->in.op[dev->running].packet;
+    const uint64_t *at = s->in.program + dev->running;
     uint64_t counts = at[1];
     uint32_t tensor = low(at[2]);
     at += 3;
-    dev->running = NONE;
-    if (!dev->touched)
-        touch(s, here);
     for (uint32_t i = low(counts); i > 0; i--, at++)
         release(s, here, low(*at), high(*at));
     for (uint32_t i = high(counts); i > 0; i--, tensor++) {
@@ -375,12 +391,13 @@ INLINE void end_op(Sim *s, uint32_t here, int contention, bool by_level) {
             }
             held++;
             first = slot;
+            uint32_t where = here;
             if (contention == FREE)
-                s->port_list[s->num_listed++] = slot;
+                where = slot;
             else if (contention == LINK)
-                request(s, here * (uint32_t)s->in.d + user->device, slot, contention);
-            else
-                request(s, here, slot, contention);
+                where = here * (uint32_t)s->in.d + user->device;
+            s->slots[slot].port = where;
+            request(s, where, slot, contention);
         }
         at++;
         Tensor *made = &s->tensor[tensor];
@@ -391,78 +408,93 @@ INLINE void end_op(Sim *s, uint32_t here, int contention, bool by_level) {
             release(s, here, tensor, NONE);
         }
     }
+    bool more = dev->head != dev->tail;
+    dev->running = more ? LISTED : NONE;
+    s->device_list[s->num_touched] = here;
+    s->num_touched += more;
 }
 
-INLINE void end_transfer(Sim *s, uint32_t slot, int contention, bool by_level) {
+INLINE void end_transfer(Sim *s, uint32_t leaf, int contention, bool by_level) {
+    uint32_t slot = s->moving[leaf];
     uint32_t source = s->slots[slot].source;
     if (contention != FREE) {
-        uint32_t where = source;
-        if (contention == LINK)
-            where = source * (uint32_t)s->in.d + s->slots[slot].device;
+        uint32_t where = s->slots[slot].port;
         Port *port = &s->ports[where];
-        port->busy = 0;
+        port->outgoing = IDLE;
         if (contention == DUPLEX) {
             uint32_t there = s->slots[slot].device;
-            s->ports[there].incoming_busy = 0;
-            if (s->ports[there].waiting != NONE)
-                list_port(s, there);
+            Port *to = &s->ports[there];
+            list_port(s, there, to->waiting != NONE);
+            to->incoming = to->waiting != NONE ? LATER : IDLE;
         }
-        if (port->head != NONE)
-            look_at_port(s, where, contention);
+        uint32_t head = s->slots[where].next;
+        if (head != where)
+            look_at_port(s, where, head, contention);
     }
     release(s, source, s->slots[slot].tensor, NONE);
-    for (; slot != NONE; slot = s->slots[slot].next_copy)
-        for (uint32_t reader = s->slots[slot].use; reader != NONE; reader = s->use[reader].next) {
-            uint32_t op = s->use[reader].consumer;
+    do {
+        Slot *moved = &s->slots[slot];
+        uint32_t reader = moved->use, next = moved->next_copy;
+        moved->next = s->spare;
+        s->spare = slot;
+        do {
+            const Use *read = &s->use[reader];
+            uint32_t op = read->consumer;
+            reader = read->next;
             if (--s->op[op].missing == 0)
                 make_ready(s, op, by_level);
-        }
+        } while (reader != NONE);
+        slot = next;
+    } while (slot != NONE);
 }
 
 INLINE void start_op(Sim *s, uint32_t here, bool by_level) {
     Device *dev = &s->devices[here];
-    dev->touched = 0;
-    if (dev->running != NONE || dev->head == dev->tail)
-        return;
-    uint32_t op = by_level ? pop_highest(s, dev) : s->queue[dev->head++];
-    const uint64_t *packet = s->in.program + s->in.op[op].packet;
+    uint32_t at = by_level ? s->op[pop_highest(s, dev)].packet : s->queue[dev->head++];
+    const uint64_t *packet = s->in.program + at;
     int64_t duration = (int64_t) * (packet - 1 - dev->row);
-    dev->running = op;
+    dev->running = at;
+    __builtin_prefetch(&s->tensor[low(packet[3])]);
+    __builtin_prefetch(&s->use[high(packet[3])]);
+    if (!by_level) {
+        const uint64_t *after_next = s->in.program + s->queue[dev->head + 1];
+        __builtin_prefetch(after_next);
+        __builtin_prefetch(after_next + 7);
+    }
+
     dev->busy += duration;
     allocate(s, here, (int64_t)*packet);
-    push_event(s, duration, here);
+    push_event(s, here, duration);
 }
 
 /* The slot whose transfer starts now at a listed port, or NONE; it makes the port busy. */
 INLINE uint32_t take_request(Sim *s, uint32_t where, int contention) {
-    Port *port = &s->ports[where];
-    port->listed = 0;
+    Port *ports = s->ports;
+    Slot *slots = s->slots;
     if (contention == DUPLEX) {
-        if (port->incoming_busy || port->waiting == NONE)
+        uint32_t there = where;
+        where = ports[there].waiting;
+        if (where == NONE) {
+            ports[there].incoming = IDLE;
             return NONE;
-        uint32_t best = port->waiting;
-        for (uint32_t rival = s->ports[best].waiting_next; rival != NONE;
-             rival = s->ports[rival].waiting_next)
-            if (earlier(s, s->ports[rival].head, s->ports[best].head))
-                best = rival;
-        stop_waiting(s, best);
-        port->incoming_busy = 1;
-        port = &s->ports[best];
-    } else if (port->busy || port->head == NONE) {
-        return NONE;
+        }
+        uint32_t *from = &ports[there].waiting, *next = &ports[where].waiting_next;
+        for (uint32_t rival; (rival = *next) != NONE; next = &ports[rival].waiting_next)
+            if (earlier(s, slots[rival].next, slots[where].next)) {
+                where = rival;
+                from = next;
+            }
+        *from = ports[where].waiting_next;
+        ports[there].incoming = BUSY;
     }
-    uint32_t slot = port->head;
-    port->head = s->slots[slot].next;
-    if (port->head == NONE)
-        port->tail = NONE;
-    else
-        s->slots[port->head].previous = NONE;
-    port->busy = 1;
+    uint32_t slot = slots[where].next, next = slots[slot].next;
+    slots[where].next = next;
+    slots[next].previous = where;
+    ports[where].outgoing = BUSY;
     return slot;
 }
 
 INLINE void start_transfer(Sim *s, uint32_t slot, int contention) {
-    const Tables *in = &s->in;
     if (contention != FREE) {
         slot = take_request(s, slot, contention);
         if (slot == NONE)
@@ -471,20 +503,25 @@ INLINE void start_transfer(Sim *s, uint32_t slot, int contention) {
     int64_t longest = 0;
     for (uint32_t copy = slot; copy != NONE; copy = s->slots[copy].next_copy) {
         const Slot *moving = &s->slots[copy];
-        const Link *link = &in->link[moving->source * (size_t)in->d + moving->device];
-        int64_t time = link->latency + (int64_t)rint((double)moving->size * link->ns_per_byte);
+        int64_t time = moving->duration;
         if (time > longest)
             longest = time;
         allocate(s, moving->device, moving->size);
         s->moved += moving->size;
     }
-    push_event(s, longest, (int64_t)slot + in->d);
+    size_t leaf = s->slots[slot].port + (size_t)s->in.d;
+    s->moving[leaf] = slot;
+    push_event(s, leaf, longest);
 }
 
 INLINE void begin(Sim *s, const int64_t *placement, bool by_level) {
     const Tables *in = &s->in;
     s->now = 0;
-    s->num_touched = s->num_listed = s->num_events = s->num_ending = s->num_slots = 0;
+    s->num_touched = s->num_listed = s->num_ending = 0;
+    s->num_slots = s->num_ports;
+    s->next = INT64_MAX;
+    for (s->root = 1; s->leaves / s->root >= 2 * (size_t)(in->d + s->num_ports); s->root *= 2)
+        ;
     s->spare = NONE;
     s->moved = 0;
     s->oom_time = s->oom_device = s->stray = -1;
@@ -492,12 +529,15 @@ INLINE void begin(Sim *s, const int64_t *placement, bool by_level) {
         s->devices[i] = (Device){
             .moment = -1, .room = in->capacity[i], .running = NONE, .seen = NONE,
             .row = in->device_class[i]};
-    for (int64_t i = 0; i < s->num_ports; i++)
-        s->ports[i] = (Port){.head = NONE, .tail = NONE, .waiting = NONE, .waiting_for = NONE};
+    for (int64_t i = 0; i < s->num_ports; i++) {
+        s->ports[i] = (Port){.waiting = NONE};
+        s->slots[i].requested = -1;
+        s->slots[i].next = s->slots[i].previous = (uint32_t)i;
+    }
     for (int64_t i = 0; i < in->n; i++) {
         OpState *op = &s->op[i];
         op->device = (uint32_t)placement[i];
-        op->missing = in->op[i].inputs;
+        op->missing = op->inputs;
         s->devices[op->device].base++;
     }
     for (int64_t i = 0; i < in->num_followers && s->stray < 0; i++)
@@ -521,30 +561,31 @@ INLINE void begin(Sim *s, const int64_t *placement, bool by_level) {
 }
 
 INLINE void simulate(Sim *s, const int64_t *placement, int contention, bool by_level) {
-    const int64_t d = s->in.d;
+    const uint32_t d = (uint32_t)s->in.d;
     begin(s, placement, by_level);
     for (;;) {
-        int64_t code;
+        uint32_t leaf;
         if (s->num_ending > 0) {
-            code = s->ending[--s->num_ending];
-        } else if (s->num_events > 0 && s->events[1].time == s->now) {
-            code = pop_event(s);
+            leaf = s->ending[--s->num_ending];
         } else {
-            while (s->num_touched > 0)
-                start_op(s, s->device_list[--s->num_touched], by_level);
-            while (s->num_listed > 0)
-                start_transfer(s, s->port_list[--s->num_listed], contention);
-            if (s->num_ending == 0) {
-                if (s->num_events == 0)
+            if (s->next != s->now) { /* all that ends at this moment has ended */
+                while (s->num_touched > 0)
+                    start_op(s, s->device_list[--s->num_touched], by_level);
+                while (s->num_listed > 0)
+                    start_transfer(s, s->port_list[--s->num_listed], contention);
+                if (s->num_ending > 0)
+                    continue;
+                if (s->next == INT64_MAX)
                     return;
-                s->now = s->events[1].time;
+                s->now = s->next;
             }
-            continue;
+            leaf = s->first;
+            set_event(s, leaf, INT64_MAX);
         }
-        if (code < d)
-            end_op(s, (uint32_t)code, contention, by_level);
+        if (leaf < d)
+            end_op(s, leaf, contention, by_level);
         else
-            end_transfer(s, (uint32_t)(code - d), contention, by_level);
+            end_transfer(s, leaf, contention, by_level);
     }
 }
 
@@ -580,24 +621,37 @@ Sim *sim_new(const Tables *tables, int contention) {
     s->num_ports = (int64_t)(contention == LINK ? d * d : d);
     s->op = malloc((n + 1) * sizeof *s->op);
     s->tensor = malloc((t + 1) * sizeof *s->tensor);
+    for (size_t i = 0; i < n; i++) {
+        s->op[i].packet = tables->op[i].packet;
+        s->op[i].inputs = tables->op[i].inputs;
+    }
     memcpy(s->tensor, tables->tensor, t * sizeof *s->tensor);
     s->use = calloc(u + 1, sizeof *s->use);
-    s->slots = calloc(u + 1, sizeof *s->slots);
-    s->queue = calloc(n + 1, sizeof *s->queue);
+    s->slots = calloc(u + (size_t)s->num_ports + 1, sizeof *s->slots);
+    s->queue = calloc(n + 2, sizeof *s->queue);
     s->heap = calloc(n + 1, sizeof *s->heap);
     s->devices = calloc(d, sizeof *s->devices);
     s->ports = calloc((size_t)s->num_ports, sizeof *s->ports);
-    s->device_list = calloc(d, sizeof *s->device_list);
+    s->device_list = calloc(d + 1, sizeof *s->device_list);
     s->port_list = calloc(u + (size_t)s->num_ports, sizeof *s->port_list);
-    s->events = calloc(d + u + 2, sizeof *s->events);
+    s->leaves = 1;
+    while (s->leaves < d + (size_t)s->num_ports + (contention == FREE ? u : 0))
+        s->leaves *= 2;
+    s->event_time = malloc(2 * s->leaves * sizeof *s->event_time);
+    s->event_leaf = malloc(2 * s->leaves * sizeof *s->event_leaf);
+    s->moving = calloc(s->leaves, sizeof *s->moving);
+    for (size_t i = 0; i < 2 * s->leaves; i++) {
+        s->event_time[i] = INT64_MAX;
+        s->event_leaf[i] = (uint32_t)(i - s->leaves);
+    }
     s->ending = calloc(d + u, sizeof *s->ending);
     return s;
 }
 
 void sim_delete(Sim *s) {
     free(s->op), free(s->tensor), free(s->use), free(s->slots), free(s->queue), free(s->heap);
-    free(s->devices), free(s->ports), free(s->device_list), free(s->port_list), free(s->events);
-    free(s->ending), free(s);
+    free(s->devices), free(s->ports), free(s->device_list), free(s->port_list), free(s->event_time);
+    free(s->event_leaf), free(s->moving), free(s->ending), free(s);
 }
 
 /* placements (b, n); priorities (b, n) or NULL; step (b,), busy and peak (b, d), figures (b, 4) */

@@ -1,9 +1,11 @@
 """Delta simulation: what changes when few ops move, without simulating everything again.
 
 The run of the decision at hand is kept at checkpoints. After a move, the run goes on from the last
-checkpoint before the first event that can change: the earliest end of a producer of what moved
-ops use. It stops at the first checkpoint from which the rest is the old run, shifted in time. A
-move that is adopted replaces the checkpoints between these two.
+checkpoint before anything of the schedule can change (``early.py``): what moved ops use was made
+before, and is there held or sent otherwise than it was. It stops at the first checkpoint from which
+the schedule is the old one, shifted in time, and only memory differs, by bytes that can be told
+(``rest.py``). A move that is adopted replaces the checkpoints in between; for that the run goes on
+from before the first transfer that changes, and stops where nothing differs.
 """
 
 from functools import partial
@@ -20,14 +22,8 @@ from go_gym.simulator.checkpoints import (
     make_wiring,
 )
 from go_gym.simulator.moves import Devices, Mover, Ops, Priority
-from go_gym.simulator.rerun import (
-    ADOPT,
-    NO_ROOM,
-    RECORD,
-    TRY,
-    UNMOVED,
-    rerun,
-)
+from go_gym.simulator.moving import ADOPT, RECORD, TRY
+from go_gym.simulator.rerun import NO_ROOM, UNMOVED, bind, rerun
 from go_gym.simulator.result import Result
 from go_gym.simulator.simulate import find_engine, simulate, violation_of
 from go_gym.simulator.work import make_work
@@ -45,12 +41,15 @@ two or three simulations (our choice)."""
 
 KEPT = 12
 """About so many of the checkpoints that an adopted move passes are kept (our choice)."""
-WORTH = 0.7
-"""Where tries typically take more of a run than that, they are simulated in full (our choice),"""
-PROBE = 20
+WORTH = 0.95
+"""Where tries, and adoptions of what was tried, typically take more of a run a try than that, tries
+are simulated in full (our choice),"""
+PROBE = 50
 """but for one in so many, which tells whether that is still so."""
+ADOPTION = 1.3
+"""What an adoption takes, as a multiple of its try (about, as measured)."""
 TYPICAL_RATE = 0.1
-"""Weight of the last try in what tries typically take (our choice)."""
+"""Weight of the last try in what is typical of them (our choice)."""
 
 _NO_OPS = np.empty(0, dtype=np.int64)
 _wirings: WeakKeyDictionary[Problem, Wiring] = WeakKeyDictionary()
@@ -83,19 +82,24 @@ class Recording:
         self._level: np.ndarray | None = None
         if ranked:
             self._level = np.array(decision.priority)[None]
-        self._work = make_work(engine.tables, engine.contention, ranked, False, times=True)
-        self._base = make_base(problem, self._work)
-        self.placement = self._base.place
-        self._base.trial[:] = decision.placement
+        work = self._work = make_work(engine.tables, engine.contention, ranked, trace=True)
+        self._quiet = work._replace(
+            op_times=work.op_times[:, :0].copy(), transfers=work.transfers[:0]
+        )
         self._told = np.empty(FIGURES_TOLD, dtype=np.int64)
         size = 4 * problem.num_ops + 12 * problem.graph.num_tensors
-        size += 32 * len(self._work.port) + 96 * problem.num_devices
+        size += 72 * len(self._work.port) + 96 * problem.num_devices
         self._count = min(CHECKPOINTS, max(1, MAX_BYTES // size))
+        self._base = make_base(self._work, self._count)
+        self._base.trial[:] = decision.placement
+        self.placement = self._base.place
         self._capacity = 1 + int(ENTRIES * problem.num_ops)
         self._make_room()
         self._ahead: tuple[np.ndarray, np.ndarray] | None = None  # ops, devices
+        self._adopted = False  # was the last try?
+        self._tries, self._elsewhere = 0, 0  # made here, and simulated in full
         self._typical = 0.0  # share of a whole run that a try takes
-        self._elsewhere = 0  # tries that were simulated in full
+        self._adopting = 0.0  # share of tries that are adopted
         self._known = self._record()
 
     def result(self) -> Result:
@@ -104,25 +108,31 @@ class Recording:
 
     def useful(self) -> bool:
         """Is the next try to be made here?"""
-        if self._typical < WORTH:
-            return True
-        self._elsewhere += 1
-        if self._elsewhere % PROBE:
-            self.reused = (None, None)
-            return False
+        weight = max(TYPICAL_RATE, 1 / (1 + self._tries))
+        self._adopting += weight * (self._adopted - self._adopting)
+        self._adopted = False
+        if not self._worth():
+            self._elsewhere += 1
+            if self._elsewhere % PROBE:
+                self.reused = (None, None)
+                return False
         self._catch_up()
         return True
 
     def tried(self, ops: np.ndarray, devices: np.ndarray) -> Result:
         """The result with ``ops`` (k,) int64 on ``devices``, where that is useful."""
         result = self._run(ops, devices, TRY)
-        self._typical += TYPICAL_RATE * (self._share() - self._typical)
+        if result is not self._known:
+            self._tries += 1
+            weight = max(TYPICAL_RATE, 1 / self._tries)
+            self._typical += weight * (self._share() - self._typical)
         return result
 
     def adopt(self, ops: np.ndarray, devices: np.ndarray) -> None:
         """The decision is now the base with ``ops`` on ``devices``."""
+        self._adopted = True
         self._ahead = ops, devices
-        if self._typical < WORTH:
+        if self._worth():
             self._catch_up()
 
     def move(self, ops: np.ndarray, devices: np.ndarray) -> Result:
@@ -134,6 +144,9 @@ class Recording:
         """(n,) int64 ns: when each op starts, where the decision stands."""
         self._catch_up()
         return self._base.start.copy()
+
+    def _worth(self) -> bool:
+        return self._typical * (1 + ADOPTION * self._adopting) < WORTH
 
     def _share(self) -> float:
         """How much of a whole run the last one took."""
@@ -173,14 +186,16 @@ class Recording:
         self._points = make_checkpoints(
             self._engine.tables, self._work, self._count, self._capacity
         )
+        tables, parts = self._engine.tables, (self._wiring, self._base, self._points)
+        self._bound = [bind((tables, work, *parts)) for work in (self._quiet, self._work)]
 
     def _call(
         self, ops: np.ndarray, devices: np.ndarray, purpose: int, every: int
     ) -> tuple[int, int, Result | None]:
         busy, peak = np.empty((2, self.problem.num_devices), dtype=np.int64)
         start, stop = rerun(
-            self._engine.tables, self._work, self._engine.contention, self._level, self._wiring,
-            self._base, self._points, ops, devices, purpose, every, busy, peak, self._told,
+            self._bound[purpose != TRY], self._engine.contention, self._level, ops, devices,
+            purpose, every, busy, peak, self._told,
         )  # fmt: skip
         if start in (UNMOVED, NO_ROOM):
             return start, stop, None

@@ -1,31 +1,35 @@
 """The Numba engine: the specification of ``reference.py``, fast.
 
-What makes it fast: a binary heap over running ops and transfers only,
-and none for what takes no time; first come first served ready queues in one array, so that only
-ops that became ready at the same moment are ever sorted; small packed records; and unsigned
-indices (``U``), which spare Numba's check for negative ones.
+What makes it fast: few branches that are guessed wrong (a tree of ends of ops and transfers, in
+which the earliest rises without any; lists to which entries are added whether or not they count;
+queues whose ends are slots, too); none of that for what takes no time; first come first served
+ready queues in one array, so that only ops that became ready at the same moment are ever sorted;
+small packed records, the next of which are asked for ahead; and unsigned indices (``U``), which
+spare Numba's check for negative ones.
 
 What keeps its compilation short, most of which is Numba's own work for each function, array and
 index: helpers are handed records and the arrays that they need, all of ``work`` only where they
 need most of it.
 
-A *slot* is the copy of a tensor on a device other than its producer's, and the transfer that
-brings it. Slots are taken from a pool and given back when the copy is freed, so that those in use
-stay in the cache. Under egress contention one transfer, named by its first slot, brings all copies
-of a tensor.
+A *slot* is a transfer that waits or is under way: of a tensor to a device other than its
+producer's. Slots are taken from a pool and given back on arrival, so that those in use stay in the
+cache; what holds the copy from its request on is counted in the first of its uses there. Under
+egress contention one transfer, named by its first slot, brings all copies of a tensor.
 """
 
 import numpy as np
 from numba import njit
 
+from go_gym.simulator.prefetch import prefetch
 from go_gym.simulator.tables import NONE
-from go_gym.simulator.work import DUPLEX, EGRESS, FREE, LINK
+from go_gym.simulator.work import DUPLEX, EGRESS, FREE, LAST_MOMENT, LINK
 
 U = np.uint64
 ONE, THREE = U(1), U(3)
 LOW, HIGH = U(0xFFFFFFFF), U(32)  # halves of a word of the program
-IDLE = NONE
-LAST_MOMENT = np.iinfo(np.int64).max
+SIGN = np.int64(63)  # by so many bits shifted, no size is left: cheaper than a branch guessed wrong
+IDLE, LISTED = NONE, NONE - np.uint32(1)  # what a device runs if it runs nothing
+VACANT, BUSY, LATER = np.uint32(0), np.uint32(1), np.uint32(2)  # ports; LATER: listed or waiting
 
 # Without Numba's reference counting, which takes four fifths of the time where helpers are handed
 # ten arrays each; jitted code here allocates nothing, and Numba refuses to compile it if it did.
@@ -67,7 +71,7 @@ def _begin(tables, work, placement, level):
     for i in range(U(len(ops))):
         op = ops[i]
         op.device = placement[i]
-        op.missing = tables.op[i].inputs
+        op.missing = op.inputs
         devices[op.device].base += ONE
     for i in range(U(len(tables.parameters))):
         op = ops[U(tables.parameters[i, U(0)])]
@@ -97,30 +101,31 @@ def _begin(tables, work, placement, level):
 @jit_once
 def _advance(tables, work, contention, level, enough):
     """From one moment to the next, until ``enough`` ops have ended or nothing is left to happen."""
-    events, s = work.events, work.state[U(0)]
-    devices = len(work.device)
+    times, leaves, s = work.event_time, work.event_leaf, work.state[U(0)]
+    devices, never = U(len(work.device)), np.int64(LAST_MOMENT)
     while True:
         if s.ending > 0:
             s.ending -= ONE
-            code = work.ending[s.ending]
-        elif s.events > 0 and events[ONE].time == s.now:
-            code = _pop_event(events, s)
+            leaf = U(work.ending[s.ending])
         else:
-            while s.devices > 0:
-                s.devices -= ONE
-                _start_op(tables, work, level, s, U(work.device_list[s.devices]))
-            while s.ports > 0:
-                s.ports -= ONE
-                _start_transfer(tables, work, contention, s, U(work.port_list[s.ports]))
-            if s.ending == 0:  # nothing took no time: on to the next moment
-                if s.events == 0 or s.done >= enough:
+            if s.next != s.now:  # all that ends at this moment has ended
+                while s.devices > 0:
+                    s.devices -= ONE
+                    _start_op(tables, work, level, s, U(work.device_list[s.devices]))
+                while s.ports > 0:
+                    s.ports -= ONE
+                    _start_transfer(work, contention, s, U(work.port_list[s.ports]))
+                if s.ending > 0:  # what took no time
+                    continue
+                if s.next == LAST_MOMENT or s.done >= enough:
                     return
-                s.now = events[ONE].time
-            continue
-        if code < devices:
-            _end_op(tables, work, contention, level, s, U(code))
+                s.now = s.next
+            leaf = s.first
+            set_event(times, leaves, s, leaf, never)
+        if leaf < devices:
+            _end_op(tables, work, contention, level, s, leaf)
         else:
-            _end_transfer(work, contention, level, s, U(code - devices))
+            _end_transfer(work, contention, level, s, leaf)
 
 
 begin, advance = jit_apart(_begin.py_func), jit_apart(_advance.py_func)  # for other files
@@ -131,52 +136,61 @@ begin, advance = jit_apart(_begin.py_func), jit_apart(_advance.py_func)  # for o
 
 @jit
 def _start_op(tables, work, level, s, here):
-    """Start the head of a device's ready queue, if it is idle."""
+    """Start the head of the ready queue of a listed device."""
     dev = work.device[here]
-    dev.touched = 0
-    if dev.running != IDLE or dev.head == dev.tail:
-        return
     if level is None:
         chosen = U(work.queue[dev.head])
         dev.head += ONE
+        after_next = U(work.queue[dev.head + ONE])
+        prefetch(tables.program, after_next)
+        prefetch(tables.program, after_next + U(7))
     else:
-        chosen = U(_pop_highest(work.heap, dev))
-    packet = U(tables.op[chosen].packet)
-    duration = np.int64(tables.program[packet - ONE - dev.row])
+        chosen = U(work.op[_pop_highest(work.heap, dev)].packet)
+    program = tables.program
+    duration = np.int64(program[chosen - ONE - dev.row])
     dev.running = chosen
+    released = program[chosen + THREE]
+    prefetch(work.tensor, released & LOW)
+    prefetch(work.use, released >> HIGH)
     dev.busy += duration
-    _allocate(dev, s, here, np.int64(tables.program[packet]))
+    _allocate(dev, s, here, np.int64(program[chosen]))
     if work.op_times.shape[1] > 0:
-        work.op_times[U(0), chosen] = s.now
-    _push_event(work.events, work.ending, s, duration, here)
+        work.op_times[U(0), program[chosen + U(2)] >> HIGH] = s.now
+    _push_event(work, s, here, duration)
 
 
 @jit
-def _start_transfer(tables, work, contention, s, slot):
+def _start_transfer(work, contention, s, slot):
     """Start the transfer that a listed port can (without contention: that of a listed slot)."""
     slots = work.slot
     if contention != FREE:
         slot = _take_request(work.port, slots, contention, slot)
         if slot == NONE:
             return
-    longest = np.int64(0)
+    longest, noted = np.int64(0), s.sent
     copy = slot
     while copy != NONE:
         moving = slots[copy]
-        link = tables.link[moving.source, moving.device]
-        time = link.latency + np.int64(np.rint(np.float64(moving.size) * link.ns_per_byte))
-        if time > longest:
-            longest = time
+        if moving.duration > longest:
+            longest = moving.duration
         _allocate(work.device[moving.device], s, U(moving.device), moving.size)
         s.moved += moving.size
         if len(work.transfers) > 0:
-            traced = work.transfers[moving.use]
+            traced = work.transfers[s.sent]
             traced.tensor = moving.tensor
             traced.source = moving.source
             traced.to = moving.device
+            traced.requested = moving.requested
             traced.start = s.now
+            s.sent += ONE
         copy = U(moving.next_copy)
-    _push_event(work.events, work.ending, s, longest, slot + U(len(work.device)))
+    if len(work.transfers) > 0:
+        while noted < s.sent:
+            work.transfers[noted].finish = s.now + longest
+            noted += ONE
+    leaf = U(slots[slot].port) + U(len(work.device))
+    work.moving[leaf] = slot
+    _push_event(work, s, leaf, longest)
 
 
 # -- completions
@@ -186,22 +200,17 @@ def _start_transfer(tables, work, contention, s, slot):
 def _end_op(tables, work, contention, level, s, here):
     program, tensors = tables.program, work.tensor
     dev = work.device[here]
-    op = dev.running
-    dev.running = IDLE
+    at = U(dev.running)
     s.done += 1
-    dev.touched = 1
-    work.device_list[s.devices] = here
-    s.devices += ONE
-    if work.op_times.shape[1] > 0:
-        work.op_times[ONE, op] = s.now
-    at = U(tables.op[op].packet)
     counts = program[at + ONE]
-    tensor = program[at + U(2)]
+    tensor = program[at + U(2)] & LOW
+    if work.op_times.shape[1] > 0:
+        work.op_times[ONE, program[at + U(2)] >> HIGH] = s.now
     at += THREE
     last = at + (counts & LOW)
     while at < last:
         word = program[at]
-        _release(tensors, work.use, work.slot, dev, s, here, word & LOW, word >> HIGH)
+        _release(tensors, work.use, dev, here, word & LOW, word >> HIGH)
         at += ONE
     end = tensor + (counts >> HIGH)
     while tensor < end:
@@ -223,8 +232,11 @@ def _end_op(tables, work, contention, level, s, here):
                     work.use, work.slot, work.device[there], s, use, consumer, hold, tensor
                 )
                 if slot != NONE:
-                    copy = work.slot[slot]
+                    copy, link = work.slot[slot], tables.link[here, there]
                     copy.size = made.size
+                    copy.duration = link.latency + np.int64(
+                        np.rint(np.float64(made.size) * link.ns_per_byte)
+                    )
                     copy.source = here
                     copy.device = there
                     if contention == EGRESS and first != NONE:
@@ -234,42 +246,50 @@ def _end_op(tables, work, contention, level, s, here):
                         held += np.int32(1)
                         first = slot
                         where = here
-                        if contention == LINK:
+                        if contention == FREE:
+                            where = slot
+                        elif contention == LINK:
                             where = here * U(len(work.device)) + there
-                        _request(work.port, work.slot, work.port_list, s, contention, where, slot)
+                        copy.port = where
+                        _request(work, s, contention, where, slot)
             use += ONE
         at += ONE
         made.device = here
         made.holders = held
         if held == 0:  # nobody wants it
             made.holders = 1
-            _release(tensors, work.use, work.slot, dev, s, here, tensor, U(NONE))
+            _release(tensors, work.use, dev, here, tensor, U(NONE))
         tensor += ONE
+    more = dev.head != dev.tail
+    dev.running = LISTED if more else IDLE
+    work.device_list[s.devices] = here
+    s.devices += U(more)
 
 
 @jit
-def _end_transfer(work, contention, level, s, slot):
+def _end_transfer(work, contention, level, s, leaf):
     slots, ports = work.slot, work.port
+    slot = U(work.moving[leaf])
     copy = slots[slot]
     source = U(copy.source)
     if contention != FREE:
-        there = U(copy.device)
-        where = source
-        if contention == LINK:
-            where = source * U(len(work.device)) + there
-        ports[where].busy = 0
+        where = leaf - U(len(work.device))
+        ports[where].outgoing = VACANT
         if contention == DUPLEX:
-            ports[there].incoming_busy = 0
-            if ports[there].waiting != NONE:
-                _list_port(ports[there], work.port_list, s, there)
-        if ports[where].head != NONE:
-            _look_at_port(ports, slots, work.port_list, s, contention, where)
-    _release(work.tensor, work.use, slots, work.device[source], s, source, U(copy.tensor), U(NONE))
+            there = U(copy.device)
+            wanted = ports[there].waiting != NONE
+            ports[there].incoming = LATER if wanted else VACANT
+            work.port_list[s.ports] = there
+            s.ports += U(wanted)
+        head = U(slots[where].next)
+        if head != where:
+            _offer(work, s, contention, where, head)
+    _release(work.tensor, work.use, work.device[source], source, U(copy.tensor), U(NONE))
     while slot != NONE:
         copy = slots[slot]
         reader = U(copy.use)
-        if len(work.transfers) > 0:
-            work.transfers[reader].finish = s.now
+        copy.next = s.spare
+        s.spare = slot
         while reader != NONE:
             found = work.use[reader]
             _arrive(work, level, s, U(found.consumer))
@@ -295,14 +315,23 @@ def _arrive(work, level, s, op):
         low = dev.head
         if dev.moment_start > low:
             low = dev.moment_start
-        while i > low and queue[i - ONE] > op:
-            queue[i] = queue[i - ONE]
-            i -= ONE
-        queue[i] = op
+        packet = U(user.packet)
+        if i > low and queue[i - ONE] > packet:  # move those behind it: seldom, but then many
+            last = i - ONE
+            while low < last:
+                middle = (low + last) >> ONE
+                if queue[middle] > packet:
+                    last = middle
+                else:
+                    low = middle + ONE
+            while i > low:
+                queue[i] = queue[i - ONE]
+                i -= ONE
+        queue[i] = packet
     else:
         _sift_up(work.heap, dev.base, i - dev.base, -level[U(0), op], now, op)
-    if dev.running == IDLE and dev.touched == 0:
-        dev.touched = 1
+    if dev.running == IDLE:
+        dev.running = LISTED
         work.device_list[s.devices] = here
         s.devices += ONE
 
@@ -324,7 +353,7 @@ def _allocate(dev, s, here, size):
 
 
 @jit
-def _release(tensors, uses, slots, dev, s, here, tensor, use):
+def _release(tensors, uses, dev, here, tensor, use):
     """One fewer needs a tensor on device ``here``; the last one frees it, and what it views."""
     while True:
         freed = tensors[tensor]
@@ -332,72 +361,46 @@ def _release(tensors, uses, slots, dev, s, here, tensor, use):
             break
         left = freed.holders - np.int32(1)
         freed.holders = left
-        if left != 0:
-            return
-        dev.memory -= freed.local_size
-        if freed.alias == NONE:
+        dev.memory -= freed.local_size >> (np.int64(left != 0) * SIGN)
+        if (left != 0) | (freed.alias == NONE):
             return
         tensor = U(freed.alias)
         use = U(freed.alias_use)
-    slot = uses[use].slot
-    copy = slots[slot]
-    copy.holders -= np.int32(1)
-    if copy.holders == 0:
-        dev.memory -= copy.size
-        copy.next = s.spare
-        s.spare = slot
+    copy = uses[U(uses[use].first)]
+    left = copy.holders - np.int32(1)
+    copy.holders = left
+    dev.memory -= tensors[tensor].size >> (np.int64(left != 0) * SIGN)
 
 
 # -- events
 
 
 @jit
-def _push_event(events, ending, s, duration, code):
+def _push_event(work, s, leaf, duration):
     if duration == 0:
-        ending[s.ending] = code
+        work.ending[s.ending] = leaf
         s.ending += ONE
     else:
-        s.events += ONE
-        _rise_event(events, s.events, s.now + duration, code)
+        set_event(work.event_time, work.event_leaf, s, leaf, s.now + duration)
 
 
 @jit
-def _rise_event(events, i, time, code):
-    while i > ONE:
-        above = events[i >> ONE]
-        if above.time <= time:
-            break
-        entry = events[i]
-        entry.time = above.time
-        entry.code = above.code
+def set_event(times, leaves, s, leaf, time):
+    """When an op or transfer ends; it goes up the tree against those beside it, which takes no
+    branches that could be guessed wrong: LLVM makes conditional moves as long as ``leaf`` has 64
+    bits from the start, which is why the first one is kept in the state."""
+    i, root = s.leaves + leaf, s.root
+    times[i] = time
+    while i > root:
+        its_time, its_leaf = times[i ^ ONE], U(leaves[i ^ ONE])
+        before = its_time < time
+        time = its_time if before else time
+        leaf = its_leaf if before else leaf
         i >>= ONE
-    entry = events[i]
-    entry.time = time
-    entry.code = code
-
-
-@jit
-def _pop_event(events, s):
-    """Close the gap at the top from below, then let the last entry rise from where it ends."""
-    entry = events[ONE]
-    top = entry.code
-    size = s.events
-    s.events = size - ONE
-    last = events[size]
-    time = last.time
-    last.time = LAST_MOMENT  # spares a check below
-    i = ONE
-    child = U(2)
-    while child < size:
-        child += U(events[child + ONE].time < events[child].time)
-        below = events[child]
-        entry.time = below.time
-        entry.code = below.code
-        entry = below
-        i = child
-        child = i << ONE
-    _rise_event(events, i, time, U(last.code))
-    return top
+        times[i] = time
+        leaves[i] = leaf
+    s.next = time
+    s.first = leaf
 
 
 # -- ready queues of decisions with priorities
@@ -468,85 +471,117 @@ def _use_elsewhere(uses, slots, dev, s, use, consumer, hold, tensor):
     booked.next = NONE
     booked.consumer = consumer
     if dev.seen == tensor:
-        booked.slot = dev.seen_slot
+        booked.first = dev.seen_first
+        uses[dev.seen_first].holders += hold
         uses[dev.seen_tail].next = use
         dev.seen_tail = use
-        slots[dev.seen_slot].holders += hold
         return U(NONE)
+    booked.first = use
+    booked.holders = hold
     slot = s.spare
     if slot == NONE:
         slot = s.slots
         s.slots += ONE
     else:
         s.spare = slots[slot].next
-    booked.slot = slot
     dev.seen = tensor
-    dev.seen_slot = slot
+    dev.seen_first = use
     dev.seen_tail = use
     copy = slots[slot]
     copy.requested = s.now
     copy.tensor = tensor
-    copy.holders = hold
     copy.use = use
     copy.next_copy = NONE
     return slot
 
 
 @jit_once
-def _request(ports, slots, port_list, s, contention, where, slot):
+def _request(work, s, contention, where, slot):
     """Queue a new slot at its port, nearly always at the end."""
     if contention == FREE:
-        port_list[s.ports] = slot
+        work.port_list[s.ports] = slot
         s.ports += ONE
+        if (slot + U(len(work.device))) * s.root >= s.leaves:  # a tree twice as wide
+            s.root >>= ONE
+            work.event_time[s.root] = s.next
+            work.event_leaf[s.root] = s.first
         return
-    copy, port = slots[slot], ports[where]
-    before = port.tail
-    while before != NONE and _earlier(copy, slots[before]):
-        before = slots[before].previous
+    slots, ports = work.slot, work.port
+    copy = slots[slot]
+    before = U(slots[where].previous)
+    while _earlier(copy, slots[before]):
+        before = U(slots[before].previous)
+    after = U(slots[before].next)
     copy.previous = before
-    if before == NONE:
-        copy.next = port.head
-        port.head = slot
-        if contention == DUPLEX:
-            _stop_waiting(ports, where)
-    else:
-        copy.next = slots[before].next
-        slots[before].next = slot
-    if copy.next == NONE:
-        port.tail = slot
-    else:
-        slots[copy.next].previous = slot
-    if port.busy == 0:
-        _look_at_port(ports, slots, port_list, s, contention, where)
+    copy.next = after
+    slots[before].next = slot
+    slots[after].previous = slot
+    if before == where and ports[where].outgoing != BUSY:
+        if ports[where].outgoing == LATER:
+            if contention != DUPLEX:
+                return
+            _stop_waiting(ports, U(slots[after].device), where)
+        _offer(work, s, contention, where, slot)
+
+
+@jit
+def _offer(work, s, contention, where, slot):
+    """A port that is not busy has a new head: list it (duplex: the incoming port it waits for)."""
+    ports = work.port
+    ports[where].outgoing = LATER
+    free = True
+    if contention == DUPLEX:
+        there = U(work.slot[slot].device)
+        to = ports[there]
+        ports[where].waiting_next = to.waiting
+        to.waiting = where
+        where = there
+        free = to.incoming == VACANT
+        to.incoming = LATER if free else to.incoming
+    work.port_list[s.ports] = where
+    s.ports += U(free)
+
+
+@jit
+def _stop_waiting(ports, there, source):
+    at = ports[there]
+    if at.waiting == source:
+        at.waiting = ports[source].waiting_next
+        return
+    at = ports[at.waiting]
+    while at.waiting_next != source:
+        at = ports[at.waiting_next]
+    at.waiting_next = ports[source].waiting_next
 
 
 @jit_once
 def _take_request(ports, slots, contention, where):
     """The slot whose transfer starts now at a listed port, or NONE; it makes the port busy."""
-    port = ports[where]
-    port.listed = 0
     if contention == DUPLEX:
-        if port.incoming_busy != 0 or port.waiting == NONE:
+        to = ports[where]
+        where = U(to.waiting)
+        if where == NONE:
+            to.incoming = VACANT
             return U(NONE)
-        best = port.waiting
-        rival = ports[best].waiting_next
+        to.incoming = BUSY
+        before, last = U(NONE), where
+        rival = U(ports[where].waiting_next)
         while rival != NONE:
-            if _earlier(slots[ports[rival].head], slots[ports[best].head]):
-                best = rival
-            rival = ports[rival].waiting_next
-        _stop_waiting(ports, U(best))
-        port.incoming_busy = 1
-        port = ports[best]
-    elif port.busy != 0 or port.head == NONE:
-        return U(NONE)
-    slot = port.head
-    port.busy = 1
-    port.head = slots[slot].next
-    if port.head == NONE:
-        port.tail = NONE
-    else:
-        slots[port.head].previous = NONE
-    return U(slot)
+            if _earlier(slots[U(slots[rival].next)], slots[U(slots[where].next)]):
+                where = rival
+                before = last
+            last = rival
+            rival = U(ports[rival].waiting_next)
+        if before == NONE:
+            to.waiting = ports[where].waiting_next
+        else:
+            ports[before].waiting_next = ports[where].waiting_next
+    slot = U(slots[where].next)
+    after = U(slots[slot].next)
+    slots[where].next = after
+    slots[after].previous = where
+    ports[where].outgoing = BUSY
+    return slot
 
 
 @jit
@@ -557,43 +592,3 @@ def _earlier(x, y):
     if x.tensor != y.tensor:
         return x.tensor < y.tensor
     return x.device < y.device
-
-
-@jit
-def _look_at_port(ports, slots, port_list, s, contention, where):
-    """List a free port with requests (duplex: the incoming port that its head waits for)."""
-    port = ports[where]
-    if contention == DUPLEX:
-        if port.waiting_for != NONE:
-            return
-        there = slots[port.head].device
-        port.waiting_for = there
-        port.waiting_next = ports[there].waiting
-        ports[there].waiting = where
-        where = U(there)
-        port = ports[where]
-    _list_port(port, port_list, s, where)
-
-
-@jit
-def _list_port(port, port_list, s, where):
-    if port.listed == 0:
-        port.listed = 1
-        port_list[s.ports] = where
-        s.ports += ONE
-
-
-@jit
-def _stop_waiting(ports, source):
-    port = ports[source]
-    if port.waiting_for == NONE:
-        return
-    there = ports[port.waiting_for]
-    port.waiting_for = NONE
-    if there.waiting == source:
-        there.waiting = port.waiting_next
-        return
-    before = ports[there.waiting]
-    while before.waiting_next != source:
-        before = ports[before.waiting_next]
-    before.waiting_next = port.waiting_next

@@ -4,8 +4,8 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cache
 from weakref import WeakKeyDictionary
 
@@ -26,8 +26,9 @@ from go_gym.simulator.result import (
 from go_gym.simulator.tables import Tables, build_tables, contention_code
 from go_gym.simulator.work import Work, make_outcome, make_work, told
 
-SHARES = 8
-"""Shares of a batch for each thread, which takes the next when it is done with one."""
+SHARE_OPS = 1 << 16
+"""Ops of the decisions that a thread takes at once, at most, so that their rows stay in its cache;
+of larger graphs it is one decision (our choice)."""
 
 
 def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Result:
@@ -47,20 +48,15 @@ def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Resul
     check_decision(problem, decision)
     if decision.fusion is not None:
         return simulate_kernels(problem, decision, trace, simulate)
-    engine = find_engine(problem)
-    placement, priorities = _rows([decision.placement]), _levels([decision])
+    engine, ranked = find_engine(problem), decision.priority is not None
+    outcome = make_outcome(1, problem.num_devices)
     if not trace:
-        return _run(problem, engine, placement, priorities)[0]
-    work = make_work(engine.tables, engine.contention, priorities is not None, trace=True)
-    result = _run(problem, engine, placement, priorities, work)[0]
-    return Result(
-        step_time_ns=result.step_time_ns,
-        violation=result.violation,
-        busy_ns=result.busy_ns,
-        peak_memory=result.peak_memory,
-        bytes_moved=result.bytes_moved,
-        trace=_trace(work),
-    )
+        with engine.work(ranked) as work:
+            _run(engine, work, [decision], ranked, outcome)
+        return _told(problem, engine, outcome)[0]
+    work = make_work(engine.tables, engine.contention, ranked, trace=True)
+    _run(engine, work, [decision], ranked, outcome)
+    return replace(_told(problem, engine, outcome)[0], trace=_trace(work))
 
 
 def simulate_batch(
@@ -79,54 +75,71 @@ def simulate_batch(
     Raises:
         DecisionError: naming the decision and the op.
     """
-    if not decisions:
-        return _joined(problem, [])
-    workers = max(1, min(threads or _cores(), len(decisions)))
+    count = len(decisions)
+    workers = max(1, min(threads or _cores(), count))
     engine = find_engine(problem)
-    size = max(1, len(decisions) // (SHARES * workers))
-    todo = deque(range(0, len(decisions), size))
-    done: dict[int, BatchResult | DecisionError] = {}
+    ranked = any(getattr(decision, "priority", None) is not None for decision in decisions)
+    outcome = make_outcome(count, problem.num_devices)
+    shares = deque(_shares(count, max(1, SHARE_OPS // problem.num_ops), workers))
+    fused: dict[int, Result] = {}
+    faults: dict[int, DecisionError] = {}
 
     def work() -> None:
         """Take shares from the left, so that those before a faulty one are seen to as well."""
-        while todo:
-            try:
-                start = todo.popleft()
-            except IndexError:
-                return
-            try:
-                done[start] = _share(problem, engine, decisions[start : start + size], start)
-            except DecisionError as error:
-                done[start] = error
-                todo.clear()
+        with engine.work(ranked) as memory:
+            while shares:
+                try:
+                    share = shares.popleft()
+                except IndexError:
+                    return
+                try:
+                    rows = _checked(problem, decisions, share)
+                    if any(decision.fusion is not None for decision in rows):
+                        fused.update(
+                            (i, simulate(problem, row)) for i, row in zip(share, rows, strict=True)
+                        )
+                    else:
+                        _run(engine, memory, rows, ranked, outcome[share.start : share.stop])
+                except DecisionError as error:
+                    faults[share.start] = error
+                    shares.clear()
 
     helpers = [_pool(workers).submit(work) for _ in range(workers - 1)]
     try:
         work()
     finally:
-        todo.clear()
+        shares.clear()
     for helper in helpers:
-        helper.result()
-    parts = []
-    for _, part in sorted(done.items()):
-        if isinstance(part, DecisionError):
-            raise part
-        parts.append(part)
-    return _joined(problem, parts)
+        if not helper.cancel():
+            helper.result()
+    if faults:
+        raise faults[min(faults)]
+    if fused:
+        return BatchResult.of(
+            [fused.get(i) or _told(problem, engine, outcome[i : i + 1])[0] for i in range(count)]
+        )
+    return _told(problem, engine, outcome)
 
 
-def _share(
-    problem: Problem, engine: "Engine", decisions: Sequence[Decision], start: int
-) -> BatchResult:
-    """The results of the decisions from number ``start`` on."""
-    for index, decision in enumerate(decisions, start):
+def _shares(count: int, most: int, workers: int) -> Iterator[range]:
+    """Stretches of a batch, of up to ``most`` decisions: ever shorter ones towards the end, so that
+    the threads are done with theirs together, and few in all, since what is done between them takes
+    turns (guided self-scheduling: Polychronopoulos and Kuck 1987)."""
+    start = 0
+    while start < count:
+        size = min(most, -(-(count - start) // (2 * workers)))
+        yield range(start, start + size)
+        start += size
+
+
+def _checked(problem: Problem, decisions: Sequence[Decision], share: range) -> list[Decision]:
+    """The decisions of a share; DecisionError, naming the first faulty one, unless all fit."""
+    for index in share:
         try:
-            check_decision(problem, decision)
+            check_decision(problem, decisions[index])
         except DecisionError as error:
             raise DecisionError(f"decision {index}: {error}") from None
-    if any(decision.fusion is not None for decision in decisions):
-        return BatchResult.of([simulate(problem, decision) for decision in decisions])
-    return _run(problem, engine, _rows([d.placement for d in decisions]), _levels(decisions))
+    return [decisions[index] for index in share]
 
 
 def _cores() -> int:
@@ -172,36 +185,30 @@ def find_engine(problem: Problem) -> Engine:
     return engine
 
 
-def _levels(decisions: Sequence[Decision]) -> np.ndarray | None:
-    """(b, n) int64 priorities, None if all decisions are FIFO."""
-    if all(decision.priority is None for decision in decisions):
-        return None
-    none = np.zeros(len(decisions[0].placement), dtype=np.int64)
-    return _rows([none if d.priority is None else d.priority for d in decisions])
-
-
 def _rows(columns: Sequence[np.ndarray | Sequence[int]]) -> np.ndarray:
     """Columns stacked as rows, without a copy where there is one only: memory that is new to the
     process costs as much as a tenth of a simulation, and lets threads wait for each other."""
-    return np.ascontiguousarray(columns[0])[None] if len(columns) == 1 else np.stack(columns)
+    rows = np.ascontiguousarray(columns[0])[None] if len(columns) == 1 else np.stack(columns)
+    rows.setflags(write=False)  # one type, and so one compilation, however they came
+    return rows
 
 
 def _run(
-    problem: Problem,
-    engine: Engine,
-    placements: np.ndarray,
-    priorities: np.ndarray | None,
-    work: Work | None = None,
-) -> BatchResult:
-    for given in (placements, priorities):
-        if given is not None:
-            given.setflags(write=False)  # one type, and so one compilation, however they came
-    tables, outcome = engine.tables, make_outcome(len(placements), problem.num_devices)
-    with nullcontext(work) if work else engine.work(priorities is not None) as memory:
-        run_many(tables, memory, engine.contention, placements, priorities, outcome)
-    step, busy, peak, moved, faults = told(tables, outcome)
+    engine: Engine, work: Work, decisions: Sequence[Decision], ranked: bool, outcome: np.ndarray
+) -> None:
+    """Simulate ``decisions``, by their priorities if ``ranked``; a row of ``outcome`` for each."""
+    placements, levels = _rows([decision.placement for decision in decisions]), None
+    if ranked:
+        none = np.zeros(placements.shape[1], dtype=np.int64)
+        levels = _rows([none if d.priority is None else d.priority for d in decisions])
+    run_many(engine.tables, work, engine.contention, placements, levels, outcome)
+
+
+def _told(problem: Problem, engine: Engine, outcome: np.ndarray) -> BatchResult:
+    """What each row of ``outcome`` says."""
+    step, busy, peak, moved, faults = told(engine.tables, outcome)
     violations = tuple(violation_of(problem, *row) for row in faults.tolist())
-    valid = np.array([violation is None for violation in violations])
+    valid = np.array([violation is None for violation in violations], dtype=bool)
     return BatchResult(step, valid, violations, busy, peak, moved)
 
 
@@ -214,28 +221,15 @@ def violation_of(problem: Problem, time: int, device: int, stray: int) -> Violat
     return None
 
 
-def _joined(problem: Problem, parts: list[BatchResult]) -> BatchResult:
-    none = np.empty((0, problem.num_devices), dtype=np.int64)
-    flat = np.empty(0, dtype=np.int64)
-    return BatchResult(
-        step_time_ns=np.concatenate([flat, *(part.step_time_ns for part in parts)]),
-        valid=np.concatenate([flat, *(part.valid for part in parts)]).astype(bool),
-        violations=tuple(violation for part in parts for violation in part.violations),
-        busy_ns=np.concatenate([none, *(part.busy_ns for part in parts)]),
-        peak_memory=np.concatenate([none, *(part.peak_memory for part in parts)]),
-        bytes_moved=np.concatenate([flat, *(part.bytes_moved for part in parts)]),
-    )
-
-
 def _trace(work: Work) -> Trace:
-    made = work.transfers[work.transfers["tensor"] >= 0]
+    made = work.transfers[: int(work.state["sent"][0])]
     made = made[np.lexsort((made["to"], made["tensor"], made["start"]))]
     return Trace(
         op_start=work.op_times[0],
         op_finish=work.op_times[1],
-        transfer_tensor=made["tensor"].copy(),
-        transfer_source=made["source"].copy(),
-        transfer_destination=made["to"].copy(),
+        transfer_tensor=made["tensor"].astype(np.int64),
+        transfer_source=made["source"].astype(np.int64),
+        transfer_destination=made["to"].astype(np.int64),
         transfer_start=made["start"].copy(),
         transfer_finish=made["finish"].copy(),
     )

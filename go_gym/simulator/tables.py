@@ -91,9 +91,9 @@ def _program(
     """Everything that the end of an op needs, in one place a op; pairs are 32 bits each, low first.
 
     The words of an op: its duration on each class of devices, the last class first; then, where
-    its packet begins, bytes that it allocates; (number of releases, of tensors); its first tensor;
-    each release as (tensor, use); and for each tensor (first use, number of uses), followed by
-    each use as (consumer, releases that it brings: one, or one a view made of it).
+    its packet begins, bytes that it allocates; (number of releases, of tensors); (its first tensor,
+    its own number); each release as (tensor, use); and for each tensor (first use, number of uses),
+    followed by each use as (consumer, releases that it brings: one, or one a view made of it).
 
     Returns:
         (words,) uint64, and (n,) uint32 where the packets begin.
@@ -107,7 +107,7 @@ def _program(
     uses_of_op = np.bincount(producer, uses, minlength=n).astype(np.int64)
     end = np.cumsum(3 + classes + releases + tensors + uses_of_op)
     packet = np.concatenate([[0], end[:-1]]) + classes
-    program = np.zeros(int(end[-1]), dtype=np.uint64)
+    program = np.zeros(int(end[-1]) + 1, dtype=np.uint64)  # an op may be asked for a release
 
     def pair(low: np.ndarray, high: np.ndarray) -> np.ndarray:
         return low.astype(np.uint64) | high.astype(np.uint64) << np.uint64(32)
@@ -118,7 +118,7 @@ def _program(
         program[packet - 1 - row] = durations
     program[packet] = size
     program[packet + 1] = pair(releases, tensors)
-    program[packet + 2] = graph.op_tensor_ptr[:-1]
+    program[packet + 2] = pair(graph.op_tensor_ptr[:-1], np.arange(n))
     at = packet + 3
     nth = np.arange(len(released)) - (np.cumsum(releases) - releases)[consumer[released]]
     program[at[consumer[released]] + nth] = pair(graph.use_tensor[released], released)

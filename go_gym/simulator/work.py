@@ -1,7 +1,7 @@
 """Working memory of the engine: packed records of what changes during a simulation.
 
-A *slot* is the copy of a tensor on a device other than its producer's, and the transfer that
-brings it.
+A *slot* is a transfer that waits or is under way: of a tensor to a device other than its
+producer's.
 """
 
 from typing import NamedTuple
@@ -13,51 +13,58 @@ from go_gym.simulator.tables import NONE, Tables
 FREE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
 
 U = np.uint64
+LAST_MOMENT = np.iinfo(np.int64).max
 STATE = np.dtype(
     [
         ("devices", np.uint64),  # how many are to look at before time moves on
         ("ports", np.uint64),  # likewise
-        ("events", np.uint64),  # in the heap
+        ("leaves", np.uint64),  # of the tree of events, a power of two: node of the first one
+        ("root", np.uint64),  # the node above the leaves in use
+        ("next", np.int64),  # event there: its time, the last moment if there is none,
+        ("first", np.uint64),  # and its leaf
         ("ending", np.uint64),  # ops and transfers that took no time
         ("done", np.int64),  # ops that have ended
         ("slots", np.uint64),  # ever taken
         ("spare", np.uint64),  # the first slot given back, or NONE
+        ("sent", np.uint64),  # transfers noted
         ("now", np.int64),
-        ("moved", np.int64),  # bytes; from here on, what `figures` of run_many gets:
+        ("moved", np.int64),  # bytes
         ("oom_time", np.int64),  # the first lack of memory, -1 if none
         ("oom_device", np.int64),
         ("stray", np.int64),  # the first op away from its co-location group, -1 if none
     ]
 )
 WORD = 8  # bytes
-SCALARS = STATE.itemsize // WORD
-# The same as entries of `scalars`:
-DEVICES, PORTS, EVENTS, ENDING, DONE, SLOTS, SPARE = U(0), U(1), U(2), U(3), U(4), U(5), U(6)
-NOW = U(7)
-FIGURES = 8
-MOVED, OOM_TIME, OOM_DEVICE, STRAY = U(8), U(9), U(10), U(11)
 
-OP_STATE = np.dtype([("device", np.uint32), ("missing", np.uint32)])  # inputs yet to arrive
+OP_STATE = np.dtype(
+    [
+        ("device", np.uint32),
+        ("missing", np.uint32),  # inputs yet to arrive
+        ("packet", np.uint32),  # the same in every simulation: where its part of the program is
+        ("inputs", np.uint32),  # likewise
+    ]
+)
 USE = np.dtype(
     [
-        ("slot", np.uint32),
-        ("next", np.uint32),  # use of the same copy
+        ("first", np.uint32),  # use of the same copy
+        ("next", np.uint32),  # likewise
         ("consumer", np.uint32),
-        ("_pad", np.uint32),
+        ("holders", np.int32),  # what still needs the copy, of the first use; 0 for others
     ]
 )
 SLOT = np.dtype(
     [
         ("requested", np.int64),
         ("size", np.int64),
+        ("duration", np.int64),
         ("tensor", np.uint32),
         ("source", np.uint32),
         ("device", np.uint32),  # where the copy goes
-        ("holders", np.int32),  # what still needs the copy
         ("use", np.uint32),  # first of its uses
         ("next_copy", np.uint32),  # that the same transfer brings
         ("next", np.uint32),  # in the port's queue, or of those given back
         ("previous", np.uint32),
+        ("port", np.uint32),  # that it leaves by (none: its own number)
     ]
 )
 DEVICE_STATE = np.dtype(
@@ -71,30 +78,35 @@ DEVICE_STATE = np.dtype(
         ("peak", np.int64),  # of that
         ("room", np.int64),  # for that
         ("busy", np.int64),
-        ("running", np.uint32),  # op or IDLE
-        ("touched", np.uint32),  # is it on the list of devices to look at?
-        ("seen", np.uint32),  # the last tensor that was requested for it,
-        ("seen_slot", np.uint32),  # its slot
-        ("seen_tail", np.uint32),  # and the last use of that
+        ("running", np.uint32),  # packet, or IDLE, or LISTED among the devices that can start one
         ("row", np.uint32),  # its class of devices
+        ("seen", np.uint32),  # the last tensor that was requested for it,
+        ("seen_first", np.uint32),  # the first use of that there
+        ("seen_tail", np.uint32),  # and the last
+        ("_pad", np.uint32),
     ]
 )
 PORT_STATE = np.dtype(
     [
-        ("head", np.uint32),  # first and last request of its queue
-        ("tail", np.uint32),
-        ("busy", np.uint32),
-        ("listed", np.uint32),  # is it (duplex: this incoming port) on the list to look at?
+        ("outgoing", np.uint32),  # VACANT, BUSY or LATER: listed (duplex: waits for a destination)
         # duplex only, where port i is also the incoming port of device i
-        ("incoming_busy", np.uint32),
+        ("incoming", np.uint32),  # VACANT, BUSY or LATER: listed
         ("waiting", np.uint32),  # first source whose head wants this destination
         ("waiting_next", np.uint32),  # the next such source
-        ("waiting_for", np.uint32),  # the destination that this source waits for, or NONE
     ]
 )
 QUEUED = np.dtype([("level", np.int64), ("time", np.int64), ("op", np.uint32), ("_pad", np.uint32)])
-EVENT = np.dtype([("time", np.int64), ("code", np.int64)])
-TRANSFER = np.dtype([(label, np.int64) for label in ("tensor", "source", "to", "start", "finish")])
+TRANSFER = np.dtype(
+    [
+        ("tensor", np.uint32),
+        ("source", np.uint32),
+        ("to", np.uint32),
+        ("gone", np.uint32),  # of delta simulation
+        ("requested", np.int64),
+        ("start", np.int64),
+        ("finish", np.int64),
+    ]
+)
 
 
 class Work(NamedTuple):
@@ -103,21 +115,23 @@ class Work(NamedTuple):
     op: np.ndarray  # (n,) OP_STATE
     tensor: np.ndarray  # (t,) TENSOR
     use: np.ndarray  # (u,) USE, of remote uses
-    slot: np.ndarray  # (u,) SLOT
-    queue: np.ndarray  # (n,) uint32 ready ops, a stretch a device; FIFO
+    slot: np.ndarray  # (p + u,) SLOT, of which each port has the first: both ends of its queue
+    queue: np.ndarray  # (n + 2,) uint32 packets of ready ops, a stretch a device; FIFO
     heap: np.ndarray  # (n,) QUEUED likewise; with priorities: minus the priority, ready time, op
-    words: np.ndarray  # uint64, the memory of the next four in turn
+    words: np.ndarray  # uint64, the memory of the next three in turn
     fresh: np.ndarray  # uint64, what it holds before anything has started
     state: np.ndarray  # (1,) STATE
     device: np.ndarray  # (d,) DEVICE_STATE
     port: np.ndarray  # (p,) PORT_STATE
-    scalars: np.ndarray  # (SCALARS,) int64, the state again
-    device_list: np.ndarray  # (d,) uint32, devices to look at before time moves on
-    port_list: np.ndarray  # (p or u,) uint32 ports to look at (none: slots to start)
-    events: np.ndarray  # (d + u + 2,) EVENT: heap, from 1, of ops (code < d), transfers (slot + d)
-    ending: np.ndarray  # (d + u,) int64 codes of what took no time
+    device_list: np.ndarray  # (d + 1,) uint32, devices that start an op before time moves on
+    port_list: np.ndarray  # (p + 1 or u + 1,) uint32 ports to look at (none: slots to start)
+    event_time: np.ndarray  # (2 l,) int64: a tree from 1, node i the earlier of 2 i and 2 i + 1,
+    event_leaf: np.ndarray  # (2 l,) uint32, and which leaf of the l from `leaves` on that is: there
+    # is one for each device and each port (none: each slot)
+    moving: np.ndarray  # (l,) uint32, the slot of the transfer of a leaf
+    ending: np.ndarray  # (d + u,) uint32 leaves of what took no time
     op_times: np.ndarray  # (2, n or 0) int64, start and finish
-    transfers: np.ndarray  # (u or 0,) TRANSFER, by the first use of each copy; tensor -1 for none
+    transfers: np.ndarray  # (u or 0,) TRANSFER, in order of start
 
 
 def make_work(
@@ -127,40 +141,56 @@ def make_work(
     n, u = len(tables.op), int(tables.op["inputs"].sum())
     d = len(tables.capacity)
     ports = d * d if contention == LINK else d
-    fresh = _fresh(tables, ports)
+    leaves = _power_of_two(d + ports + (u if contention == FREE else 0))
+    fresh = _fresh(tables, ports, leaves)
     words = fresh.copy()
     state, device, port = _parts(words, d)
-    transfers = np.empty(u if trace else 0, dtype=TRANSFER)
-    transfers["tensor"] = -1
+    op = np.empty(n, dtype=OP_STATE)
+    op["packet"], op["inputs"] = tables.op["packet"], tables.op["inputs"]
+    slot = np.zeros(ports + u, dtype=SLOT)
+    ends = slot[:ports]
+    ends["requested"] = -1  # before all that asks for the port
+    ends["next"] = ends["previous"] = np.arange(ports)
+    event_leaf = np.zeros(2 * leaves, dtype=np.uint32)
+    event_leaf[leaves:] = np.arange(leaves)
     return Work(
-        op=np.empty(n, dtype=OP_STATE),
+        op=op,
         tensor=tables.tensor.copy(),
-        use=np.empty(u, dtype=USE),
-        slot=np.empty(u, dtype=SLOT),
-        queue=np.empty(0 if priorities else n, dtype=np.uint32),
+        use=np.zeros(u, dtype=USE),
+        slot=slot,
+        queue=np.zeros(0 if priorities else n + 2, dtype=np.uint32),
         heap=np.empty(n if priorities else 0, dtype=QUEUED),
         words=words,
         fresh=fresh,
         state=state,
         device=device,
         port=port,
-        scalars=state.view(np.int64),
-        device_list=np.empty(d, dtype=np.uint32),
-        port_list=np.empty(u if contention == FREE else ports, dtype=np.uint32),
-        events=np.empty(d + u + 2, dtype=EVENT),
-        ending=np.empty(d + u, dtype=np.int64),
+        device_list=np.empty(d + 1, dtype=np.uint32),
+        port_list=np.empty(1 + (u if contention == FREE else ports), dtype=np.uint32),
+        event_time=np.full(2 * leaves, LAST_MOMENT),
+        event_leaf=event_leaf,
+        moving=np.zeros(leaves, dtype=np.uint32),
+        ending=np.empty(d + u, dtype=np.uint32),
         op_times=np.empty((2, n if trace or times else 0), dtype=np.int64),
-        transfers=transfers,
+        transfers=np.zeros(u if trace else 0, dtype=TRANSFER),
     )
 
 
-def _fresh(tables: Tables, ports: int) -> np.ndarray:
+def _power_of_two(least: int) -> int:
+    return 1 << (least - 1).bit_length()
+
+
+def _fresh(tables: Tables, ports: int, leaves: int) -> np.ndarray:
     """State, devices and ports before anything has started; of all else the engine sees to it."""
     d = len(tables.capacity)
     parts = STATE.itemsize, d * DEVICE_STATE.itemsize, ports * PORT_STATE.itemsize
     words = np.zeros(sum(parts) // WORD, dtype=np.uint64)
     state, device, port = _parts(words, d)
     state["spare"] = NONE
+    state["slots"] = ports
+    state["leaves"] = leaves
+    state["root"] = leaves // _power_of_two(d + ports)
+    state["next"] = LAST_MOMENT
     for label in ("oom_time", "oom_device", "stray"):
         state[label] = -1
     device["moment"] = -1
@@ -168,8 +198,7 @@ def _fresh(tables: Tables, ports: int) -> np.ndarray:
     device["row"] = tables.device_class
     for label in ("running", "seen"):
         device[label] = NONE
-    for label in ("head", "tail", "waiting", "waiting_for"):
-        port[label] = NONE
+    port["waiting"] = NONE
     return words
 
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 import go_gym
 from go_gym import datasets
-from go_gym.cluster import CONTENTION_MODELS
+from go_gym.cluster import CONTENTION_MODELS, Cluster, Device
 from go_gym.errors import DecisionError
+from go_gym.graph.model import Alias
 from go_gym.placements import human_expert
 from go_gym.priorities import critical_path
 from go_gym.simulator import DeltaSimulator, checkpoints, delta, simulate
@@ -69,6 +70,120 @@ def test_equals_a_full_simulation_on_larger_graphs(contention, levels):
         start, stop = check_moves(found, rng, 20, 2)
         begun, ended = begun + start, ended + stop
     assert begun > 60 and ended > 60, "most moves neither begin nor end with the whole run"
+
+
+def awkward_problem(rng: np.random.Generator) -> go_gym.Problem:
+    """Views of views, several tensors an op, tight memory, ties, slow and fast links; tensors are
+    used soon after they are made or much later."""
+    n, d = int(rng.choice([15, 40, 100, 250])), int(rng.integers(2, 7))
+    high, reach = int(rng.choice([4, 50, 1000])), int(rng.choice([5, 30, 300]))
+    viewing = rng.choice([0, 0.3, 0.6])
+    tensors, uses, aliases = [], [], []
+    for op in range(n):
+        low, count = max(0, len(tensors) - reach), int(rng.integers(rng.random() > 0.15, 4))
+        earlier = rng.permutation(np.arange(low, len(tensors)))
+        inputs = sorted(earlier[:count].tolist())
+        uses += [(tensor, op) for tensor in inputs]
+        for _ in range(int(rng.integers(0, 3)) if op else 1):
+            tensors.append((op, int(rng.integers(0, high))))
+            kind = rng.random()
+            own = Alias.PARAMETER if kind > 0.9 else Alias.OWN
+            aliases.append(int(rng.choice(inputs)) if inputs and kind < viewing else int(own))
+    graph = go_gym.ComputationGraph.from_costs(
+        rng.integers(0, high, n) * (rng.random(n) < rng.choice([0.5, 1])),
+        tensors,
+        uses,
+        parameter_bytes=rng.integers(0, 3, n) * int(rng.integers(2)),
+        colocation=np.where(rng.random(n) < 0.3, rng.integers(0, 3, n), -1)
+        if rng.random() < 0.2
+        else None,
+        aliases=aliases,
+    )
+    memory = int(rng.choice([2**40, n * high // 3, n * high]))
+    devices = [
+        Device(f"d{i}", f"kind{i}", {"float32": 1e9}, 1e9, memory + int(rng.integers(5)))
+        for i in range(d)
+    ]
+    bandwidth = rng.choice([1e9, 5e8, 3e9], size=(d, d)) * rng.choice([0.1, 1, 10])
+    contention = str(rng.choice(CONTENTION_MODELS))
+    latency = rng.integers(0, 3, (d, d))
+    cluster = Cluster.from_matrix("random", devices, bandwidth, latency, contention)
+    return go_gym.Problem(graph, cluster)
+
+
+def check_awkward(seeds: range) -> None:
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        problem = awkward_problem(rng)
+        placement = rng.integers(0, problem.num_devices, problem.num_ops)
+        if rng.random() < 0.6:
+            placement.sort()
+        priority = rng.integers(0, 4, problem.num_ops) if rng.random() < 0.4 else None
+        found = DeltaSimulator(problem, go_gym.Decision(placement, priority))
+        check_moves(found, rng, 12, int(rng.integers(1, 4)))
+
+
+def test_equals_a_full_simulation_on_awkward_graphs():
+    check_awkward(range(400))
+
+
+@pytest.mark.slow
+def test_equals_a_full_simulation_on_many_awkward_graphs():
+    check_awkward(range(1000, 9000))
+
+
+def chain(uses: list[tuple[int, int]], bandwidth: float = 1e9) -> go_gym.Problem:
+    """200 ops one after the other, with further uses of their outputs; the 22nd makes a view of
+    some of its input. Memory is highest late."""
+    n = 200
+    size = np.where(np.arange(n) == 150, 1000, 5)
+    size[21] = 3
+    graph = go_gym.ComputationGraph.from_costs(
+        np.where(np.arange(n) == 21, 0, 10),
+        np.stack([np.arange(n), size], axis=1),
+        [(op, op + 1) for op in range(n - 1)] + uses,
+        aliases=np.where(np.arange(n) == 21, 20, Alias.OWN),
+    )
+    return go_gym.Problem(graph, go_gym.Cluster.uniform(devices=2, bandwidth=bandwidth))
+
+
+def test_goes_on_late_where_a_new_transfer_has_its_ports_for_itself():
+    """The last op uses the first's output: that is now sent, but by the way."""
+    problem = chain([(0, 199)])
+    found = DeltaSimulator(problem, go_gym.Decision(np.zeros(200, dtype=int)))
+    result = found.try_move([199], 1)
+    assert_equal(result, simulate(problem, go_gym.Decision([0] * 199 + [1])))
+    assert result.bytes_moved == 10
+    start, _ = found.reused
+    assert start is not None and start > 40
+
+
+def test_goes_on_early_where_a_new_transfer_is_in_the_way_of_another():
+    """So does the second device's first op, at the same moment."""
+    problem = chain([(0, 199), (0, 100)])
+    placement = np.zeros(200, dtype=int)
+    placement[100] = 1
+    decision = go_gym.Decision(placement)
+    found = DeltaSimulator(problem, decision)
+    moved = go_gym.Decision(np.where(np.arange(200) == 199, 1, placement))
+    assert_equal(found.try_move([199], 1), simulate(problem, moved))
+    problem = chain([(1, 100), (0, 199)], bandwidth=1e8)  # the second waits for the first
+    found = DeltaSimulator(problem, decision)
+    assert_equal(found.try_move([199], 1), simulate(problem, moved))
+    start, _ = found.reused
+    assert start is None or start < 10
+
+
+def test_stops_early_where_only_what_a_moved_tensor_holds_differs():
+    """A view moves with what it views, and its copy, which is smaller, is held until the end."""
+    problem = chain([(21, 199)])
+    found = DeltaSimulator(problem, go_gym.Decision(np.zeros(200, dtype=int)))
+    moved = np.isin(np.arange(200), [20, 21]).astype(int)
+    result = found.try_move([20, 21], 1)
+    assert_equal(result, simulate(problem, go_gym.Decision(moved)))
+    assert result.peak_memory[0] == found.result.peak_memory[0] - 2
+    _, stop = found.reused
+    assert stop is not None and stop < 10
 
 
 @pytest.mark.parametrize("ranked", [False, True], ids=["fifo", "critical-path"])

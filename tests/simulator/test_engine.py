@@ -11,6 +11,7 @@ import go_gym
 from go_gym.cluster import CONTENTION_MODELS
 from go_gym.errors import DecisionError
 from go_gym.simulator import Result, simulate_reference
+from go_gym.simulator.simulate import _shares
 from tests.strategies import clusters, decisions, graphs, problems
 
 
@@ -107,3 +108,32 @@ def test_batch_may_mix_fifo_and_priorities():
     ]
     for found, decision in zip(go_gym.simulate_batch(problem, batch), batch, strict=True):
         assert_equal(found, go_gym.simulate(problem, decision))
+
+
+@pytest.mark.parametrize("contention", CONTENTION_MODELS)
+def test_many_ops_and_transfers_at_the_same_moment(contention):
+    """One op makes 300 tensors, whose consumers become ready at once, in any order of number."""
+    rng = np.random.default_rng(6)
+    made = 300
+    consumer = 1 + rng.permutation(made)
+    durations = np.concatenate([[7], rng.integers(0, 3, made), [5]])
+    uses = [(i, consumer[i]) for i in range(made)] + [(made + i, made + 1) for i in range(made)]
+    tensors = [(0, int(size)) for size in rng.integers(0, 40, made)]
+    tensors += [(1 + i, 8) for i in range(made)]
+    graph = go_gym.ComputationGraph.from_costs(durations, tensors, uses)
+    cluster = go_gym.Cluster.uniform(3, bandwidth=1e9, latency=3e-9, contention=contention)
+    problem = go_gym.Problem(graph, cluster)
+    for devices in (1, 2, 3):
+        decision = go_gym.Decision(rng.integers(0, devices, graph.num_ops))
+        expected = simulate_reference(problem, decision, trace=True)
+        assert_equal(go_gym.simulate(problem, decision, trace=True), expected)
+        np.testing.assert_equal(
+            go_gym.simulate_batch(problem, [decision] * 3)[2].step_time_ns, expected.step_time_ns
+        )
+
+
+def test_batch_takes_the_decisions_in_shares_that_cover_it_once():
+    shares = list(_shares(1000, 100, 2))
+    assert [i for share in shares for i in share] == list(range(1000))
+    assert max(map(len, shares)) == 100 and len(shares[-1]) == 1, "short ones at the end"
+    assert list(_shares(0, 5, 3)) == []
