@@ -27,6 +27,8 @@ HALVE = 0.3
 """Share of moves that take the front or the back of that, where they begin."""
 FOLLOW, RELIEVE = 0.5, 0.15
 """Shares of moves to a neighbour's device, and to the least busy one; the rest goes anywhere."""
+PLACING = 0.5
+"""Share of moves that are of the placement for certain, where several columns are decided."""
 SWAP = 0.15
 """Share of moves that send another cluster the other way."""
 MOVE_FEATURES = 27
@@ -172,6 +174,7 @@ def _offer(
     d = len(busy)
     mean = max(busy.sum() / d, 1.0)
     least = np.argmin(busy)
+    first_free = free[np.argmin(kinds[free])]  # the placement, if that is free
     pointers = np.zeros(count + 1, dtype=np.int64)
     units = np.empty(4 * u + 64, dtype=np.int64)
     news = np.empty(4 * u + 64, dtype=np.int64)
@@ -186,7 +189,8 @@ def _offer(
     size = 0
     for m in range(count):
         level, r = levels[m], draws[m]
-        row = free[int(r[0] * len(free))]
+        chance = (r[0] - PLACING) / (1 - PLACING)
+        row = free[int(chance * len(free))] if chance >= 0 else first_free
         placing = kinds[row] == 0
         # where it begins
         on_chain = len(chain) > 0 and r[1] < FOCUS

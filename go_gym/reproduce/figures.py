@@ -112,7 +112,10 @@ FIG6 = Experiment(
     name="fig6",
     title="Placement, scheduling and fusion together (the paper's Figure 6)",
     task="joint",
-    agents=(DEFAULT, "one-by-one", "go", "go-separate", "sa", "sa-separate", "sa-from-best"),
+    agents=(
+        *(DEFAULT, "one-by-one", "go", "go-separate", "go-from-best"),
+        *("sa", "sa-separate", "sa-from-best"),
+    ),
     graphs=_FIG6,
     clusters=tuple(CLUSTER_OF[graph] for graph in _FIG6),
     rules=("fifo",),
