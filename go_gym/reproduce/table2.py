@@ -130,7 +130,7 @@ def _speed_up(experiment: Experiment, rows: Sequence[Row], curves: Sequence[Curv
     lines = ["## Simulator calls until HDP's final step time is reached (own best-so-far curves)"]
     lines += [
         "",
-        "Calls, and how many times fewer than HDP's; in brackets the seeds that reached it.",
+        "Calls, and how many times fewer than HDP's; (k of n): only k of n seeds reached it.",
     ]
     lines += ["", header("graph", "hdp", *agents, "GO, the paper's"), rule(3 + len(agents))]
     ratios: dict[str, list[float]] = {agent: [] for agent in agents}
