@@ -28,7 +28,7 @@ from go_gym.simulator.result import Result
 from go_gym.simulator.simulate import find_engine, simulate, violation_of
 from go_gym.simulator.work import make_work
 
-CHECKPOINTS = 48
+CHECKPOINTS = 64
 """At most so many (our choice); a run goes on from and stops at the nearest."""
 MAX_BYTES = 2**27
 """Memory for the checkpoints of one decision; larger graphs get fewer of them."""
@@ -160,7 +160,7 @@ class Recording:
             self._ahead = None
 
     def _run(self, ops: np.ndarray, devices: np.ndarray, purpose: int) -> Result:
-        every = 1 + int(self._share() * self._count) // KEPT
+        every = 1 if purpose == TRY else 1 + int(self._share() * self._count) // KEPT
         start, stop, result = self._call(ops, devices, purpose, every)
         if start == UNMOVED:
             return self._known
@@ -192,7 +192,8 @@ class Recording:
     def _call(
         self, ops: np.ndarray, devices: np.ndarray, purpose: int, every: int
     ) -> tuple[int, int, Result | None]:
-        busy, peak = np.empty((2, self.problem.num_devices), dtype=np.int64)
+        busy = np.empty(self.problem.num_devices, dtype=np.int64)
+        peak = np.empty_like(busy)
         start, stop = rerun(
             self._bound[purpose != TRY], self._engine.contention, self._level, ops, devices,
             purpose, every, busy, peak, self._told,

@@ -97,10 +97,13 @@ class Mover:
 
     def _columns(self, ops: Ops, devices: Devices) -> tuple[np.ndarray, np.ndarray]:
         """Both as (k,) int64, devices perhaps as (1,) for all."""
-        moved, to = np.asarray(ops), np.asarray(devices)
         n, d = self.problem.num_ops, self.problem.num_devices
+        moved = np.asarray(ops)
         if moved.ndim != 1 or not _within(moved, n):
             raise DecisionError(f"ops: {ops}, expected numbers from 0 to {n - 1}")
+        if type(devices) is int and 0 <= devices < d:  # what most moves are, in half the time
+            return np.array(moved, dtype=np.int64), np.array([devices])
+        to = np.asarray(devices)
         if to.shape not in ((), moved.shape) or not _within(to, d):
             raise DecisionError(f"devices: {devices}, expected one or {moved.size} of 0 to {d - 1}")
         return np.array(moved, dtype=np.int64), np.array(to, dtype=np.int64, ndmin=1)
