@@ -90,7 +90,7 @@ class Budget:
         self._sums = [0] * min(WINDOWS, simulations)
         self._valid = [0] * min(WINDOWS, simulations)
         self._whole: Budget | None = None
-        self._last: Decision | None = None
+        self._last: tuple[Decision, Result] | None = None
 
     def part(self, problem: Problem, simulations: int) -> "Budget":
         """A budget for a part of the work, on another problem; its calls count here as well.
@@ -134,8 +134,9 @@ class Budget:
     def delta(self, decision: Decision) -> "Moves":
         """Evaluate ``decision``, from which moves of few ops are then tried faster, one call each.
 
-        Every try counts, is noted in ``best`` and ``curve``, and gives the Result that
-        :meth:`evaluate` of the changed decision gives, in every field. So a local search runs:
+        The decision that was evaluated last, that very object, costs no call again. Every try
+        counts, is noted in ``best`` and ``curve``, and gives the Result that :meth:`evaluate` of
+        the changed decision gives, in every field. So a local search runs:
 
         >>> import numpy as np, go_gym
         >>> graph = go_gym.ComputationGraph.from_costs([5, 5, 5], [], [])
@@ -153,12 +154,15 @@ class Budget:
 
         Raises BudgetError if no call is left.
         """
+        if self._last is not None and self._last[0] is decision:
+            return Moves(self, self._mover(*self._last))
         self._take(1)
         moves = Moves(self, self._mover(decision))
         self._note(decision, moves.result, self.used)
         return moves
 
-    def _mover(self, decision: Decision) -> Mover:
+    def _mover(self, decision: Decision, known: Result | None = None) -> Mover:
+        """A mover from ``decision``, whose Result may be known already."""
         return DeltaSimulator(self.problem, decision)
 
     def trace(self) -> Trace:
@@ -170,7 +174,7 @@ class Budget:
         """
         if self._last is None:
             raise BudgetError("no trace: nothing was evaluated yet")
-        trace = simulate(self.problem, self._last, trace=True).trace
+        trace = simulate(self.problem, self._last[0], trace=True).trace
         assert trace is not None
         return trace
 
@@ -184,7 +188,7 @@ class Budget:
         self.used += calls
 
     def _note(self, decision: Decision, result: Result, calls: int) -> None:
-        self._last = decision
+        self._last = decision, result
         if not result.valid:
             return
         window = (calls * len(self._sums) - 1) // self.simulations

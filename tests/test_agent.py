@@ -271,6 +271,27 @@ def test_no_move_beyond_the_budget_and_none_that_is_malformed(larger):
         budget.delta(decide(np.zeros(60, dtype=int)))
 
 
+def test_moves_from_what_was_evaluated_last_cost_no_call(larger):
+    class Measures:
+        def run(self, problem, decision, trace=False):
+            return simulate(problem, decision, trace)
+
+    here, there = (decide(np.arange(60) % devices) for devices in (2, 3))
+    for budget in (Budget(larger, 9), HardwareBudget(larger, 9, Measures())):
+        budget.evaluate(here)
+        moves = budget.delta(here)
+        assert budget.used == 1 and len(budget.windows) == 1
+        assert_equal(moves.result, simulate(larger, here))
+        moves.try_decision(there)
+        moves = budget.delta(moves.tried)
+        assert budget.used == 2
+        assert_equal(moves.result, simulate(larger, there))
+        budget.delta(here)  # no longer the last
+        assert budget.used == 3
+        budget.delta(decide(np.arange(60) % 2))  # alike, but another
+        assert budget.used == 4
+
+
 def test_moves_on_a_part_of_a_budget_count_in_the_whole(larger):
     whole = Budget(larger, 10)
     part = whole.part(larger, 4)

@@ -6,29 +6,24 @@ from numba import njit
 from go_gym.problem import Problem
 from go_gym.simulator import Trace
 
+from .traced import Traced
 
-def critical_ops(
-    problem: Problem, placement: np.ndarray, trace: Trace
-) -> tuple[np.ndarray, np.ndarray]:
+
+def critical_ops(step: Traced) -> tuple[np.ndarray, np.ndarray]:
     """From the op that finishes last back to one that waited for nothing.
 
     Before each op comes what it waited for: the op that its device ran until then or, if the
     device was idle, the producer of the input that arrived last.
 
-    Args:
-        problem: graph and cluster; the trace must be of this graph, not of a fused one.
-        placement: (n,) int64 devices.
-        trace: of the decision with that placement.
-
     Returns:
-        ops: (m,) int64, the last first.
-        share: (m,) int64 ns, the part of the step time that each answers for: its own time and
-            the transfer it waited for.
+        ops: (m,) int64, the last first; under fusion the parts of each kernel, rising.
+        share: (m,) float64 ns, the part of the step time that each answers for: its own time and
+            the transfer it waited for (:meth:`Traced.shares_of_ops`).
     """
-    arrival = _arrivals(problem, placement, trace)
-    graph = problem.graph
+    placement, trace = step.placement, step.trace
+    graph = step.problem.graph
     order = np.lexsort((trace.op_finish, trace.op_start, placement))
-    return _walk_back(
+    found, share = _walk_back(
         placement,
         order,
         trace.op_start,
@@ -36,8 +31,9 @@ def critical_ops(
         graph.op_use_ptr,
         graph.op_uses,
         graph.use_producer,
-        arrival,
+        _arrivals(step.problem, placement, trace),
     )
+    return step.shares_of_ops(found, share)
 
 
 def _arrivals(problem: Problem, placement: np.ndarray, trace: Trace) -> np.ndarray:

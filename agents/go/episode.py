@@ -9,9 +9,10 @@ import torch
 
 from go_gym.agent import Budget
 from go_gym.problem import Problem
-from go_gym.simulator import BatchResult, Result, Trace
+from go_gym.simulator import BatchResult, Result
 
 from ..common.curves import CurvePoint, LearningCurve
+from ..common.traced import traced
 from ..common.units import UnitGraph, longest_ops, unit_graph, unit_layers
 from ..heuristics.portfolio import heuristic_placements
 from .config import NetworkConfig, SearchConfig
@@ -246,20 +247,14 @@ class Episode:
         return np.asarray(self.problem.placement)[first]
 
     def _look(self, budget: Budget, results: list[Result]) -> StepView | None:
-        """The current step as its trace shows it; costs a simulator call.
-
-        None for tasks that fuse, whose trace is of another graph.
-        """
-        if "fusion" in self.decides or self.current is None or not self.search.critical:
+        """The current step as its trace shows it; costs a simulator call."""
+        if self.current is None or not self.search.critical:
             return None
-        result = budget.evaluate(self.decoder.decision(self.current), trace=True)
+        decision = self.decoder.decision(self.current)
+        result = budget.evaluate(decision, trace=True)
         results.append(result)
         assert result.trace is not None
-        return self._view(self.current, result.trace)
-
-    def _view(self, choices: Choices, trace: Trace) -> StepView:
-        placement = np.asarray(self.decoder.decision(choices).placement)
-        return step_view(self.problem, self.units, placement, trace)
+        return step_view(self.units, traced(self.problem, decision, result.trace))
 
     def _first_round(
         self, scores: dict[str, Scores], budget: Budget, left: int, results: list[Result]
@@ -359,7 +354,9 @@ class Episode:
             if top is not None:
                 busy = batch.busy_ns[top]
                 if view is not None and looked >= search.look_every and top == count - 1:
-                    view, looked = self._view(tried[top], budget.trace()), 0
+                    decision = self.decoder.decision(tried[top])
+                    step = traced(self.problem, decision, budget.trace())
+                    view, looked = step_view(self.units, step), 0
             for level, value in zip(levels[taken], reward, strict=True):
                 self.chooser.note(int(level), bool(value > before))
             kept.append(self._trials(moves, allowed, chosen, log, reward > before))

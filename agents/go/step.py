@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from go_gym.problem import Problem
-from go_gym.simulator import Trace
-
 from ..common.critical import critical_ops
+from ..common.traced import Traced
 from ..common.units import UnitGraph
 
 BINS = 256
@@ -47,29 +45,29 @@ class StepView:
         return cls(1.0, zeros, none, np.empty(0), zeros, zeros, zeros, idle)
 
 
-def step_view(problem: Problem, units: UnitGraph, placement: np.ndarray, trace: Trace) -> StepView:
-    """The view of a decision with ``placement`` (n,) whose simulation gave ``trace``."""
-    of_op, count = units.groups.of_op, units.count
-    ops, share = critical_ops(problem, placement, trace)
+def step_view(units: UnitGraph, step: Traced) -> StepView:
+    """The view of a traced step; under fusion a unit begins and ends with its ops' kernels."""
+    of_op, count, trace = units.groups.of_op, units.count, step.trace
+    ops, share = critical_ops(step)
     focus = np.bincount(of_op[ops], share, count)
     focus = focus / max(focus.sum(), 1.0)
     chain = np.flatnonzero(focus)
     start = np.full(count, np.inf)
-    np.minimum.at(start, of_op, trace.op_start)
+    np.minimum.at(start, of_op, trace.op_start[step.of_op])
     finish = np.zeros(count)
-    np.maximum.at(finish, of_op, trace.op_finish)
+    np.maximum.at(finish, of_op, trace.op_finish[step.of_op])
     slack = np.full(count, np.inf)
-    np.minimum.at(slack, of_op, op_slack(problem, placement, trace))
-    step = max(float(finish.max()), 1.0)
+    np.minimum.at(slack, of_op, slacks(step)[step.of_op])
+    length = max(float(finish.max()), 1.0)
     return StepView(
-        step,
+        length,
         focus,
         chain,
         np.cumsum(focus[chain]),
         start,
         finish,
         slack,
-        _idle(placement, trace.op_start, trace.op_finish, step, problem.num_devices),
+        _idle(step.placement, trace.op_start, trace.op_finish, length, step.problem.num_devices),
     )
 
 
@@ -80,12 +78,13 @@ def idle_shares(view: StepView) -> np.ndarray:
     return ((view.idle[:, high] - view.idle[:, low]) / (high - low)).T
 
 
-def op_slack(problem: Problem, placement: np.ndarray, trace: Trace) -> np.ndarray:
-    """(n,) float64 ns that each op could end later, other things as in the trace.
+def slacks(step: Traced) -> np.ndarray:
+    """(k,) float64 ns that each op or kernel could end later, other things as in the trace.
 
-    An op must end before the next one of its device begins, and before each consumer does, less
+    One must end before the next one of its device begins, and before each consumer does, less
     what the transfer took.
     """
+    problem, placement, trace = step.problem, step.placement, step.trace
     graph = problem.graph
     order = np.lexsort((trace.op_finish, trace.op_start))  # stable: ties in topological order
     took = np.zeros((graph.num_tensors, problem.num_devices))

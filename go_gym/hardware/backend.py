@@ -122,6 +122,6 @@ class HardwareBudget(Budget):
             self._take(len(decisions))
         return BatchResult.of([self.evaluate(each) for each in decisions])
 
-    def _mover(self, decision: Decision) -> Mover:
+    def _mover(self, decision: Decision, known: Result | None = None) -> Mover:
         """Moves are measured, each by itself."""
-        return Mover(self.problem, decision, partial(self.hardware.run, self.problem))
+        return Mover(self.problem, decision, partial(self.hardware.run, self.problem), known)

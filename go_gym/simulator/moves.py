@@ -20,6 +20,7 @@ class Mover:
         problem: graph and cluster.
         decision: where to start from.
         run: checks a decision and gives its Result; with a trace if the second argument is True.
+        known: the Result of ``decision``, if it is known already.
 
     Attributes:
         problem: as given.
@@ -31,13 +32,17 @@ class Mover:
     """
 
     def __init__(
-        self, problem: Problem, decision: Decision, run: Callable[[Decision, bool], Result]
+        self,
+        problem: Problem,
+        decision: Decision,
+        run: Callable[[Decision, bool], Result],
+        known: Result | None = None,
     ) -> None:
         check_decision(problem, decision)
         self.problem, self.decision = problem, decision
         self._run = run
         self._last: tuple[Decision | tuple[np.ndarray, np.ndarray], Result] | None = None
-        self.result = self._first()
+        self.result = self._first() if known is None else known
 
     def _first(self) -> Result:
         return self._run(self.decision, False)

@@ -1,6 +1,7 @@
 """The ops that a step's length hangs on."""
 
 from go_agents.common.critical import critical_ops
+from go_agents.common.traced import traced
 from hypothesis import given, settings
 
 import go_gym
@@ -13,7 +14,7 @@ def test_critical_ops_of_a_small_case():
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
     decision = go_gym.Decision([0, 1, 1])
     trace = go_gym.simulate(problem, decision, trace=True).trace
-    ops, share = critical_ops(problem, decision.placement, trace)
+    ops, share = critical_ops(traced(problem, decision, trace))
     assert ops.tolist() == [2, 0]
     assert share.tolist() == [4 + 10, 5]
 
@@ -23,7 +24,7 @@ def test_critical_ops_of_a_small_case():
 def test_critical_ops_answer_for_the_whole_step(problem):
     problem, decision = problem
     result = go_gym.simulate(problem, decision, trace=True)
-    ops, share = critical_ops(problem, decision.placement, result.trace)
+    ops, share = critical_ops(traced(problem, decision, result.trace))
     assert share.sum() == result.step_time_ns
     assert (share >= 0).all()
     assert len(set(ops.tolist())) == len(ops)

@@ -3,14 +3,17 @@
 import itertools
 
 import numpy as np
+from go_agents.common.traced import traced
 from go_agents.common.units import unit_graph
 from go_agents.go.levels import cluster_levels
 from go_agents.go.moves import MoveOffer
-from go_agents.go.step import BINS, StepView, op_slack, step_view
+from go_agents.go.step import BINS, StepView, slacks, step_view
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import go_gym
 from tests.agents.go.test_network import layered
+from tests.fusion.examples import aten_problems, fused_decisions
 from tests.strategies import problems
 
 COLUMNS, VALUES = ("fusion", "placement"), (8, 3)
@@ -25,7 +28,8 @@ def offered(problem, count=200, seed=0):
     genome = np.stack([random.integers(0, v, units.count) for v in values])
     placement = genome[1][units.groups.of_op]
     result = go_gym.simulate(problem, go_gym.Decision(placement), trace=True)
-    view = step_view(problem, units, placement, result.trace)
+    decision = go_gym.Decision(placement)
+    view = step_view(units, traced(problem, decision, result.trace))
     at = random.integers(0, len(levels), count)
     moves = offer.offer(genome, genome[1], result.busy_ns, view, at, 0.5, random)
     return units, levels, offer, genome, result, view, at, moves
@@ -107,8 +111,9 @@ def test_slack_is_by_how_much_an_op_may_be_longer(problem):
     """Each device's order and the transfers as they were: longest paths written out."""
     placement = np.random.default_rng(0).integers(0, problem.num_devices, problem.graph.num_ops)
     placement = placement[problem.colocation_leader]
-    trace = go_gym.simulate(problem, go_gym.Decision(placement), trace=True).trace
-    slack, graph = op_slack(problem, placement, trace), problem.graph
+    decision = go_gym.Decision(placement)
+    trace = go_gym.simulate(problem, decision, trace=True).trace
+    slack, graph = slacks(traced(problem, decision, trace)), problem.graph
     took = {
         (int(t), int(d)): int(finish - trace.op_finish[graph.tensor_producer[t]])
         for t, d, finish in zip(
@@ -143,3 +148,23 @@ def test_idle_time_is_what_ops_leave():
     _, _, _, _, result, view, _, _ = offered(problem)
     left = view.idle[:, -1] / BINS * view.step
     assert np.allclose(left, result.step_time_ns - result.busy_ns)
+
+
+@settings(max_examples=60, deadline=None)
+@given(aten_problems(max_ops=24), st.data())
+def test_a_view_of_a_fused_step(problem, data):
+    """Units begin and end with their ops in the trace, which kernels run together; the chain takes
+    the whole step, and what is on it cannot end later."""
+    decision = data.draw(fused_decisions(problem))
+    result = go_gym.simulate(problem, decision, trace=True)
+    units = unit_graph(problem, chains=False)
+    view = step_view(units, traced(problem, decision, result.trace))
+    for unit in range(units.count):
+        mine = units.groups.of_op == unit
+        assert view.start[unit] == result.trace.op_start[mine].min()
+        assert view.finish[unit] == result.trace.op_finish[mine].max()
+    assert (view.slack >= 0).all() and np.isfinite(view.slack).all()
+    if result.step_time_ns:
+        assert np.isclose(view.focus.sum(), 1)
+    busy = view.step - view.idle[:, -1] / BINS * view.step
+    assert np.allclose(busy, result.busy_ns)

@@ -4,13 +4,13 @@ from itertools import product
 
 import numpy as np
 import pytest
-from go_agents.search.annealing import Typical
+from go_agents.search.annealing import Schedule, SimulatedAnnealing, Typical
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
 from go_gym import datasets
-from go_gym.agent import Budget, agent_entry_points, load_agent, tasks_of
+from go_gym.agent import Budget, Moves, agent_entry_points, load_agent, tasks_of
 from go_gym.fusion.greedy import default_fusion
 from go_gym.priorities import critical_path
 from go_gym.problem import check_decision
@@ -191,6 +191,24 @@ def test_scheduled_search_beats_plain_search_scheduled_afterwards():
         placement = load_agent(name).solve(problem, budget, 0).placement
         step_times.append(go_gym.simulate(problem, ranked(problem, placement, True)).step_time_ns)
     assert budget.best_step_time_ns == step_times[1] < step_times[0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_annealing_by_moves_is_annealing_by_whole_simulations(seed, monkeypatch):
+    """The same curve to the last call, whenever a round begins to simulate by what changes."""
+    problem = go_gym.Problem(datasets.load("inception-b32"), go_gym.load_cluster("p100x2"))
+    tried, try_decision = [], Moves.try_decision
+    monkeypatch.setattr(Moves, "try_decision", lambda *a: tried.append(a) or try_decision(*a))
+    found, counts = [], []
+    for fine in (1.0, 0.85, 0.2):
+        agent, budget = SimulatedAnnealing(), Budget(problem, 400)
+        agent.schedule = Schedule(fine=fine)
+        agent.solve(problem, budget, seed)
+        found.append((budget.used, budget.curve, budget.windows, budget.best.placement.tolist()))
+        counts.append(len(tried))
+        tried.clear()
+    assert counts[0] == 0 < counts[1] < counts[2]
+    assert found[0] == found[1] == found[2]
 
 
 @given(st.lists(st.floats(1e-9, 10), max_size=450), st.floats(0, 1))
