@@ -13,8 +13,8 @@ from go_gym.simulator import BatchResult, Result
 
 from ..common.curves import CurvePoint, LearningCurve
 from ..common.traced import traced
-from ..common.units import UnitGraph, longest_ops, unit_graph, unit_layers
-from ..heuristics.portfolio import heuristic_placements
+from ..common.units import UnitGraph, unit_graph
+from .beginnings import heuristic_choices, stretched_placements
 from .config import NetworkConfig, SearchConfig
 from .decisions import DECIDES, Choices, Decoder, canonical
 from .features import GraphInputs, State, graph_inputs, no_state, state_of
@@ -22,20 +22,10 @@ from .levels import LevelChooser, cluster_levels, coarse_rungs
 from .model import GONetwork, Scores
 from .moves import MOVE_FEATURES, MoveOffer, Moves
 from .policy import Actions, MoveChooser, Trials, apply, draw, greedy
+from .scales import INVALID, Scales
 from .step import StepView, step_view
 
-INVALID = -10.0
-"""Reward of an invalid decision (GO, section 4)."""
-WORST = -3.0
-"""Least advantage, in spreads: an invalid decision is bad, but not more than that (ours)."""
-EVEN = 4.0
-"""How even the stretches of a first round are (concentration of a Dirichlet distribution)."""
-RECENT = 200
-"""Worse decisions that the heat of the next one is measured by."""
-NUMBERS = (
-    *("best_reward", "current_reward", "mean", "spread", "gain", "seen", "round"),
-    *("restarts", "best_restarts"),
-)
+NUMBERS = ("best_reward", "current_reward", "round", "restarts", "best_restarts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +92,8 @@ class Episode:
             problem.num_devices if name == "placement" else network.levels for name in self.decides
         )
         self.moves = MoveOffer(problem, self.units, self.levels, self.decides, values)
-        self.baseline = max(float(problem.durations.sum(axis=1).min()), 1.0)
-        self.mean = self.spread = self.gain = 0.0
-        self.seen = 0
-        self.rises: list[float] = []
+        one_device = float(problem.durations.sum(axis=1).min())  # takes no simulator call
+        self.scales = Scales(max(one_device, 1.0))
         self.known: set[int] = set()
         self.tried = np.empty((0, MOVE_FEATURES), dtype=np.float32)
         self.gained = np.empty(0, dtype=np.float32)
@@ -192,7 +180,6 @@ class Episode:
         """Choices, the levels' success and what was tried, for a checkpoint."""
         found = {
             f"{prefix}.success": torch.tensor(self.chooser.success),
-            f"{prefix}.rises": torch.tensor(self.rises, dtype=torch.float64),
             f"{prefix}.known": torch.tensor(np.array(sorted(self.known), np.uint64).view(np.int64)),
             f"{prefix}.tried": torch.tensor(self.tried),
             f"{prefix}.gained": torch.tensor(self.gained),
@@ -205,14 +192,14 @@ class Episode:
     def numbers(self) -> dict[str, object]:
         """The rest, as JSON."""
         points = [list(vars(point).values()) for point in self.curve.points]
-        return {**{name: getattr(self, name) for name in NUMBERS}, "curve": points}
+        numbers = {name: getattr(self, name) for name in NUMBERS}
+        return {**numbers, "scales": vars(self.scales), "curve": points}
 
     def restore(
         self, prefix: str, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, object]
     ) -> None:
         """Put back what :meth:`tensors` and :meth:`numbers` gave."""
         self.chooser.success = tensors[f"{prefix}.success"].numpy().copy()
-        self.rises = tensors[f"{prefix}.rises"].tolist()
         self.known = set(tensors[f"{prefix}.known"].numpy().view(np.uint64).tolist())
         self.tried = tensors[f"{prefix}.tried"].numpy()
         self.gained = tensors[f"{prefix}.gained"].numpy()
@@ -225,8 +212,9 @@ class Episode:
             setattr(self, label, choices or None)
         for name in NUMBERS:
             setattr(self, name, numbers[name])
-        points = numbers["curve"]
-        assert isinstance(points, list)
+        points, scales = numbers["curve"], numbers["scales"]
+        assert isinstance(points, list) and isinstance(scales, dict)
+        self.scales = Scales(**scales)
         self.curve = LearningCurve([CurvePoint(*point) for point in points])
 
     def _target(self, later: bool) -> Choices | None:
@@ -267,7 +255,8 @@ class Episode:
         if self.current is None and left:
             given: list[Choices] = [greedy(scores)]
             if self.from_best and self.restarts == 1 and self.round == 0:
-                given += self._heuristics()
+                levels = self.decoder.levels
+                given += heuristic_choices(self.problem, self.units, self.decides, levels)
             given = given[: budget.remaining]
             self._keep(given, self._evaluate(given, budget, results)[0])
         batches: list[Batch] = []
@@ -278,39 +267,15 @@ class Episode:
             columns = {name: apply(each) for name, each in actions.items()}
             stretched = "placement" in columns and self.random.random() < self.search.stretched
             if stretched:
-                columns["placement"] = self._stretches(count)
+                columns["placement"] = stretched_placements(
+                    self.problem, self.units, count, self.random
+                )
             tried = [{name: rows[i] for name, rows in columns.items()} for i in range(count)]
             reward, _ = self._evaluate(tried, budget, results)
             self._keep(tried, reward)
             if self.search.first_round_policy and not stretched:
-                batches.append(Batch(actions, self._advantage(reward)))
+                batches.append(Batch(actions, self._tensor(self.scales.advantage(reward))))
         return batches
-
-    def _heuristics(self) -> list[Choices]:
-        """The classical heuristics' placements, and the middle level of everything else."""
-        levels = np.full(self.units.count, self.decoder.levels // 2)
-        middle = dict.fromkeys(self.decides, levels)
-        if "placement" not in self.decides:
-            return [middle]
-        first = longest_ops(self.problem, self.units.groups)
-        placements = heuristic_placements(self.problem)
-        return [{**middle, "placement": placement[first]} for placement in placements]
-
-    def _stretches(self, count: int) -> np.ndarray:
-        """(count, U) int64 placements: a stretch of the order for each device, of random work.
-
-        The order is the topological one or, for every other, that of the layers, which stay whole.
-        """
-        d, work = self.problem.num_devices, self.units.work
-        layer = np.unique(unit_layers(self.problem, self.units), return_inverse=True)[1]
-        found = np.empty((count, len(work)), dtype=np.int64)
-        for i in range(count):
-            weight = np.bincount(layer, work) if i % 2 else work
-            share = (np.cumsum(weight) - weight / 2) / max(float(weight.sum()), 1.0)
-            cuts = np.cumsum(self.random.dirichlet(np.full(d, EVEN)))[:-1]
-            device = self.random.permutation(d)[np.searchsorted(cuts, share)]
-            found[i] = device[layer] if i % 2 else device
-        return found
 
     def _refine(
         self,
@@ -366,7 +331,7 @@ class Episode:
             return None, torch.zeros(0, device=self.device)
         trials = Trials.joined(kept)
         self._remember(trials)
-        return trials, self._gain_advantage(np.concatenate(gains))
+        return trials, self._tensor(self.scales.gain_advantage(np.concatenate(gains)))
 
     def _trials(
         self,
@@ -402,36 +367,13 @@ class Episode:
     def _evaluate(
         self, tried: Sequence[Choices], budget: Budget, results: list[Result]
     ) -> tuple[np.ndarray, BatchResult]:
-        """(B,) float64 rewards: -sqrt(step time / that of one device), -10 if invalid.
-
-        One device's step time is the sum of its ops', and takes no simulator call.
-        """
+        """Simulate ``tried``; (B,) float64 rewards and the results, added to ``results``."""
         batch = budget.evaluate_batch([self.decoder.decision(choices) for choices in tried])
         results.extend(batch)
-        reward = -np.sqrt(batch.step_time_ns / self.baseline)
-        return np.where(batch.valid, reward, INVALID), batch
+        return self.scales.rewards(batch), batch
 
-    def _advantage(self, reward: np.ndarray) -> torch.Tensor:
-        """(B,) float32: of a first round, reward against the mean, in this problem's spread."""
-        for value in reward[reward > INVALID].tolist():
-            self.seen += 1
-            rate = max(1 / self.seen, 0.01)
-            self.mean += rate * (value - self.mean)
-            self.spread += rate * (abs(value - self.mean) - self.spread)
-        scaled = (reward - self.mean) / max(self.spread, 1e-6)
-        clipped = np.clip(scaled, WORST, -WORST)
-        return torch.as_tensor(clipped, dtype=torch.float32, device=self.device)
-
-    def _gain_advantage(self, gains: np.ndarray) -> torch.Tensor:
-        """(B,) float32: of moves, their gain in units of the usual one; nothing for losses.
-
-        The best decision counts, not the mean one: a policy that is punished for losses learns
-        to move next to nothing (our choice).
-        """
-        for gain in gains[gains > 0].tolist():
-            self.gain += 0.1 * (gain - self.gain) if self.gain else gain
-        scaled = np.clip(gains / max(self.gain, 1e-9), 0, -WORST)
-        return torch.as_tensor(scaled, dtype=torch.float32, device=self.device)
+    def _tensor(self, advantage: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(advantage, dtype=torch.float32, device=self.device)
 
     def _keep(self, tried: Sequence[Choices], reward: np.ndarray, heat: float = 0.0) -> int | None:
         """Go on from the best of ``tried`` if it is good enough; its number then, else None."""
@@ -441,11 +383,8 @@ class Episode:
             accepted = value > INVALID
         else:
             now = min(self.current_reward, -1e-9)
-            rises = reward[reward > INVALID] / now - 1
-            self.rises = (self.rises + rises[rises > 0].tolist())[-RECENT:]
-            usual = float(np.quantile(self.rises, 0.2)) if self.rises else 0.0
-            rise = value / now - 1
-            hot = max(heat * usual, 1e-12)
+            self.scales.note_rises(reward, now)
+            rise, hot = value / now - 1, max(heat * self.scales.usual_rise, 1e-12)
             accepted = value > INVALID and (
                 rise <= 0 or (heat > 0 and self.random.random() < math.exp(-rise / hot))
             )

@@ -186,7 +186,7 @@ def test_several_problems_in_one_update():
     training.run([Budget(problem, 10_000) for problem in pair], updates=7)
     assert not torch.equal(weights(training), before)
     assert [episode.round for episode in training.episodes] == [1, 1]  # two restarts
-    spreads = [episode.spread for episode in training.episodes]
+    spreads = [episode.scales.spread for episode in training.episodes]
     assert spreads[0] == pytest.approx(spreads[1], rel=0.5)
 
 
