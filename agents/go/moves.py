@@ -5,6 +5,7 @@ local search (our choice), and the policy says which of them to try.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -31,7 +32,43 @@ PLACING = 0.5
 """Share of moves that are of the placement for certain, where several columns are decided."""
 SWAP = 0.15
 """Share of moves that send another cluster the other way."""
+AWAY, FOLLOWING, RELIEVING = 0, 1, 2
+"""How a device was found: at random, a neighbour's, the least busy one."""
 MOVE_FEATURES = 27
+
+
+class Clusters(NamedTuple):
+    """The clusters of L levels, as arrays that compiled code reads.
+
+    Attributes:
+        of_unit: (L, U) int64, the cluster of each unit.
+        order: (L, U) int64, units cluster by cluster.
+        first: (L,) int64, where a level's pointers into its ``order`` begin in ``pointers``.
+        pointers: int64, of all levels, one more a level than it has clusters.
+        counts: (L,) int64 clusters.
+    """
+
+    of_unit: np.ndarray
+    order: np.ndarray
+    first: np.ndarray
+    pointers: np.ndarray
+    counts: np.ndarray
+
+
+class Ties(NamedTuple):
+    """What units compute and exchange.
+
+    Attributes:
+        work: (U,) float64 ns.
+        edges: (U + 1,) int64 pointers into the rest.
+        others: int64, the units that each one shares tensors with.
+        cost: float64 ns that the transfer takes if they are apart.
+    """
+
+    work: np.ndarray
+    edges: np.ndarray
+    others: np.ndarray
+    cost: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,19 +123,23 @@ class MoveOffer:
     ) -> None:
         self.values = np.array(values, dtype=np.int64)
         self.kinds = np.array([("placement", "priority", "fusion").index(c) for c in columns])
-        self.of_unit = np.stack([level.of_unit for level in levels])
-        self.order = np.stack([level.order for level in levels])
         counts = np.array([level.count for level in levels])
-        self.first = np.cumsum(counts + 1) - (counts + 1)
-        self.pointers = np.concatenate([level.pointers for level in levels])
-        self.counts = counts
-        self.work = units.work
+        self.clusters = Clusters(
+            of_unit=np.stack([level.of_unit for level in levels]),
+            order=np.stack([level.order for level in levels]),
+            first=np.cumsum(counts + 1) - (counts + 1),
+            pointers=np.concatenate([level.pointers for level in levels]),
+            counts=counts,
+        )
         ends = np.concatenate([units.source, units.target])
         order = np.argsort(ends, kind="stable")
         slowness = np.mean([link.ns_per_byte for link in problem.cluster.links])
-        self.others = np.concatenate([units.target, units.source])[order]
-        self.cost = (np.concatenate([units.size, units.size]) * slowness)[order]
-        self.edges = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=units.count))])
+        self.ties = Ties(
+            work=units.work,
+            edges=np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=units.count))]),
+            others=np.concatenate([units.target, units.source])[order],
+            cost=(np.concatenate([units.size, units.size]) * slowness)[order],
+        )
         keys = np.random.default_rng(0)  # of a hash, not of the search
         shape = (len(values), units.count, max(values))
         self.keys = keys.integers(0, 2**63, shape, dtype=np.uint64)
@@ -134,13 +175,11 @@ class MoveOffer:
             genome,
             placement,
             busy.astype(np.float64),
-            (view.chain, view.cumulative, view.focus, view.start, view.finish, view.slack),
-            view.idle,
-            view.step,
+            view,
             levels,
             random.random((len(levels), DRAWS)),
-            (self.of_unit, self.order, self.first, self.pointers, self.counts),
-            (self.edges, self.others, self.cost, self.work),
+            self.clusters,
+            self.ties,
             (self.values, self.kinds, free),
             self.keys,
             self.key(genome),
@@ -150,30 +189,9 @@ class MoveOffer:
 
 
 @njit(cache=True, nogil=True)
-def _offer(
-    genome,
-    placement,
-    busy,
-    chain_view,
-    idle,
-    step,
-    levels,
-    draws,
-    clusters,
-    graph,
-    columns,
-    keys,
-    here,
-    progress,
-):
-    chain, cumulative, focus, start, finish, slack = chain_view
-    of_unit, order, first, bounds, counts = clusters
-    edges, others, cost, work = graph
-    values, kinds, free = columns
+def _offer(genome, placement, busy, seen, levels, draws, clusters, ties, columns, keys, here, done):
     count, u = len(levels), genome.shape[1]
-    d = len(busy)
-    mean = max(busy.sum() / d, 1.0)
-    least = np.argmin(busy)
+    values, kinds, free = columns
     first_free = free[np.argmin(kinds[free])]  # the placement, if that is free
     pointers = np.zeros(count + 1, dtype=np.int64)
     units = np.empty(4 * u + 64, dtype=np.int64)
@@ -185,149 +203,181 @@ def _offer(
     key = np.empty(count, dtype=np.uint64)
     stamp = np.full(u, -1, dtype=np.int64)
     members = np.empty(u, dtype=np.int64)
-    tied = np.zeros(d)
+    tied = np.zeros(len(busy))
     size = 0
     for m in range(count):
-        level, r = levels[m], draws[m]
+        level, r, f = levels[m], draws[m], features[m]
         chance = (r[0] - PLACING) / (1 - PLACING)
         row = free[int(chance * len(free))] if chance >= 0 else first_free
         placing = kinds[row] == 0
-        # where it begins
-        on_chain = len(chain) > 0 and r[1] < FOCUS
-        if on_chain:
-            at = min(np.searchsorted(cumulative, r[2]), len(chain) - 1)
-            pivot = chain[at]
-            cluster = of_unit[level, pivot]
-        else:
-            cluster = int(r[2] * counts[level])
-        low = bounds[first[level] + cluster]
-        high = bounds[first[level] + cluster + 1]
-        if not on_chain:
-            pivot = order[level, low + int(r[3] * (high - low))]
-        old = genome[row, pivot]
-        # which of the cluster's units
+        own = genome[row]
+        pivot, cluster, on_chain = _beginning(seen, clusters, level, r)
+        old = own[pivot]
         whole = r[4] < WHOLE
-        got, at_pivot = 0, 0
-        for i in range(low, high):
-            if order[level, i] == pivot:
-                at_pivot = got
-            if whole or genome[row, order[level, i]] == old:
-                members[got] = order[level, i]
-                got += 1
-        begin, end = 0, got
-        halved = got > 1 and r[5] < HALVE
-        if halved:
-            cut = 1 + int(r[5] / HALVE * (got - 1))
-            if at_pivot < cut:
-                end = cut
-            else:
-                begin = cut
-        # where to
-        new, way = -1, 0
+        inside = _units_of(clusters, level, cluster)
+        begin, end, halved = _members(own, inside, pivot, whole, r, members)
         if placing:
-            if r[6] < FOLLOW:
-                for attempt in range(4):
-                    unit = members[begin + int((r[7] * (1 + 7 * attempt) % 1.0) * (end - begin))]
-                    near = edges[unit + 1] - edges[unit]
-                    if near > 0:
-                        pick = edges[unit] + int((r[8] * (1 + 11 * attempt) % 1.0) * near)
-                        device = genome[row, others[pick]]
-                        if device != old:
-                            new, way = device, 1
-                            break
-            elif r[6] < FOLLOW + RELIEVE and least != old:
-                new, way = least, 2
-        elif r[6] < 0.5:
-            new = old + 1 if r[7] < 0.5 else old - 1
-            if new < 0 or new >= values[row]:
-                new = 2 * old - new
+            new, way = _device(own, members[begin:end], old, np.argmin(busy), ties, r)
+        else:
+            new, way = _neighbouring_level(old, values[row], r), AWAY
         if new < 0:
             new = (old + 1 + int(r[7] * (values[row] - 1))) % values[row]
-        # the changes
         if size + 2 * u > len(units):
             units = np.concatenate((units, np.empty(len(units), dtype=np.int64)))
             news = np.concatenate((news, np.empty(len(news), dtype=np.int64)))
         base = size
         for i in range(begin, end):
-            if genome[row, members[i]] != new:
+            if own[members[i]] != new:
                 units[size], news[size] = members[i], new
                 size += 1
         if size == base:
             units[size], news[size] = pivot, new
             size += 1
-        direct = size
-        for i in range(base, direct):
-            stamp[units[i]] = m
-        swapped = 0.0
-        swap = placing and r[9] < SWAP
+        mine = units[base:size]
+        stamp[mine] = m
+        swap, swapped = placing and r[9] < SWAP, 0.0
         if swap:
-            other = int(r[10] * counts[level])
-            for i in range(bounds[first[level] + other], bounds[first[level] + other + 1]):
-                unit = order[level, i]
-                if genome[row, unit] == new and stamp[unit] != m:
+            for unit in _units_of(clusters, level, int(r[10] * clusters.counts[level])):
+                if own[unit] == new and stamp[unit] != m:
                     units[size], news[size] = unit, old
                     size += 1
-                    swapped += work[unit]
+                    swapped += ties.work[unit]
         pointers[m + 1] = size
         column[m], value[m] = row, new
-        changed = direct - base
         for i in range(SAMPLED):
-            sampled[m, i] = units[base + i * changed // SAMPLED]
+            sampled[m, i] = mine[i * len(mine) // SAMPLED]
         k = here
         for i in range(base, size):
-            k ^= keys[row, units[i], genome[row, units[i]]] ^ keys[row, units[i], news[i]]
+            k ^= keys[row, units[i], own[units[i]]] ^ keys[row, units[i], news[i]]
         key[m] = k
-        # what is known of it
-        tied[:] = 0.0
-        weight = total = share = late = weighted = 0.0
-        tightest, opens, closes = step, step, 0.0
-        for i in range(base, direct):
-            unit = units[i]
-            total += work[unit]
-            share += focus[unit]
-            weight += 1.0 + work[unit]
-            weighted += (1.0 + work[unit]) * slack[unit]
-            tightest = min(tightest, slack[unit])
-            opens, closes = min(opens, start[unit]), max(closes, finish[unit])
-            if placing:
-                for e in range(edges[unit], edges[unit + 1]):
-                    if stamp[others[e]] != m:
-                        tied[placement[others[e]]] += cost[e]
-        late = max(closes - opens, step / BINS)
-        f = features[m]
-        f[0] = np.log(counts[level]) / np.log(u + 1.0)
-        f[1] = np.log2(1.0 + changed) / 16.0
-        f[2] = np.log1p(share * 100.0)
-        f[3] = min(share * step / max(total, 1.0), 4.0) / 4.0
-        f[4] = tightest / step
-        f[5] = weighted / weight / step
-        f[6] = opens / step
-        f[7] = late / step
-        f[8] = np.log1p(total / step * 1000.0) / 4.0
-        f[9] = on_chain
-        f[10] = whole
-        f[11] = halved
-        f[12] = progress
+        f[0] = np.log(clusters.counts[level]) / np.log(u + 1.0)
+        f[9], f[10], f[11], f[12] = on_chain, whole, halved, done
+        total, opens, closes = _tell_of_units(f, mine, seen, ties.work)
         if placing:
-            here_ns, there_ns, all_ns = tied[old], tied[new], max(tied.sum(), 1.0)
-            f[13] = (there_ns - here_ns) / all_ns
-            f[14] = here_ns / all_ns
-            f[15] = np.log1p(all_ns / step * 1000.0) / 4.0
-            drop = (there_ns - here_ns) / step * 1000.0
-            f[16] = np.sign(drop) * np.log1p(abs(drop)) / 4.0
-            f[17] = min(busy[old] / mean, 4.0) - 1.0
-            f[18] = min(busy[new] / mean, 4.0) - 1.0
-            balance = (busy[old] - busy[new] - total + swapped) / mean
-            f[19] = max(min(balance, 3.0), -3.0)
-            a = int(opens / step * BINS)
-            b = min(max(int(np.ceil(closes / step * BINS)), a + 1), BINS)
-            a = min(a, b - 1)
-            f[20] = (idle[new, b] - idle[new, a]) / (b - a)
-            f[21] = (idle[old, b] - idle[old, a]) / (b - a)
-            f[22] = way == 1
-            f[23] = way == 2
-            f[24] = swap
+            f[22], f[23], f[24] = way == FOLLOWING, way == RELIEVING, swap
+            tied[:] = 0.0
+            for unit in mine:
+                for e in range(ties.edges[unit], ties.edges[unit + 1]):
+                    if stamp[ties.others[e]] != m:
+                        tied[placement[ties.others[e]]] += ties.cost[e]
+            _tell_of_transfers(f, tied[old], tied[new], tied.sum(), seen.step)
+            _tell_of_load(f, busy, old, new, total, swapped)
+            _tell_of_idle_time(f, seen, old, new, opens, closes)
         else:
             f[25] = 1.0 if kinds[row] == 1 else -1.0
             f[26] = (new - old) / values[row]
     return pointers, units[:size], news[:size], column, value, sampled, features, key
+
+
+@njit(cache=True, nogil=True)
+def _units_of(clusters, level, cluster):
+    at = clusters.first[level] + cluster
+    return clusters.order[level, clusters.pointers[at] : clusters.pointers[at + 1]]
+
+
+@njit(cache=True, nogil=True)
+def _beginning(seen, clusters, level, r):
+    """Where a move begins: the unit, its cluster, and whether it is on the critical chain."""
+    if len(seen.chain) > 0 and r[1] < FOCUS:
+        at = min(np.searchsorted(seen.cumulative, r[2]), len(seen.chain) - 1)
+        pivot = seen.chain[at]
+        return pivot, clusters.of_unit[level, pivot], True
+    cluster = int(r[2] * clusters.counts[level])
+    inside = _units_of(clusters, level, cluster)
+    return inside[int(r[3] * len(inside))], cluster, False
+
+
+@njit(cache=True, nogil=True)
+def _members(own, inside, pivot, whole, r, members):
+    """Which units of the cluster change: a stretch of ``members``, and whether that is a part."""
+    got, at_pivot = 0, 0
+    for unit in inside:
+        if unit == pivot:
+            at_pivot = got
+        if whole or own[unit] == own[pivot]:
+            members[got] = unit
+            got += 1
+    if got == 1 or r[5] >= HALVE:
+        return 0, got, False
+    cut = 1 + int(r[5] / HALVE * (got - 1))
+    return (0, cut, True) if at_pivot < cut else (cut, got, True)
+
+
+@njit(cache=True, nogil=True)
+def _device(own, members, old, least_busy, ties, r):
+    """A device and how it was found; -1 for any other."""
+    if r[6] < FOLLOW:
+        for attempt in range(4):
+            unit = members[int((r[7] * (1 + 7 * attempt) % 1.0) * len(members))]
+            near = ties.edges[unit + 1] - ties.edges[unit]
+            if near > 0:
+                pick = ties.edges[unit] + int((r[8] * (1 + 11 * attempt) % 1.0) * near)
+                device = own[ties.others[pick]]
+                if device != old:
+                    return device, FOLLOWING
+    elif r[6] < FOLLOW + RELIEVE and least_busy != old:
+        return least_busy, RELIEVING
+    return -1, AWAY
+
+
+@njit(cache=True, nogil=True)
+def _neighbouring_level(old, levels, r):
+    """The level above or below, within the ``levels`` that there are; -1 for any other."""
+    if r[6] >= 0.5:
+        return -1
+    new = old + 1 if r[7] < 0.5 else old - 1
+    return new if 0 <= new < levels else 2 * old - new
+
+
+@njit(cache=True, nogil=True)
+def _tell_of_units(f, mine, seen, work):
+    """Features 1 to 8; returns the units' work, and when the first begins and the last ends."""
+    weight = total = share = weighted = 0.0
+    tightest, opens, closes = seen.step, seen.step, 0.0
+    for unit in mine:
+        total += work[unit]
+        share += seen.focus[unit]
+        weight += 1.0 + work[unit]
+        weighted += (1.0 + work[unit]) * seen.slack[unit]
+        tightest = min(tightest, seen.slack[unit])
+        opens, closes = min(opens, seen.start[unit]), max(closes, seen.finish[unit])
+    f[1] = np.log2(1.0 + len(mine)) / 16.0
+    f[2] = np.log1p(share * 100.0)
+    f[3] = min(share * seen.step / max(total, 1.0), 4.0) / 4.0
+    f[4] = tightest / seen.step
+    f[5] = weighted / weight / seen.step
+    f[6] = opens / seen.step
+    f[7] = max(closes - opens, seen.step / BINS) / seen.step
+    f[8] = np.log1p(total / seen.step * 1000.0) / 4.0
+    return total, opens, closes
+
+
+@njit(cache=True, nogil=True)
+def _tell_of_transfers(f, here_ns, there_ns, sum_ns, step):
+    """Features 13 to 16: what ties the units to their device, and to the other."""
+    all_ns = max(sum_ns, 1.0)
+    f[13] = (there_ns - here_ns) / all_ns
+    f[14] = here_ns / all_ns
+    f[15] = np.log1p(all_ns / step * 1000.0) / 4.0
+    drop = (there_ns - here_ns) / step * 1000.0
+    f[16] = np.sign(drop) * np.log1p(abs(drop)) / 4.0
+
+
+@njit(cache=True, nogil=True)
+def _tell_of_load(f, busy, old, new, total, swapped):
+    """Features 17 to 19: how busy the two devices are, and would be."""
+    mean = max(busy.sum() / len(busy), 1.0)
+    f[17] = min(busy[old] / mean, 4.0) - 1.0
+    f[18] = min(busy[new] / mean, 4.0) - 1.0
+    balance = (busy[old] - busy[new] - total + swapped) / mean
+    f[19] = max(min(balance, 3.0), -3.0)
+
+
+@njit(cache=True, nogil=True)
+def _tell_of_idle_time(f, seen, old, new, opens, closes):
+    """Features 20 and 21: how idle the two devices are from the units' start to their end."""
+    a = int(opens / seen.step * BINS)
+    b = min(max(int(np.ceil(closes / seen.step * BINS)), a + 1), BINS)
+    a = min(a, b - 1)
+    f[20] = (seen.idle[new, b] - seen.idle[new, a]) / (b - a)
+    f[21] = (seen.idle[old, b] - seen.idle[old, a]) / (b - a)

@@ -1,6 +1,6 @@
 """What the traced simulation of a decision says of each unit and device."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -13,8 +13,7 @@ BINS = 256
 """Into how many parts a step is cut to see when devices are idle."""
 
 
-@dataclass(frozen=True, eq=False)
-class StepView:
+class StepView(NamedTuple):
     """A step as its trace shows it; times in ns, float64.
 
     Attributes:
