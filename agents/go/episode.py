@@ -193,7 +193,7 @@ class Episode:
         """The rest, as JSON."""
         points = [list(vars(point).values()) for point in self.curve.points]
         numbers = {name: getattr(self, name) for name in NUMBERS}
-        return {**numbers, "scales": vars(self.scales), "curve": points}
+        return {**numbers, "scales": self.scales.numbers(), "curve": points}
 
     def restore(
         self, prefix: str, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, object]
@@ -214,7 +214,7 @@ class Episode:
             setattr(self, name, numbers[name])
         points, scales = numbers["curve"], numbers["scales"]
         assert isinstance(points, list) and isinstance(scales, dict)
-        self.scales = Scales(**scales)
+        self.scales = Scales.of(scales)
         self.curve = LearningCurve([CurvePoint(*point) for point in points])
 
     def _target(self, later: bool) -> Choices | None:
@@ -384,7 +384,7 @@ class Episode:
         else:
             now = min(self.current_reward, -1e-9)
             self.scales.note_rises(reward, now)
-            rise, hot = value / now - 1, max(heat * self.scales.usual_rise, 1e-12)
+            rise, hot = value / now - 1, max(heat * self.scales.rises.usual, 1e-12)
             accepted = value > INVALID and (
                 rise <= 0 or (heat > 0 and self.random.random() < math.exp(-rise / hot))
             )

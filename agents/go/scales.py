@@ -1,19 +1,18 @@
 """What results are worth: rewards, and how much of one is much, learned from each problem."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from go_gym.simulator import BatchResult
 
+from ..common.rises import Rises
+
 INVALID = -10.0
 """Reward of an invalid decision (GO, section 4)."""
 WORST = -3.0
 """Least advantage, in spreads: an invalid decision is bad, but not more than that (ours)."""
-RECENT = 200
-"""Worse decisions that the usual rise is taken over."""
-RISE = 0.2
-"""Quantile of their rises in cost that is called usual."""
 
 
 @dataclass
@@ -24,7 +23,7 @@ class Scales:
         baseline: ns that a reward of -1 stands for.
         mean, spread: of the rewards of first rounds, over ``seen`` of them.
         gain: what a move that gains usually gains.
-        rises: of the last RECENT worse decisions, in shares of the cost they were measured by.
+        rises: by how much worse decisions were, in shares of what they were measured by.
     """
 
     baseline: float
@@ -32,7 +31,16 @@ class Scales:
     spread: float = 0.0
     gain: float = 0.0
     seen: int = 0
-    rises: list[float] = field(default_factory=list)
+    rises: Rises = field(default_factory=Rises)
+
+    def numbers(self) -> dict[str, Any]:
+        """All of it, as JSON."""
+        return {**vars(self), "rises": list(self.rises.last)}
+
+    @classmethod
+    def of(cls, numbers: dict[str, Any]) -> "Scales":
+        """From :meth:`numbers`."""
+        return cls(**{**numbers, "rises": Rises(numbers["rises"])})
 
     def rewards(self, results: BatchResult) -> np.ndarray:
         """(B,) float64: -sqrt(step time / baseline), -10 if invalid (GO, section 4)."""
@@ -61,9 +69,5 @@ class Scales:
     def note_rises(self, reward: np.ndarray, now: float) -> None:
         """Keep by how much decisions of ``reward`` (B,) are worse than one of reward ``now``."""
         rises = reward[reward > INVALID] / now - 1
-        self.rises = (self.rises + rises[rises > 0].tolist())[-RECENT:]
-
-    @property
-    def usual_rise(self) -> float:
-        """What a worse decision usually costs, 0 before the first."""
-        return float(np.quantile(self.rises, RISE)) if self.rises else 0.0
+        for rise in rises[rises > 0].tolist():
+            self.rises.note(rise)

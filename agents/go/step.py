@@ -51,12 +51,9 @@ def step_view(units: UnitGraph, step: Traced) -> StepView:
     focus = np.bincount(of_op[ops], share, count)
     focus = focus / max(focus.sum(), 1.0)
     chain = np.flatnonzero(focus)
-    start = np.full(count, np.inf)
-    np.minimum.at(start, of_op, trace.op_start[step.of_op])
-    finish = np.zeros(count)
-    np.maximum.at(finish, of_op, trace.op_finish[step.of_op])
-    slack = np.full(count, np.inf)
-    np.minimum.at(slack, of_op, slacks(step)[step.of_op])
+    start, finish, slack = _of_units(
+        of_op, count, step.of_op, trace.op_start, trace.op_finish, slacks(step)
+    )
     length = max(float(finish.max()), 1.0)
     return StepView(
         length,
@@ -101,6 +98,18 @@ def slacks(step: Traced) -> np.ndarray:
         remote,
         problem.num_devices,
     )
+
+
+@njit(cache=True, nogil=True)
+def _of_units(unit_of_op, count, ran, start, finish, slack):
+    """First start, last end and least slack of the ops of each unit, from those of what ran."""
+    first, last, least = np.full(count, np.inf), np.zeros(count), np.full(count, np.inf)
+    for op in range(len(unit_of_op)):
+        unit, by = unit_of_op[op], ran[op]
+        first[unit] = min(first[unit], start[by])
+        last[unit] = max(last[unit], finish[by])
+        least[unit] = min(least[unit], slack[by])
+    return first, last, least
 
 
 @njit(cache=True, nogil=True)

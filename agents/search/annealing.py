@@ -2,8 +2,6 @@
 
 import itertools
 import math
-from bisect import bisect_left, insort
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +11,7 @@ from go_gym.problem import TASKS, Decision, Problem
 from go_gym.simulator import Trace
 
 from ..common.critical import critical_ops
+from ..common.rises import Rises
 from ..common.separate import one_after_another
 from ..common.traced import traced
 from .space import Space
@@ -25,8 +24,7 @@ class Schedule:
 
     Attributes:
         hot, hotter, cold: first temperature of the first round and of the others, and the last
-            one, as shares of the typical rise in cost that a move brings (quantile ``rise``).
-        rise: that quantile.
+            one, as shares of the rise in cost that a worse move usually brings.
         calls_per_unit: calls a round, for each unit; at least one round, at most ``rounds``.
         rounds: every other one starts from a random genome, the others from the best.
         width: how sharply a round goes from coarse scales to fine ones, as a share of the scales.
@@ -46,7 +44,6 @@ class Schedule:
     hot: float = 0.1
     hotter: float = 10.0
     cold: float = 0.001
-    rise: float = 0.2
     calls_per_unit: int = 10
     rounds: int = 12
     width: float = 0.15
@@ -136,39 +133,6 @@ class Proposer:
         return int((old + rng.integers(1, values)) % values) if values > 1 else 0
 
 
-class Typical:
-    """A quantile of the last rises in cost, kept sorted: it is asked for at every call.
-
-    Args:
-        quantile: from 0 to 1.
-    """
-
-    MEMORY = 200
-    """Rises that it is taken over (our choice)."""
-
-    def __init__(self, quantile: float) -> None:
-        self.quantile = quantile
-        self.last: deque[float] = deque()
-        self.ordered: list[float] = []
-
-    def note(self, rise: float) -> None:
-        if len(self.last) == self.MEMORY:
-            del self.ordered[bisect_left(self.ordered, self.last.popleft())]
-        self.last.append(rise)
-        insort(self.ordered, rise)
-
-    @property
-    def rise(self) -> float:
-        """The quantile, between two rises in proportion; 0 before the first."""
-        if not self.ordered:
-            return 0.0
-        position = self.quantile * (len(self.ordered) - 1)
-        low = int(position)
-        high = min(low + 1, len(self.ordered) - 1)
-        below, above = self.ordered[low], self.ordered[high]
-        return below + (above - below) * (position - low)
-
-
 def anneal(
     space: Space,
     budget: Budget,
@@ -185,7 +149,7 @@ def anneal(
     the same; large clusters, and priorities that follow the placement, take whole simulations.
     """
     proposer = Proposer(space, schedule, rng)
-    typical = Typical(schedule.rise)
+    rises = Rises()
     best, best_cost = start, start_cost
     busy = np.zeros(space.problem.num_devices)
     calls = max(schedule.calls_per_unit * space.units.count, budget.remaining // schedule.rounds)
@@ -211,9 +175,9 @@ def anneal(
             new = space.cost(result)
             rise = new / cost - 1
             if rise > 0:
-                typical.note(rise)
+                rises.note(rise)
             proposer.reward(rise < 0)
-            heat = typical.rise * hot * (schedule.cold / hot) ** proposer.progress
+            heat = rises.usual * hot * (schedule.cold / hot) ** proposer.progress
             if rise <= 0 or rng.random() < math.exp(-rise / heat):
                 current, cost, busy = candidate, new, result.busy_ns
                 if moves:

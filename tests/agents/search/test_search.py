@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from go_agents.search.annealing import Schedule, SimulatedAnnealing, Typical
+from go_agents.search.annealing import Schedule, SimulatedAnnealing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -209,14 +209,3 @@ def test_annealing_by_moves_is_annealing_by_whole_simulations(seed, monkeypatch)
         tried.clear()
     assert counts[0] == 0 < counts[1] < counts[2]
     assert found[0] == found[1] == found[2]
-
-
-@given(st.lists(st.floats(1e-9, 10), max_size=450), st.floats(0, 1))
-def test_the_typical_rise_is_a_quantile_of_the_last(rises, quantile):
-    typical = Typical(quantile)
-    assert typical.rise == 0
-    for number, rise in enumerate(rises, start=1):
-        typical.note(rise)
-        if number % 50 == 0 or number < 5:
-            last = rises[max(0, number - Typical.MEMORY) : number]
-            assert typical.rise == pytest.approx(np.quantile(last, quantile))
