@@ -140,7 +140,7 @@ def train(args: Args) -> list[float]:
                 given, taken, before, gain = (x[chosen] for x in flat)
                 policy, value = agent(given)
                 ratio = (policy.log_prob(taken) - before).exp()
-                gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+                gain = (gain - gain.mean()) / (gain.std(correction=0) + 1e-8)
                 clipped = ratio.clamp(1 - args.clip, 1 + args.clip)
                 policy_loss = -torch.min(ratio * gain, clipped * gain).mean()
                 value_loss = 0.5 * (value - returns[chosen]).square().mean()

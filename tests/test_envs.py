@@ -12,8 +12,10 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import go_gym
+from go_gym.agent import Budget
 from go_gym.cluster import preset_names
 from go_gym.envs import placement
+from go_gym.envs.backends import Budgeted
 from go_gym.envs.registration import IDS
 from go_gym.envs.rewards import REWARDS
 from go_gym.errors import DatasetError, DecisionError, GoGymError
@@ -98,6 +100,10 @@ def test_bad_actions(action):
     [
         ({"reward": "best"}, "reward"),
         ({"backend": "abacus"}, "backend"),
+        ({"backend": None}, "backend"),
+        ({"backend": 3}, "backend"),
+        ({"reward": ["go"]}, "reward"),
+        ({"rounds": True}, "rounds"),
         ({"rounds": 0}, "rounds"),
         ({"graph": "nobody"}, "no graph 'nobody'"),
         ({"graph": []}, "graph"),
@@ -297,3 +303,48 @@ def test_known_optimum_of_a_chain():
     times = {a: env.step(list(a))[4]["step_time_ns"] for a in np.ndindex(2, 2, 2, 2)}
     assert {a for a, t in times.items() if t == min(times.values())} == {(0,) * 4, (1,) * 4}
     assert min(times.values()) == 20
+
+
+@pytest.mark.parametrize("options", [{"grpah": 1}, [1], {"graph": 2}, {"graph": "chain"}])
+def test_bad_reset_options(options):
+    env = make(graph=[CHAIN, OTHER]).unwrapped
+    with pytest.raises(GoGymError, match="options"):
+        env.reset(options=options)
+
+
+def test_numpy_numbers_are_numbers():
+    assert make(rounds=np.int64(2), groups=np.int64(2)).unwrapped.rounds == 2
+
+
+def test_invalid_decisions_are_no_speedup():
+    env = make(cluster=go_gym.Cluster.uniform(devices=2, bandwidth=1e9, memory=9))
+    env.reset()
+    info = env.step([0, 1, 0, 1])[4]
+    assert not info["valid"] and info["speedup"] == 0
+
+
+def test_thousands_of_large_observations_may_be_kept():
+    """Each mapping holds a file descriptor, of which a process often has 1,024."""
+    resource = pytest.importorskip("resource")
+    env = gym.make("GO-Placement-v0", graph="rnnlm-8", cluster="p100x8").unwrapped
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(400, before[0]), before[1]))
+    try:
+        kept = [env.reset(seed=0)[0] for _ in range(500)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    kept[0]["ops"][:] = -1
+    for other in (kept[1], kept[-2], kept[-1]):
+        assert env.observation_space.contains(other)
+    kept[-1]["ops"][:] = -1
+    assert env.observation_space.contains(kept[-2])
+
+
+def test_pictures_cost_no_call_and_take_any_name():
+    graph = go_gym.ComputationGraph.from_costs([5, 5], [], [], name="a$_$", names=["b$", "$c^$"])
+    problem = go_gym.Problem(graph, PAIR)
+    budget = Budget(problem, 1)
+    env = make(graph=graph, backend=Budgeted(budget), render_mode="rgb_array")
+    env.reset()
+    env.step([0, 1])
+    assert env.render().any() and budget.used == 1

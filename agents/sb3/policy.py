@@ -88,8 +88,11 @@ class NodePolicy(ActorCriticPolicy):
     ) -> None:
         self.apart, self.nodes = apart, len(action_space.nvec)
         self.choices = int(action_space.nvec[0])
-        if (action_space.nvec != self.choices).any():
-            raise ValueError(f"{action_space}: expected equally many choices for every node")
+        rows = spaces.flatdim(observation_space["op_mask"])
+        if (action_space.nvec != self.choices).any() or rows != self.nodes:
+            raise ValueError(
+                f"{action_space}: expected one column of equally many choices for {rows} nodes"
+            )
         rest.setdefault("features_extractor_class", NodeFeatures)
         super().__init__(observation_space, action_space, lr_schedule, **rest)
 

@@ -27,12 +27,14 @@ SETTINGS = {
 }
 
 
-def best_of_random(problem: go_gym.Problem, groups: int | None, calls: int, seed: int) -> int:
-    """Best valid step time in ns of ``calls`` placements drawn group by group."""
+def best_of_random(
+    problem: go_gym.Problem, groups: int | None, calls: int, seed: int
+) -> int | None:
+    """Best step time in ns of ``calls`` placements drawn group by group, None if none is valid."""
     nodes, rng = Nodes.of(problem, groups), np.random.default_rng(seed)
     drawn = rng.integers(0, problem.num_devices, (calls, nodes.count))
     results = go_gym.simulate_batch(problem, [go_gym.Decision(nodes.spread(row)) for row in drawn])
-    return min(int(result.step_time_ns) for result in results if result.valid)
+    return min((int(result.step_time_ns) for result in results if result.valid), default=None)
 
 
 def draw(curve: LearningCurve, references: dict[str, int], title: str, path: Path) -> None:
@@ -79,16 +81,16 @@ def main() -> None:
         agent.load(arguments.out)
     budget = Budget(problem, arguments.budget)
     agent.train([problem], budget, arguments.seed)
+    if not agent.curve.points:
+        parser.error(f"--budget {arguments.budget}: too few calls for one update of the agent")
+    agent.curve.write(arguments.out / "curve.csv")
     first, last = agent.curve.points[0], agent.curve.points[-1]
     expert = load_agent("human-expert").solve(problem, Budget(problem, 0), 0)
-    references = {
-        "human expert": go_gym.simulate(problem, expert).step_time_ns,
-        f"best of {last.calls:,} random": best_of_random(
-            problem, settings.groups, last.calls, arguments.seed
-        ),
-    }
+    references = {"human expert": go_gym.simulate(problem, expert).step_time_ns}
+    random = best_of_random(problem, settings.groups, last.calls, arguments.seed)
+    if random is not None:
+        references[f"best of {last.calls:,} random"] = random
     title = f"{arguments.algorithm} on {arguments.graph}, {arguments.cluster}"
-    agent.curve.write(arguments.out / "curve.csv")
     draw(agent.curve, references, title, arguments.out / "curve.png")
     print(
         f"{title}: {last.calls} calls, best {last.best_step_time_ns / 1e6:.1f} ms, mean of the "

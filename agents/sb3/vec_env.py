@@ -19,7 +19,8 @@ class BatchedVecEnv(VecEnv):
     """A :class:`GraphVectorEnv` in the autoreset mode that SB3 knows, ``SameStep``.
 
     SB3's own ``DummyVecEnv`` steps one environment after the other; this one simulates all of a
-    step's decisions in one call.
+    step's decisions in one call. Attributes and methods are of the one environment that all
+    episodes share.
 
     Args:
         envs: with ``autoreset_mode="SameStep"``.
@@ -45,8 +46,16 @@ class BatchedVecEnv(VecEnv):
         return cls(envs)
 
     def reset(self) -> VecEnvObs:
-        observations, infos = self.envs.reset(seed=self._seeds)  # type: ignore[arg-type]
-        self.reset_infos = [self._info(infos, lane) for lane in range(self.num_envs)]
+        alike = [
+            [lane for lane, own in enumerate(self._options) if own == each]
+            for each in self._options
+        ]
+        for lanes in dict.fromkeys(map(tuple, alike)):
+            mask = np.isin(np.arange(self.num_envs), lanes)
+            options = {**self._options[lanes[0]], "reset_mask": mask}
+            observations, infos = self.envs.reset(seed=self._seeds, options=options)
+            for lane in lanes:
+                self.reset_infos[lane] = self._info(infos, lane)
         self._reset_seeds()
         self._reset_options()
         return observations

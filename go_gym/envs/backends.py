@@ -100,8 +100,11 @@ BACKENDS: dict[str, Callable[[], Backend]] = {"simulator": Simulator, "hardware"
 
 def resolve_backend(backend: str | Backend) -> Backend:
     """The backend of that name, or the one given; raises GoGymError naming those that there are."""
-    if not isinstance(backend, str):
-        return backend
-    if backend not in BACKENDS:
-        raise GoGymError(f"backend {backend!r}: expected one of {', '.join(BACKENDS)}")
-    return BACKENDS[backend]()
+    if isinstance(backend, str) and backend in BACKENDS:
+        return BACKENDS[backend]()
+    if not all(callable(getattr(backend, name, None)) for name in ("run", "run_batch")):
+        raise GoGymError(
+            f"backend {backend!r}: expected one of {', '.join(BACKENDS)}, or a Backend"
+        )
+    assert not isinstance(backend, str)
+    return backend

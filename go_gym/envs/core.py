@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from go_gym.envs.rewards import reward_named
 from go_gym.envs.shared import SharedArrays
 from go_gym.errors import GoGymError
 from go_gym.problem import Problem
+from go_gym.simulator import simulate
 from go_gym.tasks import baseline
 
 Observation = dict[str, np.ndarray]
@@ -62,6 +63,7 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise GoGymError(f"render_mode {render_mode!r}: expected None, 'ansi' or 'rgb_array'")
         self.backend = resolve_backend(backend)
+        self._own_backend = isinstance(backend, str)
         self.reward = reward_named(reward)
         self.problems = resolve_problems(graph, cluster, self.task, placement)
         self.render_mode = render_mode
@@ -92,6 +94,11 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
         [(self.episode, reward)] = self.advance([self.episode], [action])
         done = self.ended(self.episode)
         return self.observation(self.episode), reward, done, False, self.info(self.episode)
+
+    def close(self) -> None:
+        """End what a backend holds that was made here; a later step begins it again."""
+        if self._own_backend and hasattr(self.backend, "close"):
+            self.backend.close()
 
     # -- what an episode and an action mean
 
@@ -124,6 +131,8 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
 
     def choose(self, options: dict[str, Any] | None, generator: np.random.Generator) -> int:
         """The number of the problem that an episode is about."""
+        if not isinstance(options, Mapping | None) or set(options or {}) - {"graph"}:
+            raise GoGymError(f"options: {options!r}, expected none but 'graph'")
         wanted = (options or {}).get("graph")
         if wanted is None:
             return draw(self.problems, generator)
@@ -168,7 +177,7 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
             return info | UNDECIDED | {"peak_memory": memory}
         return info | {
             "step_time_ns": result.step_time_ns,
-            "speedup": baseline_ns / max(result.step_time_ns, 1),
+            "speedup": baseline_ns / max(result.step_time_ns, 1) if result.valid else 0.0,
             "valid": result.valid,
             "reason": result.reason,
             "peak_memory": result.peak_memory.copy(),
@@ -206,7 +215,7 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
 
     def render(self) -> Any:
         """``ansi``: a few lines of text; ``rgb_array``: the last decision's Gantt chart, uint8
-        (height, width, 3), empty before the first."""
+        (height, width, 3), empty before the first: simulated, with the step time that it had."""
         if self.render_mode == "ansi":
             return self._text()
         if self.render_mode == "rgb_array":
@@ -214,7 +223,9 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
 
             if self.episode.decision is None:
                 return empty_pixels(self.problem)
-            result = self.backend.run(self.problem, self.episode.decision, trace=True)
+            traced = simulate(self.problem, self.episode.decision, trace=True)
+            assert self.episode.result is not None
+            result = replace(self.episode.result, trace=traced.trace)
             return gantt_pixels(self.problem, self.episode.decision, result)
         return None
 
@@ -238,5 +249,6 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
 
 def check_whole(label: str, value: Any, low: int, high: int) -> None:
     """Raise GoGymError unless ``value`` is a whole number from ``low`` to ``high``."""
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not low <= value <= high:
         raise GoGymError(f"{label}: {value!r}, expected a whole number from {low:,} to {high:,}")

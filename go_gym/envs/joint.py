@@ -59,8 +59,8 @@ class JointEnv(OneShotEnv):
     ## Rewards
     ``"go"``: −sqrt(step time / the default's), −10 if invalid (out of memory, or a co-location
     group torn apart). ``"speedup"``: the default's / step time, 0 if invalid.
-    ``"improvement"``: (previous − this step time) / the default's, −10 if invalid; the first
-    previous one is the default's.
+    ``"improvement"``: (last valid − this step time) / the default's, −10 if invalid; before the
+    first valid one the default's counts.
 
     ## Episode End
     Terminates after ``rounds`` decisions. Never truncates by itself.

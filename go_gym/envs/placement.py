@@ -51,8 +51,8 @@ class PlacementEnv(OneShotEnv):
     ## Rewards
     ``"go"``: −sqrt(step time / the human expert's), −10 if invalid (out of memory, or a
     co-location group torn apart). ``"speedup"``: the expert's step time / step time, 0 if invalid.
-    ``"improvement"``: (previous − this step time) / the expert's, −10 if invalid; the first
-    previous one is the expert's.
+    ``"improvement"``: (last valid − this step time) / the expert's, −10 if invalid; before the
+    first valid one the expert's counts.
 
     ## Episode End
     Terminates after ``rounds`` decisions. Never truncates by itself.
@@ -60,8 +60,8 @@ class PlacementEnv(OneShotEnv):
     ## Information
     ``graph``, ``cluster``, ``baseline_ns`` (the expert's step time), ``best_step_time_ns`` (the
     best valid one of the episode, −1 before the first), and of the last step ``step_time_ns``,
-    ``speedup``, ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``; before the first step
-    ``go_gym.envs.core.UNDECIDED``. Deterministic; always the same keys and types.
+    ``speedup`` (0 if invalid), ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``; before
+    the first step ``go_gym.envs.core.UNDECIDED``. Deterministic; always the same keys and types.
 
     ## Arguments
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.

@@ -28,6 +28,7 @@ def register_all() -> None:
             gymnasium.register(
                 id=name,
                 entry_point=entry_point,
+                vector_entry_point=vector_entry_point(entry_point),
                 kwargs={"backend": "hardware", "cluster": "cpu2"},
                 nondeterministic=True,
             )

@@ -67,6 +67,6 @@ REWARDS = {
 
 def reward_named(name: str) -> Reward:
     """The reward of that name; raises GoGymError naming those that there are."""
-    if name not in REWARDS:
+    if not isinstance(name, str) or name not in REWARDS:
         raise GoGymError(f"reward {name!r}: expected one of {', '.join(REWARDS)}")
     return REWARDS[name]

@@ -56,8 +56,8 @@ class SchedulingEnv(OneShotEnv):
     ## Rewards
     ``"go"``: −sqrt(step time / FIFO's), −10 if invalid (out of memory, or a co-location
     group torn apart). ``"speedup"``: FIFO's / step time, 0 if invalid.
-    ``"improvement"``: (previous − this step time) / FIFO's, −10 if invalid; the first
-    previous one is FIFO's.
+    ``"improvement"``: (last valid − this step time) / FIFO's, −10 if invalid; before the
+    first valid one FIFO's counts.
 
     ## Episode End
     Terminates after ``rounds`` decisions. Never truncates by itself.

@@ -1,7 +1,7 @@
 """GO-PlacementSteps-v0: one group of ops placed a step, each move simulated (Placeto's MDP)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,10 @@ class Walk(Episode):
 
     mover: Mover | Moves | None = field(default=None, compare=False, repr=False)
     starts: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be made anew: a copy's moves are its own."""
+        return {**self.__dict__, "mover": None, "starts": None}
 
 
 class PlacementStepsEnv(GraphEnv):
@@ -130,7 +134,7 @@ class PlacementStepsEnv(GraphEnv):
     ) -> None:
         super().__init__(graph, cluster, reward, backend, render_mode)
         check_whole("rounds", rounds, 1, 10_000)
-        if start not in STARTS:
+        if not isinstance(start, str) or start not in STARTS:
             raise GoGymError(f"start {start!r}: expected one of {', '.join(STARTS)}")
         self.rounds, self.start = rounds, start
         self.nodes = [
@@ -232,7 +236,7 @@ class PlacementStepsEnv(GraphEnv):
         }
 
     def _device(self, action: Any) -> int:
-        if not self.action_space.contains(action):
+        if isinstance(action, bool | np.bool_) or not self.action_space.contains(action):
             raise DecisionError(
                 f"action: {action!r}, expected a device from 0 to {self.sizes.devices - 1}"
             )
@@ -241,12 +245,7 @@ class PlacementStepsEnv(GraphEnv):
     def set_state(self, state: Mapping[str, Any]) -> None:
         entries = state.get("episode") if isinstance(state, Mapping) else None
         if isinstance(entries, Mapping) and entries.get("decision", True) is None:
-            raise GoGymError("state: without a placement: of an environment of another kind")
+            raise GoGymError(
+                "state: without a placement: kept before reset(), or of another kind of environment"
+            )
         super().set_state(state)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what can be made anew."""
-        kept = super().__getstate__()
-        if isinstance(self.episode, Walk):
-            kept["episode"] = replace(self.episode, mover=None, starts=None)
-        return kept

@@ -54,6 +54,7 @@ class GraphVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.episodes: list[Episode] = [Episode()] * num_envs
         self._generators: list[np.random.Generator | None] = [None] * num_envs
+        self._lane_seeds: list[int | None] = [None] * num_envs
         self._ended = np.zeros(num_envs, dtype=bool)
         self._static: tuple[tuple[int, ...], SharedArrays] | None = None
 
@@ -73,7 +74,7 @@ class GraphVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         infos: dict[str, Any] = {}
         for lane in np.flatnonzero(mask).tolist():
             if seeds[lane] is not None:
-                self._generators[lane], _ = seeding.np_random(seeds[lane])
+                self._seed(lane, seeds[lane])
             infos = self._add_info(infos, self._begin(lane, options), lane)
         self._ended[mask] = False
         return self._observations(), infos
@@ -84,8 +85,11 @@ class GraphVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         """An action (a row of ``actions``) for each episode; raises as the environment's."""
         due = self._ended if self.autoreset_mode is AutoresetMode.NEXT_STEP else self._ended & False
         moving = np.flatnonzero(~due).tolist()
-        if len(actions) != self.num_envs:
-            raise GoGymError(f"actions: {len(actions)} of them for {self.num_envs} episodes")
+        given = len(actions) if np.ndim(actions) else repr(actions)
+        if given != self.num_envs:
+            raise GoGymError(f"actions: {given} for {self.num_envs} episodes, expected one each")
+        if None in self._generators:
+            raise GoGymError("no episode has begun: call reset() before step()")
         after = self.env.advance(
             [self.episodes[lane] for lane in moving], [actions[lane] for lane in moving]
         )
@@ -107,6 +111,19 @@ class GraphVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
             self._ended = ended.copy()
         return self._observations(), rewards, ended, np.zeros(self.num_envs, dtype=bool), infos
 
+    def close_extras(self, **kwargs: Any) -> None:
+        """End what the environment's backend holds."""
+        self.env.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the observation's static part, which is an open file and is rebuilt."""
+        return {**self.__dict__, "_static": None}
+
+    @property
+    def np_random_seed(self) -> tuple[int | None, ...]:  # type: ignore[override]
+        """The seed of each episode's generator, as of SyncVectorEnv."""
+        return tuple(self._lane_seeds)
+
     def render(self) -> tuple[Any, ...]:
         """What the single environment renders of each episode."""
         frames = []
@@ -117,11 +134,14 @@ class GraphVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
 
     def _begin(self, lane: int, options: dict[str, Any] | None = None) -> dict[str, Any]:
         if self._generators[lane] is None:
-            self._generators[lane], _ = seeding.np_random()
+            self._seed(lane)
         generator = self._generators[lane]
         assert generator is not None
         self.episodes[lane] = self.env.begin(self.env.choose(options, generator))
         return self.env.info(self.episodes[lane])
+
+    def _seed(self, lane: int, seed: int | None = None) -> None:
+        self._generators[lane], self._lane_seeds[lane] = seeding.np_random(seed)
 
     def _observations(self) -> Observation:
         chosen = tuple(episode.chosen for episode in self.episodes)

@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
-from go_gym.envs.core import Observation
+from go_gym.envs.core import GraphEnv, Observation
 from go_gym.errors import GoGymError
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ Wrapped = gymnasium.Env[Observation, Any]
 NODE_TABLES = ("ops", "durations", "state")
 """Entries that are float32 tables with a row a node, in the order of the wrappers' columns."""
 EDGE_ENTRIES = ("edges", "edge_features", "edge_mask")
+
+NEEDED = ("op_mask", "ops", "durations", "devices", "placement", *EDGE_ENTRIES)
+"""Entries that the wrappers read."""
 
 
 def node_table(observation: Observation) -> np.ndarray:
@@ -38,8 +41,11 @@ def edge_table(observation: Observation) -> tuple[np.ndarray, np.ndarray]:
 
 def _parts(env: Wrapped) -> dict[str, spaces.Box]:
     space = env.observation_space
-    if not isinstance(space, spaces.Dict) or "op_mask" not in space.spaces:
-        raise GoGymError(f"{env}: expected a go_gym environment with its Dict observation")
+    if not isinstance(space, spaces.Dict) or not set(NEEDED) <= set(space.spaces):
+        raise GoGymError(
+            f"{env}: expected a go_gym environment with its Dict observation, which has "
+            f"{', '.join(NEEDED)}"
+        )
     return {key: part for key, part in space.spaces.items() if isinstance(part, spaces.Box)}
 
 
@@ -155,32 +161,43 @@ class RewardPerGraph(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArg
 
     Rewards of graphs of different sizes are otherwise of different sizes too, and the largest
     rules the gradient (seen in GFlowNet scheduling, ICLR 2023, where PPO failed of it). Signs
-    stay. ``info["reward"]`` is the unscaled one.
+    stay. ``info["reward"]`` is the unscaled one, 0 after a reset. The scales outlive a reset: two
+    episodes with one seed are rewarded alike only with ``update=False``.
 
     Args:
         env: any go_gym environment.
         update: False: keep the present scales, for evaluation.
 
     Attributes:
-        scales: root mean square of each graph's rewards, by name.
+        scales: root mean square of each graph's rewards, by its number among the environment's
+            problems.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], update: bool = True) -> None:
         RecordConstructorArgs.__init__(self, update=update)
         super().__init__(env)
+        if not isinstance(env.unwrapped, GraphEnv):
+            raise GoGymError(f"{env}: expected a go_gym environment")
+        self._graphs = env.unwrapped
         self.update = update
-        self._sums: dict[str, tuple[int, float]] = {}
+        self._sums: dict[int, tuple[int, float]] = {}
 
     @property
-    def scales(self) -> dict[str, float]:
-        return {name: (total / count) ** 0.5 for name, (count, total) in self._sums.items()}
+    def scales(self) -> dict[int, float]:
+        return {number: (total / count) ** 0.5 for number, (count, total) in self._sums.items()}
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        observation, info = super().reset(seed=seed, options=options)
+        return observation, info | {"reward": 0.0}
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = super().step(action)
-        given, name = float(reward), info["graph"]
+        given, number = float(reward), self._graphs.episode.chosen
         if self.update:
-            count, total = self._sums.get(name, (0, 0.0))
-            self._sums[name] = count + 1, total + given**2
-        scale = self.scales.get(name, 1.0)
+            count, total = self._sums.get(number, (0, 0.0))
+            self._sums[number] = count + 1, total + given**2
+        scale = self.scales.get(number, 1.0)
         scaled = given / scale if scale > 0 else given
         return observation, scaled, terminated, truncated, info | {"reward": given}

@@ -16,6 +16,7 @@ from go_gym.files import atomic_write
 from go_gym.graph.model import PHASES
 from go_gym.problem import Decision, Problem
 from go_gym.render.kernels import shown
+from go_gym.render.words import literal
 from go_gym.simulator import Result
 
 COLOURS = {
@@ -70,7 +71,7 @@ def gantt(problem: Problem, decision: Decision, result: Result) -> Figure:
         spans = trace.transfer_start[sent] / 1e6, trace.transfer_finish[sent] / 1e6
         colours = np.full(len(sent), NAMES.index("transfer"))
         _draw(axes, *spans, colours, device + 0.14, 0.2, end, False)
-    verdict = "" if result.valid else f" — invalid: {result.reason}"
+    verdict = "" if result.valid else literal(f" — invalid: {result.reason}")
     title = f"{heading}: {result.step_time_ns / 1e6:,.3f} ms{verdict}"
     axes.set_title("\n".join(textwrap.wrap(title, 130)), loc="left")
     there = [name for code, name in enumerate(PHASES) if (problem.graph.phase[timed] == code).any()]
@@ -90,7 +91,8 @@ def empty_gantt(problem: Problem) -> Figure:
 
 def _heading(problem: Problem, decision: Decision | None = None) -> str:
     fused = ", fused" if decision is not None and decision.fusion is not None else ""
-    return f"{problem.graph.name} ({problem.num_ops:,} ops{fused}) on {problem.cluster.name}"
+    names = literal(problem.graph.name), literal(problem.cluster.name)
+    return f"{names[0]} ({problem.num_ops:,} ops{fused}) on {names[1]}"
 
 
 def _frame(problem: Problem, notes: list[str]) -> tuple[Figure, Axes]:
@@ -99,7 +101,7 @@ def _frame(problem: Problem, notes: list[str]) -> tuple[Figure, Axes]:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_ylim(devices - 0.45, -0.55)
-    names = [device.name for device in problem.cluster.devices]
+    names = [literal(device.name) for device in problem.cluster.devices]
     axes.set_yticks(range(devices), [a + b for a, b in zip(names, notes, strict=True)])
     axes.set_axisbelow(True)
     for side in ("top", "right"):
@@ -161,7 +163,7 @@ def _write_names(
             axes.text(
                 (left + right) / 2,
                 device - 0.13,
-                name,
+                literal(name),
                 ha="center",
                 va="center",
                 size=7,

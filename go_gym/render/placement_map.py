@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from go_gym.files import atomic_write
 from go_gym.graph.model import PHASES
 from go_gym.problem import Decision, Problem
+from go_gym.render.words import literal
 
 COLUMNS = 240
 """Stretches of the topological order that the map has."""
@@ -51,7 +52,7 @@ def placement_map(problem: Problem, decision: Decision) -> Figure:
         aspect="auto",
         interpolation="nearest",
     )
-    axes.set_yticks(range(len(labels)), labels, size=8)
+    axes.set_yticks(range(len(labels)), [literal(label) for label in labels], size=8)
     axes.set_xlabel("op, in topological order")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_ylabel("layer")
@@ -77,12 +78,13 @@ def placement_map(problem: Problem, decision: Decision) -> Figure:
     for side in ("top", "right"):
         bars.spines[side].set_visible(False)
     figure.suptitle(
-        f"{graph.name} ({problem.num_ops:,} ops) on {problem.cluster.name}: device of each layer",
+        f"{literal(graph.name)} ({problem.num_ops:,} ops) on {literal(problem.cluster.name)}: "
+        "device of each layer",
         x=0.01,
         ha="left",
         size=11,
     )
-    names = [device.name for device in problem.cluster.devices]
+    names = [literal(device.name) for device in problem.cluster.devices]
     handles = [Patch(color=colours[i], label=f"{i} {names[i]}") for i in used.tolist()]
     figure.legend(handles=handles, loc="outside lower right", ncols=8, frameon=False, fontsize=8)
     return figure

@@ -9,6 +9,7 @@ from go_gym.bounds import heads_and_tails
 from go_gym.files import atomic_write
 from go_gym.graph.model import PHASES
 from go_gym.problem import Problem
+from go_gym.render.words import literal
 
 BINS = 400
 """Moments at which running ops are counted (our choice)."""
@@ -71,10 +72,14 @@ def save_profile(path: str | Path, problem: Problem) -> None:
         bottom += height
     step = -(-len(graph.layers) // 24)
     shown = range(0, len(graph.layers), step)
-    right.set_xticks(list(shown), [graph.layers[i] for i in shown], rotation=90, fontsize="x-small")
+    right.set_xticks(
+        list(shown), [literal(graph.layers[i]) for i in shown], rotation=90, fontsize="x-small"
+    )
     right.set(ylabel="work (ms)")
-    right.set_title(f"work by layer on {problem.cluster.devices[0].kind}", fontsize="small")
-    figure.suptitle(f"{graph.name}: {graph.num_ops:,} ops", fontsize="medium")
+    right.set_title(
+        f"work by layer on {literal(problem.cluster.devices[0].kind)}", fontsize="small"
+    )
+    figure.suptitle(f"{literal(graph.name)}: {graph.num_ops:,} ops", fontsize="medium")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=80, metadata={"Software": None})
     atomic_write(path, buffer.getvalue())

@@ -9,6 +9,7 @@ import numpy as np
 
 from go_gym.files import atomic_write
 from go_gym.leaderboard.schema import Row
+from go_gym.render.words import literal
 from go_gym.reproduce.curves import Curve
 
 POINTS = 200
@@ -46,7 +47,7 @@ def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Seque
         last = max([2, *(row.budget_used for row in here)])
         calls = np.unique(np.geomspace(1, last, POINTS).astype(int))
         for number, agent in enumerate(agents):
-            look = {"color": colours[number % len(colours)], "label": agent}
+            look = {"color": colours[number % len(colours)], "label": literal(agent)}
             mine = [c for c in curves if (c.graph, c.cluster, c.agent) == (graph, cluster, agent)]
             if mine:
                 _draw(panel, calls, [curve.best_at(calls) for curve in mine], look, band=True)
@@ -57,7 +58,7 @@ def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Seque
                 final = [row.step_time_ns for row in here if row.agent == agent and row.valid]
                 if final:
                     panel.axhline(min(final) / 1e6, lw=0.9, alpha=0.8, ls=":", **look)
-        panel.set(xscale="log", title=f"{graph} on {cluster}", xlabel="simulator calls")
+        panel.set(xscale="log", title=literal(f"{graph} on {cluster}"), xlabel="simulator calls")
         panel.set_ylabel("step time (ms)")
         valid = [row.step_time_ns / 1e6 for row in here if row.valid]
         if valid:

@@ -9,6 +9,7 @@ from before the first transfer that changes, and stops where nothing differs.
 """
 
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -225,6 +226,10 @@ class DeltaSimulator(Mover):
             return super()._first()
         self._recording = Recording(self.problem, self.decision)
         return self._recording.result()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the recording, which knows where its arrays lie: a copy makes its own."""
+        return {**self.__dict__, "_recording": None, "_tries": PATIENCE}
 
     @property
     def reused(self) -> tuple[int | None, int | None]:

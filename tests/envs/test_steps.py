@@ -158,12 +158,16 @@ def test_errors():
     env = make(graph=CHAIN)
     with pytest.raises(GoGymError, match="reset"):
         env.step(0)
+    with pytest.raises(GoGymError, match="before reset"):
+        env.set_state(env.get_state())
     env.reset()
-    for action in (2, -1, 0.5, None, [0], "a"):
+    for action in (2, -1, 0.5, None, [0], "a", True):
         with pytest.raises(DecisionError, match="action"):
             env.step(action)
     with pytest.raises(GoGymError, match="start"):
         make(start="anywhere")
+    with pytest.raises(GoGymError, match="start"):
+        make(start=[0])
     with pytest.raises(GoGymError, match="groups"):
         make(groups=0)
     with pytest.raises(GoGymError, match="state"):

@@ -1,5 +1,10 @@
 """Native vector environments against Gymnasium's own over the same environment."""
 
+import copy
+import pickle
+import subprocess
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -135,6 +140,11 @@ def test_errors_name_what_is_wrong():
         envs.step(np.full((3, 4), 2))
     with pytest.raises(GoGymError, match="actions"):
         envs.step(np.zeros((2, 4), int))
+    for actions in (None, 0):
+        with pytest.raises(GoGymError, match="actions"):
+            envs.step(actions)
+    with pytest.raises(GoGymError, match="reset"):
+        native("GO-Placement-v0", graph=CHAIN).step(np.zeros((3, 4), int))
     envs.step(np.zeros((3, 4), int))
     with pytest.raises(GoGymError, match="reset"):
         envs.step(np.zeros((3, 4), int))
@@ -144,3 +154,56 @@ def test_errors_name_what_is_wrong():
         envs.reset(seed=[1])
     with pytest.raises(GoGymError, match="num_envs"):
         native("GO-Placement-v0", num_envs=0)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_copies_and_pickles_go_on_alike_and_apart(name):
+    """Whichever of the three steps first, none changes the others."""
+    ours = native(name, num_envs=2, rounds=3, autoreset_mode=AutoresetMode.SAME_STEP)
+    ours.reset(seed=5)
+    ours.action_space.seed(0)
+    ours.step(ours.action_space.sample())
+    forks = [copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))]
+    for _ in range(3):
+        action, other = ours.action_space.sample(), ours.action_space.sample()
+        stray = copy.deepcopy(ours)
+        stray.step(other)
+        found = [each.step(action) for each in (forks[0], ours, forks[1])]
+        assert_same(found[0], found[1])
+        assert_same(found[2], found[1])
+
+
+LARGE = {"graph": "rnnlm-8", "cluster": "p100x4"}
+
+
+def test_large_graphs_are_copied_and_pickled_too():
+    """Their observations lie in a file."""
+    ours = native("GO-Placement-v0", num_envs=2, **LARGE)
+    ours.reset(seed=0)
+    assert_same(pickle.loads(pickle.dumps(ours)).reset(seed=1), copy.deepcopy(ours).reset(seed=1))
+
+
+def test_a_pickle_goes_on_in_another_process():
+    ours = native("GO-PlacementSteps-v0", num_envs=2, graph="rnnlm-2", cluster="p100x2")
+    ours.reset(seed=0)
+    ours.step(np.array([1, 0]))
+    code = (
+        "import pickle, sys, numpy as np\n"
+        "envs = pickle.load(sys.stdin.buffer)\n"
+        "print(envs.step(np.array([1, 1]))[4]['step_time_ns'].tolist())"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(ours), capture_output=True, check=True
+    )
+    here = ours.step(np.array([1, 1]))[4]["step_time_ns"].tolist()
+    assert there.stdout.decode().strip() == str(here)
+
+
+def test_seeds_are_told_of_each_episode():
+    ours = native("GO-Placement-v0")
+    theirs = SyncVectorEnv([make] * 3)
+    for each in (ours, theirs):
+        each.reset(seed=5)
+    assert ours.np_random_seed == theirs.np_random_seed == (5, 6, 7)
+    ours.reset()
+    assert ours.np_random_seed == (5, 6, 7)

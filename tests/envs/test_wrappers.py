@@ -4,7 +4,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import FilterObservation
 
+import go_gym
 from go_gym.envs.registration import IDS
 from go_gym.envs.wrappers import FlatFeatures, GraphObservation, PyGObservation, RewardPerGraph
 from go_gym.errors import GoGymError
@@ -99,8 +102,7 @@ def test_rewards_of_all_graphs_get_one_scale():
         found = [env.step(env.action_space.sample()) for _ in range(300)]
         spread[number] = np.sqrt(np.mean([step[1] ** 2 for step in found[100:]]))
         raw = [step[4]["reward"] for step in found]
-        name = found[0][4]["graph"]
-        assert env.scales[name] == pytest.approx(np.sqrt(np.mean(np.square(raw))))
+        assert env.scales[number] == pytest.approx(np.sqrt(np.mean(np.square(raw))))
         assert all(np.sign(step[1]) == np.sign(step[4]["reward"]) for step in found)
     assert spread[0] == pytest.approx(1, abs=0.15) and spread[1] == pytest.approx(1, abs=0.15)
     before = env.scales
@@ -109,7 +111,33 @@ def test_rewards_of_all_graphs_get_one_scale():
     assert env.scales == before
 
 
+def test_graphs_of_one_name_have_scales_of_their_own():
+    graphs = [
+        go_gym.ComputationGraph.from_costs(costs, [], []) for costs in ([1, 2], [100, 200, 3])
+    ]
+    env = RewardPerGraph(make(graph=graphs))
+    for number in range(2):
+        _, info = env.reset(seed=0, options={"graph": number})
+        after = env.step(np.zeros(3, dtype=int))[4]
+        assert info["reward"] == 0 and info.keys() == after.keys()
+    assert env.scales.keys() == {0, 1}
+
+
+@pytest.mark.filterwarnings("ignore:.*different from the unwrapped")
+def test_with_fixed_scales_gymnasiums_checker_passes():
+    env = RewardPerGraph(make())
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    env.update = False
+    check_env(env, skip_render_check=True)
+
+
 def test_wrappers_refuse_other_environments():
     for wrapper in (FlatFeatures, GraphObservation, PyGObservation):
         with pytest.raises(GoGymError, match="Dict"):
             wrapper(gym.make("CartPole-v1"))
+    with pytest.raises(GoGymError, match="go_gym"):
+        RewardPerGraph(gym.make("CartPole-v1"))
+    for wrapper in (GraphObservation, PyGObservation):
+        with pytest.raises(GoGymError, match="devices"):
+            wrapper(FilterObservation(make(), ["op_mask", "ops"]))

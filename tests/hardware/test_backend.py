@@ -12,6 +12,7 @@ from go_gym.errors import BudgetError
 from go_gym.hardware.backend import Hardware, HardwareBudget
 from go_gym.problem import Problem
 from tests.hardware.models import program
+from tests.hardware.test_session import descendants
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,23 @@ def test_an_episode_on_two_cores(name, graph, hardware):
     assert info["step_time_ns"] == hardware.last.median_ns or info["baseline_ns"] > 0
     assert reward == pytest.approx(-np.sqrt(info["step_time_ns"] / info["baseline_ns"]))
     env.close()
+
+
+@pytest.mark.parametrize("num_envs", [None, 2])
+def test_closing_ends_what_was_opened_by_name(graph, num_envs):
+    if num_envs is None:
+        env = gym.make("GO-HardwarePlacement-v0", graph=graph, groups=2)
+        backend, actions = env.unwrapped.backend, np.zeros(2, dtype=int)
+    else:
+        env = gym.make_vec("GO-HardwarePlacement-v0", num_envs=2, graph=graph, groups=2)
+        backend, actions = env.env.backend, np.zeros((2, 2), dtype=int)
+    backend.steps, backend.warmups = 1, 0
+    before = descendants()
+    env.reset(seed=0)
+    env.step(actions)
+    assert descendants() > before
+    env.close()
+    assert descendants() == before
 
 
 @pytest.mark.slow

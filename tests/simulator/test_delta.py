@@ -1,5 +1,8 @@
 """Delta simulation equals a full one in every field, whatever moves, and does less."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -312,3 +315,20 @@ def test_nothing_to_adopt():
     found.move([1], 2)
     with pytest.raises(DecisionError, match="nothing was tried"):
         found.adopt()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda found: pickle.loads(pickle.dumps(found))])
+def test_copies_go_on_apart(copied):
+    """Moved in turns, and after the original is gone."""
+    problem = random_problem(np.random.default_rng(1), 60, 3, "duplex")
+    rng = np.random.default_rng(2)
+    found = DeltaSimulator(problem, go_gym.Decision(np.zeros(60, dtype=int)))
+    check_moves(found, rng, 5, 3)
+    for _ in range(4):
+        fork = copied(found)
+        assert_equal(fork.result, found.result)
+        for each in (fork, found, fork):
+            check_moves(each, rng, 4, 3)
+            whole = simulate(each.problem, each.decision, trace=True)
+            np.testing.assert_array_equal(each.starts(), whole.trace.op_start)
+        found = fork

@@ -130,6 +130,24 @@ def test_the_vector_environment_is_dummy_vec_env():
                 np.testing.assert_array_equal(info["terminal_observation"][key], array)
 
 
+def test_options_of_a_reset_reach_the_episodes():
+    ours = BatchedVecEnv.make("GO-Placement-v0", 3, **OPTIONS)
+    theirs = DummyVecEnv([lambda: gym.make("GO-Placement-v0", **OPTIONS)] * 3)
+    for options in ({"graph": 1}, [{"graph": 2}, {}, {"graph": 0}]):
+        for envs in (ours, theirs):
+            envs.seed(5)
+            envs.set_options(options)
+        a, b = ours.reset(), theirs.reset()
+        for key in b:
+            np.testing.assert_array_equal(a[key], b[key])
+
+
+def test_a_decision_of_several_columns_is_refused():
+    env = make("GO-Joint-v0", levels=2, fusion_levels=2)
+    with pytest.raises(ValueError, match="one column"):
+        NodePolicy(env.observation_space, env.action_space, lambda _: 0.1)
+
+
 def test_ppo_saves_and_loads_the_policy(tmp_path):
     env = BatchedVecEnv.make("GO-Placement-v0", 2, **OPTIONS)
     model = PPO(NodePolicy, env, n_steps=4, batch_size=8, n_epochs=1, seed=0)
