@@ -33,7 +33,7 @@ leaderboards: .venv/.core
 	$(BIN)/go-gym leaderboard leaderboards --update
 	$(BIN)/go-gym verify leaderboards
 
-# PPO of Stable-Baselines3 on rnnlm-2 in 32 groups: runs/sb3/curve.png, a few minutes
+# PPO of Stable-Baselines3 on rnnlm-2 in 32 groups: runs/sb3/curve.png, half a minute
 train-sb3: .venv/.all
 	$(BIN)/python -m go_agents.sb3.train --graph rnnlm-2 --cluster p100x2 --budget 20000
 

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from go_gym.errors import AgentError, BudgetError
-from go_gym.problem import Decision, Problem
+from go_gym.problem import TASKS, Decision, Problem
 from go_gym.simulator import (
     BatchResult,
     DeltaSimulator,
@@ -79,8 +79,9 @@ class Budget:
     """
 
     def __init__(self, problem: Problem, simulations: int) -> None:
-        if simulations < 0:
-            raise BudgetError(f"simulations: {simulations}, expected 0 or more")
+        whole = isinstance(simulations, int | np.integer) and not isinstance(simulations, bool)
+        if not whole or simulations < 0:
+            raise BudgetError(f"simulations: {simulations!r}, expected a whole number from 0")
         self.problem = problem
         self.simulations = simulations
         self.used = 0
@@ -304,4 +305,9 @@ def load_agent(name: str) -> Agent:
         ) from error
     if not isinstance(agent, Agent):
         raise AgentError(f"agent {name!r} lacks `solve` or `version`")
+    if not isinstance(agent.version, str) or not agent.version.isprintable():
+        raise AgentError(f"agent {name!r}: version {agent.version!r}, expected a line of text")
+    tasks = getattr(agent, "tasks", TASKS)
+    if isinstance(tasks, str) or not set(tasks) <= set(TASKS):
+        raise AgentError(f"agent {name!r}: tasks {tasks!r}, expected some of {', '.join(TASKS)}")
     return agent

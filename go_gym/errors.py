@@ -51,3 +51,10 @@ class HardwareError(GoGymError):
 
 class CaptureWarning(UserWarning):
     """A program that is captured with costs that are less than sure."""
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Is it Ctrl-C, as it comes, or as compiled code tells of it?"""
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, SystemError) and isinstance(error.__cause__, KeyboardInterrupt)
+    )

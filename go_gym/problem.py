@@ -46,7 +46,10 @@ class Problem:
     placement: np.ndarray | Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
+        for value, kind in ((self.graph, ComputationGraph), (self.cluster, Cluster)):
+            if not isinstance(value, kind):
+                raise ProblemError(f"{value!r}: expected a {kind.__name__}")
+        if not isinstance(self.task, str) or self.task not in TASKS:
             raise ProblemError(f"task {self.task!r}: expected one of {', '.join(TASKS)}")
         self._check_placement()
         graph, cluster = self.graph, self.cluster

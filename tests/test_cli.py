@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from go_gym.cli import app
+from go_gym.cli import app, shared
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = [
@@ -87,6 +88,32 @@ def test_run_verify_leaderboard_trace(tmp_path):
 def test_bad_input_is_one_line_and_exit_code_2(words):
     output = invoke(*words, code=2)
     assert output.count("go-gym:") == 1 and "Traceback" not in output
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**63)])
+def test_seeds_out_of_range_are_refused(tmp_path, seed):
+    out = tmp_path / "out"
+    invoke("run", "-a", "metis", "--seed", seed, "--out", str(out), code=2)
+    assert not out.exists()
+
+
+def test_brackets_are_text(tmp_path):
+    out = str(tmp_path / "exp[lr]")
+    words = ["run", "-a", "human-expert", "-g", "synthetic-unrolled-500-0", "--out", out]
+    assert f"1 rows in {out}" in invoke(*words)
+    assert f"{out}: 1 rows verified" in invoke("verify", out)
+
+
+def test_cells_are_whole_on_a_narrow_terminal(monkeypatch):
+    monkeypatch.setattr(shared, "console", Console(width=40, force_terminal=True))
+    listed = invoke("graphs", "-c", "p100x4")
+    assert "…" not in listed and "transformer-xl-8" in listed
+    assert "83,567" in listed and "unlimited" in invoke("clusters")
+
+
+def test_a_split_is_no_graph_to_draw(tmp_path):
+    words = ["trace", "-g", "paper", "-c", "p100x2", "-a", "human-expert", "--out", str(tmp_path)]
+    assert "14 graphs" in invoke(*words, code=2)
 
 
 def test_verify_fails_on_an_empty_folder(tmp_path):

@@ -63,8 +63,11 @@ class WithoutMoveHead(_Without):
 
 
 class WithoutCritical(_Without):
-    """GO that never looks at a step's trace: its moves begin anywhere, not on the chain that the
-    step time hangs on, and when ops run is not known."""
+    """GO that never looks at a step's trace.
+
+    Its moves begin anywhere, not on the chain that the step time hangs on, and when ops run is not
+    known.
+    """
 
     search_config = SearchConfig(critical=False)
 

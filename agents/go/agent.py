@@ -124,4 +124,4 @@ class GOFromBest(GO):
 
 
 class GOFromBestScheduled(GOScheduled, GOFromBest):
-    """The same under critical-path priorities."""
+    """GO-one under critical-path priorities that begins from the best classical heuristic."""

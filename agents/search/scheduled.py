@@ -22,7 +22,7 @@ class ScheduledAnnealing(Scheduled, SimulatedAnnealing):
 
 
 class ScheduledAnnealingFromBest(Scheduled, AnnealingFromBest):
-    """The same from the best of the classical heuristics."""
+    """Annealing under critical-path priorities from the best of the classical heuristics."""
 
 
 class ScheduledCrossEntropy(Scheduled, CrossEntropy):
@@ -30,7 +30,7 @@ class ScheduledCrossEntropy(Scheduled, CrossEntropy):
 
 
 class ScheduledCrossEntropyFromBest(Scheduled, CrossEntropyFromBest):
-    """The same from the best of the classical heuristics."""
+    """Cross-entropy under critical-path priorities from the best of the classical heuristics."""
 
 
 class ScheduledBrkga(Scheduled, Brkga):
@@ -38,4 +38,4 @@ class ScheduledBrkga(Scheduled, Brkga):
 
 
 class ScheduledBrkgaFromBest(Scheduled, BrkgaFromBest):
-    """The same with the classical heuristics' placements in the first population."""
+    """BRKGA under critical-path priorities that begins with the classical heuristics."""

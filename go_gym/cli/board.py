@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, console, errors, one_line_errors, print_table
+from go_gym.cli.shared import app, complain, confirm, one_line_errors, print_table
 
 
 @app.command()
@@ -27,13 +27,9 @@ def verify_board(folder: Path) -> bool:
 
     report = verify_folder(folder)
     for issue in report.issues:
-        errors.print(f"[red]✗[/red] {issue}", highlight=False, soft_wrap=True)
+        complain(str(issue), "✗")
     if report.ok:
-        console.print(
-            f"[green]✓[/green] {folder}: {report.rows} rows verified",
-            highlight=False,
-            soft_wrap=True,
-        )
+        confirm(f"{folder}: {report.rows} rows verified")
     return report.ok
 
 
@@ -59,5 +55,6 @@ def leaderboard(
         if markdown:
             typer.echo(tables.markdown(rows))
         elif not update:
-            for (_, graph, cluster, rule), table in tables.groups(rows).items():
-                print_table(f"{graph} on {cluster}, {rule} priorities", tables.HEADINGS, table)
+            for (task, graph, cluster, rule), table in tables.groups(rows).items():
+                title = f"{graph} on {cluster} ({task}, {rule} priorities)"
+                print_table(title, tables.HEADINGS, table)

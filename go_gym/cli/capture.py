@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, console, errors, one_line_errors, print_table
-from go_gym.errors import CaptureError, CaptureWarning, GoGymError
+from go_gym.cli.shared import MAX_SEED, app, complain, one_line_errors, print_table, say
+from go_gym.errors import CaptureError, CaptureWarning
 
 
 @app.command()
@@ -57,7 +57,7 @@ def capture(
         ("layers", f"{len(graph.layers):,}"),
     ]
     print_table("", (graph.name, "captured"), rows)
-    console.print(f"Graph: {path}", highlight=False, soft_wrap=True)
+    say(f"Graph: {path}")
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _warnings_in_one_line() -> Iterator[None]:
         warnings.simplefilter("always", CaptureWarning)
         yield
     for warning in caught:
-        errors.print(f"go-gym: {warning.message}", highlight=False, soft_wrap=True)
+        complain(str(warning.message))
 
 
 def _sizes(given: list[str]) -> dict[str, int]:
@@ -88,7 +88,7 @@ def optimize(
         typer.Option("--agent", "-a", help="Repeat for several; default heft-contention."),
     ] = None,
     budget: Annotated[int, typer.Option(min=0, help="Simulator calls for each agent.")] = 4000,
-    seed: Annotated[int, typer.Option(help="Seed of the agents.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the agents.")] = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the plan.")] = Path("plan"),
 ) -> None:
     """Plan where and when each op runs, beside what practitioners do today.
@@ -98,14 +98,11 @@ def optimize(
 
     Example: go-gym optimize my.graph.npz -c a100x8 -a heft-contention -o plan
     """
-    from go_gym.envs.problems import resolve_problems
+    from go_gym.envs.problems import only_problem
     from go_gym.plan import make_plan, summary, write_plan
 
     with one_line_errors():
-        problems = resolve_problems(graph, cluster)
-        if len(problems) != 1:
-            raise GoGymError(f"{graph!r} is {len(problems)} graphs: expected one")
-        plan = make_plan(problems[0], agent or ["heft-contention"], budget, seed)
+        plan = make_plan(only_problem(graph, cluster), agent or ["heft-contention"], budget, seed)
         facts = summary(plan)
         rows = [
             (
@@ -120,12 +117,11 @@ def optimize(
         headings = ("plan", "priorities", "step (ms)", "chosen is faster by", "peak memory (GiB)")
         print_table(f"{facts['graph']} on {facts['cluster']}, as simulated", headings, rows)
         bound = plan.lower_bound_ns / 1e6
-        console.print(f"No plan takes less than {bound:,.3f} ms here.", highlight=False)
+        say(f"No plan takes less than {bound:,.3f} ms here.")
         if splits := facts["modules_split"]:
-            console.print(
+            say(
                 f"{len(splits)} module(s) split; the device map has most of each "
-                "(plan.json lists them).",
-                highlight=False,
+                "(plan.json lists them)."
             )
         for what, path in write_plan(plan, out).items():
-            console.print(f"{what + ':':<15} {path}", highlight=False, soft_wrap=True)
+            say(f"{what + ':':<15} {path}")

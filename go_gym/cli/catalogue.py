@@ -70,6 +70,7 @@ def clusters(
     Example: go-gym clusters p100x4
     """
     from go_gym.cluster import load_cluster, preset_names
+    from go_gym.cluster.model import UNLIMITED_MEMORY
     from go_gym.cluster.toml import format_cluster
 
     with one_line_errors():
@@ -81,13 +82,14 @@ def clusters(
             cluster = load_cluster(preset)
             kinds = ", ".join(sorted({device.kind for device in cluster.devices}))
             bandwidth = max(link.bandwidth for link in cluster.links) / 1e9
-            memory = cluster.memory_bytes.sum() / 2**30
+            memory = sum(cluster.memory_bytes.tolist())
+            limited = all(device.memory_bytes < UNLIMITED_MEMORY for device in cluster.devices)
             rows.append(
                 (
                     preset,
                     str(cluster.num_devices),
                     kinds,
-                    f"{memory:,.0f}",
+                    f"{memory / 2**30:,.0f}" if limited else "unlimited",
                     f"{bandwidth:,.1f}",
                     cluster.contention,
                 )

@@ -7,7 +7,7 @@ import typer
 
 from go_gym.cli.board import verify_board
 from go_gym.cli.run import run_agents
-from go_gym.cli.shared import app, console, one_line_errors
+from go_gym.cli.shared import app, one_line_errors, say
 from go_gym.cli.trace import write_pictures
 
 
@@ -45,10 +45,9 @@ def demo(
         rows = [row for row in read_rows(out / RESULTS) if row.valid]
         for name in names:
             best = min((row for row in rows if row.graph == name), key=lambda row: row.step_time_ns)
-            console.print(
+            say(
                 f"Best of {name}: {best.agent} on {best.cluster} with {best.priorities} "
-                f"priorities, {best.step_time_ns / 1e6:.3f} ms",
-                highlight=False,
+                f"priorities, {best.step_time_ns / 1e6:.3f} ms"
             )
             decision, _ = load_decision(out / best.decision)
             problem = resolve_problems(name, best.cluster)[0]

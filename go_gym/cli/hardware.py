@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from go_gym.cli.shared import app, bar, console, errors, one_line_errors, print_table
+from go_gym.cli.shared import app, bar, complain, console, one_line_errors, print_table, say
 
 Maker = Annotated[
     str | None,
@@ -42,14 +42,14 @@ def measure(
     Example: go-gym measure runs/mine/decisions/placement/rnnlm-2/cpu2/heft-fifo-0.npz -g rnnlm-2
     """
     from go_gym.decisions import load_decision
-    from go_gym.envs.problems import resolve_problems
+    from go_gym.envs.problems import only_problem
     from go_gym.errors import DecisionError
     from go_gym.hardware.session import measure as run
     from go_gym.problem import Problem
     from go_gym.simulator import simulate
 
     with one_line_errors():
-        problem = resolve_problems(graph, cluster)[0]
+        problem = only_problem(graph, cluster)
         chosen, _ = load_decision(decision)
         if chosen.fusion is not None:
             problem = Problem(problem.graph, problem.cluster, "joint")
@@ -102,12 +102,12 @@ def calibrate(
     Example: go-gym calibrate rnnlm-2 --out runs/calibrated
     """
     from go_gym.cluster.toml import write_cluster
-    from go_gym.envs.problems import resolve_problems
+    from go_gym.envs.problems import only_problem
     from go_gym.hardware.calibrate import calibrate as profile
     from go_gym.hardware.session import Session
 
     with one_line_errors():
-        problem = resolve_problems(graph, cluster)[0]
+        problem = only_problem(graph, cluster)
         with Session(problem.graph, model, urgent=urgent) as session:
             found = profile(session, problem.cluster, steps)
         graph_path = out / f"{problem.graph.name}.npz"
@@ -120,7 +120,7 @@ def calibrate(
     ]
     print_table("", ("device kind", "all ops, one after another"), rows)
     for path in (graph_path, cluster_path):
-        console.print(f"Written: {path}", highlight=False, soft_wrap=True)
+        say(f"Written: {path}")
 
 
 report = typer.Typer(no_args_is_help=True, help="Reports that are measured on this machine.")
@@ -186,7 +186,7 @@ def sim_vs_real(
         if urgent:
             machine["workers"] = "ran before all other programs (real-time scheduling)"
         write_report(rows, machine, stem)
-    console.print(f"Written: {stem}.md, .png and .csv", highlight=False, soft_wrap=True)
+    say(f"Written: {stem}.md, .png and .csv")
 
 
 @app.command("measure-board")
@@ -210,10 +210,10 @@ def measure_board(
         if verify:
             issues = track.verify_board(folder, steps, urgent)
             for issue in issues:
-                errors.print(f"[red]✗[/red] {issue}", highlight=False, soft_wrap=True)
+                complain(str(issue), "✗")
             if issues:
                 raise typer.Exit(1)
-            console.print(f"{folder}: every measured row was measured again", highlight=False)
+            say(f"{folder}: every measured row was measured again")
             return
         rows = track.measure_board(folder, steps, urgent)
         table = [

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, bar, console, errors, one_line_errors
+from go_gym.cli.shared import GOES_ON, MAX_SEED, app, bar, complain, one_line_errors, say
 
 
 @app.command()
@@ -17,7 +17,8 @@ def reproduce(
         bool, typer.Option(help="Minutes on two cores: few graphs, one seed, few calls.")
     ] = False,
     seeds: Annotated[
-        list[int] | None, typer.Option("--seeds", help="Repeat for several; default 0 1 2.")
+        list[int] | None,
+        typer.Option("--seeds", min=0, max=MAX_SEED, help="Repeat for several; default 0 1 2."),
     ] = None,
     budget: Annotated[
         int | None, typer.Option(min=1, help="Simulator calls a job; default 4000.")
@@ -47,7 +48,7 @@ def reproduce(
     workers: Annotated[
         str,
         typer.Option(
-            help="Processes, a core each; or ray: spread over Ray's workers (extra go-gym[spread])."
+            help="Processes, a core each; or ray: spread over Ray's workers (extra spread)."
         ),
     ] = "1",
     merge: Annotated[
@@ -74,7 +75,7 @@ def reproduce(
     from go_gym.reproduce.reproduce import reproduce as run
     from go_gym.reproduce.reproduce import take_in
 
-    with one_line_errors():
+    with one_line_errors(GOES_ON):
         chosen = experiment_of(experiment).changed(
             quick=quick,
             graphs=graph or (),
@@ -113,10 +114,10 @@ def reproduce(
                 progress=advance,
             )
         typer.echo(text)
-        console.print(f"Table, rows, decisions, curves: {folder}", highlight=False, soft_wrap=True)
+        say(f"Table, rows, decisions, curves: {folder}")
         for failure in failures:
             job = failure.job
             where = f"agent {job.agent!r} on {job.problem.graph.name}, {job.problem.cluster.name}"
-            errors.print(f"[red]go-gym:[/red] {where}: {failure.error}", highlight=False)
+            complain(f"{where}: {failure.error}")
     if failures:
         raise typer.Exit(1)

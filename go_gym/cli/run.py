@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from go_gym.cli.shared import (
+    GOES_ON,
+    MAX_SEED,
     Clusters,
     Graphs,
     app,
     bar,
-    console,
-    errors,
+    complain,
     one_line_errors,
     print_table,
+    say,
 )
 from go_gym.errors import GoGymError
 
@@ -34,7 +36,10 @@ def run(
     ] = None,
     graph: Graphs = None,
     cluster: Clusters = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Repeat for several; default 0.")] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(min=0, max=MAX_SEED, help="Repeat for several; default 0."),
+    ] = None,
     priorities: Annotated[
         list[str] | None, typer.Option(help="fifo or critical-path; repeat for both.")
     ] = None,
@@ -47,11 +52,13 @@ def run(
 
     A row's decision lies in decisions/, its best-so-far curve in curves/.
 
+    Default: rnnlm-2 on p100x2.
+
     Example: go-gym run -a metis -a heft -g rnnlm-2 -c p100x2 --out runs/mine
     """
     from go_gym.agent import agents_for
 
-    with one_line_errors():
+    with one_line_errors(GOES_ON):
         if mode is not None and not agent:
             raise GoGymError("run: --mode says which variant of an --agent; none is given")
         named = [name if mode is None else f"{name}-{mode}" for name in agent or []]
@@ -118,9 +125,10 @@ def run_agents(
     ]
     for (_, graph, cluster, rule), table in groups(ran).items():
         print_table(f"{graph} on {cluster} ({task}, {rule} priorities)", HEADINGS, table)
-    console.print(f"{len(rows)} rows in {out / RESULTS}", highlight=False, soft_wrap=True)
+    if rows:
+        say(f"{len(rows)} rows in {out / RESULTS}")
     for failure in failures:
         job = failure.job
         where = f"agent {job.agent!r} on {job.problem.graph.name}, {job.problem.cluster.name}"
-        errors.print(f"[red]go-gym:[/red] {where}: {failure.error}", highlight=False)
+        complain(f"{where}: {failure.error}")
     return bool(failures)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -17,8 +18,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from go_gym.errors import GoGymError
+from go_gym.errors import GoGymError, is_interrupt
 
+MAX_SEED = 2**63 - 1
+MOST_COLUMNS = 10_000
 console = Console()
 errors = Console(stderr=True)
 app = typer.Typer(
@@ -36,17 +39,37 @@ Clusters = Annotated[
 ]
 
 
+def say(text: str) -> None:
+    """A line on standard output, as it is."""
+    console.print(escape(text), highlight=False, soft_wrap=True)
+
+
+def confirm(text: str) -> None:
+    """A line on standard output with a tick."""
+    console.print(f"[green]✓[/green] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def complain(text: str, mark: str = "go-gym:") -> None:
+    """A line on standard error."""
+    errors.print(f"[red]{mark}[/red] {escape(text)}", highlight=False, soft_wrap=True)
+
+
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Bad input ends in one line and exit code 2, Ctrl-C in exit code 130."""
+def one_line_errors(stopped: str = "stopped") -> Iterator[None]:
+    """Bad input ends in one line and exit code 2, Ctrl-C in ``stopped`` and exit code 130."""
     try:
         yield
     except GoGymError as error:
-        errors.print(f"[red]go-gym:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        complain(str(error))
         raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        errors.print("go-gym: stopped; finished rows are kept, the same command goes on")
+    except (KeyboardInterrupt, SystemError) as error:
+        if not is_interrupt(error):
+            raise
+        complain(stopped)
         raise typer.Exit(130) from None
+
+
+GOES_ON = "stopped; finished rows are kept, the same command goes on"
 
 
 @contextmanager
@@ -66,10 +89,12 @@ def bar(total: int) -> Iterator[Progress]:
 
 def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on standard output, numbers to the right; plain lines where that is no terminal."""
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=escape(title) or None, title_justify="left", box=SIMPLE_HEAD)
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
+        narrow = heading.replace(" ", "\n")  # cells are never shortened
+        table.add_column(narrow, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
-    wide = console if console.is_terminal else Console(width=200)
-    wide.print(table)
+        table.add_row(*map(escape, row))
+    needed = Console(width=MOST_COLUMNS).measure(table).maximum
+    fits = console.is_terminal and needed <= console.width
+    (console if fits else Console(width=max(needed, len(title), 80))).print(table)

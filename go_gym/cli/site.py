@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, console, one_line_errors
+from go_gym.cli.shared import app, one_line_errors, say
 
 
 @app.command()
@@ -22,4 +22,4 @@ def site(
 
     with one_line_errors():
         path = write_site(read_rows(folder / RESULTS), out)
-    console.print(f"{path}", highlight=False, soft_wrap=True)
+    say(str(path))

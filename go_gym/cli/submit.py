@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, bar, console, errors, one_line_errors
+from go_gym.cli.shared import app, bar, complain, confirm, one_line_errors
 
 
 @app.command()
@@ -28,7 +28,7 @@ def submit(
 
         rows, issues = take(submission, into, replace, advance)
     for issue in issues:
-        errors.print(f"[red]✗[/red] {issue}", highlight=False, soft_wrap=True)
+        complain(str(issue), "✗")
     if issues:
         raise typer.Exit(1)
-    console.print(f"[green]✓[/green] {len(rows)} rows taken into {into}", highlight=False)
+    confirm(f"{len(rows)} rows taken into {into}")

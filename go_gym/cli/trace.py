@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, console, one_line_errors
+from go_gym.cli.shared import app, one_line_errors, say
 from go_gym.errors import GoGymError
 
 
@@ -35,7 +35,7 @@ def trace(
     """
     from go_gym.agent import load_agent
     from go_gym.decisions import load_decision
-    from go_gym.envs.problems import resolve_problems
+    from go_gym.envs.problems import only_problem
     from go_gym.leaderboard.facts import prioritised
     from go_gym.problem import PLACED_TASKS
     from go_gym.runs.runner import Job, solve
@@ -47,19 +47,20 @@ def trace(
             chosen, header = load_decision(decision)
             task = header["task"]
             given = chosen.placement if task in PLACED_TASKS else None
-            problem = resolve_problems(graph, cluster, task, given)[0]
+            problem = only_problem(graph, cluster, task, given)
             if header["graph_hash"] != problem.graph.content_hash:
                 raise GoGymError(f"{decision}: decided about another graph than {graph}")
             label = decision.stem
         else:
             assert agent is not None
-            problem = resolve_problems(graph, cluster, task)[0]
+            problem = only_problem(graph, cluster, task)
             chosen, _, _ = solve(load_agent(agent), Job(problem, agent, 0), budget)
             if chosen.priority is None:
                 chosen = prioritised(problem, chosen, priorities)
                 label = f"{agent}-{priorities}"
             else:
                 label = agent
+            label = label if task == "placement" else f"{task}-{label}"
         write_pictures(
             problem, chosen, out / f"{problem.graph.name}-{problem.cluster.name}-{label}"
         )
@@ -77,6 +78,6 @@ def write_pictures(problem, decision, stem: Path) -> None:
     save_gantt(picture, problem, decision, result)
     save_placement_map(layers, problem, decision)
     save_chrome_trace(events, problem, decision, result)
-    console.print(f"Gantt chart:    {picture}", highlight=False, soft_wrap=True)
-    console.print(f"Placement map:  {layers}", highlight=False, soft_wrap=True)
-    console.print(f"Perfetto trace: {events}  (open in ui.perfetto.dev)", soft_wrap=True)
+    say(f"Gantt chart:    {picture}")
+    say(f"Placement map:  {layers}")
+    say(f"Perfetto trace: {events}  (open in ui.perfetto.dev)")

@@ -7,7 +7,7 @@ import numpy as np
 
 from go_gym import datasets
 from go_gym.cluster import Cluster, load_cluster
-from go_gym.errors import DatasetError
+from go_gym.errors import DatasetError, GoGymError
 from go_gym.graph import ComputationGraph
 from go_gym.problem import Problem
 from go_gym.tasks import make_problem
@@ -55,6 +55,19 @@ def resolve_problems(
         given = placement(Problem(found, loaded)) if callable(placement) else placement
         problems.append(make_problem(found, loaded, task, given))
     return problems
+
+
+def only_problem(
+    graph: GraphLike,
+    cluster: str | Path | Cluster,
+    task: str = "placement",
+    placement: PlacementLike = None,
+) -> Problem:
+    """As :func:`resolve_problems`; raises GoGymError for several graphs, as of a split."""
+    problems = resolve_problems(graph, cluster, task, placement)
+    if len(problems) != 1:
+        raise GoGymError(f"{graph!r} is {len(problems)} graphs: expected one")
+    return problems[0]
 
 
 def draw(problems: list[Problem], generator: np.random.Generator) -> int:

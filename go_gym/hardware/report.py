@@ -9,7 +9,6 @@ import numpy as np
 from go_gym.files import atomic_write
 from go_gym.hardware.comparison import BUDGET, RULE, Row, write_rows
 from go_gym.hardware.statistics import bootstrap, median_error, pearson, spearman
-from go_gym.render.words import literal
 
 
 def write_report(rows: Sequence[Row], machine: Mapping[str, str], stem: Path) -> None:
@@ -132,7 +131,7 @@ def scatter(rows: Sequence[Row]) -> bytes:
     axes = figure.add_subplot()
     for name in dict.fromkeys(row.model for row in rows):
         simulated, measured = _columns([row for row in rows if row.model == name])
-        axes.scatter(simulated / 1e6, measured / 1e6, s=28, alpha=0.8, label=literal(name))
+        axes.scatter(simulated / 1e6, measured / 1e6, s=28, alpha=0.8, label=name)
     both = np.concatenate(_columns(rows)) / 1e6
     ends = np.array([both.min() * 0.9, both.max() * 1.1])
     axes.plot(ends, ends, color="black", linewidth=0.8, label="equal")

@@ -34,6 +34,8 @@ START_SECONDS = 300.0
 """The longest that starting the process and capturing the program may take (our choice)."""
 EXTRA_SECONDS = 15.0
 """What an answer may take beyond the patience of its steps before the process is killed."""
+LONGEST_WAIT = 1e6
+"""Seconds that are waited for an answer at most: the system's call takes no more than weeks."""
 COMPILE_SECONDS = 30.0
 """The longest that compiling a fused kernel may take, on average."""
 ENDING_SECONDS = 5.0
@@ -206,7 +208,7 @@ class Session:
         try:
             self._connection.send_bytes(json.dumps(request).encode())
             self._connection.send_bytes(data)
-            if not self._connection.poll(seconds):
+            if not self._connection.poll(min(seconds, LONGEST_WAIT)):
                 raise HardwareError(
                     f"graph {self.graph.name!r}: no answer within {seconds:.0f} s; the process "
                     "that measures was ended"

@@ -123,10 +123,15 @@ def _value(cell: str, kind: object, where: str) -> object:
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write a results file, whole or not at all, rows in order of graph, cluster and agent."""
+    """Write a results file, whole or not at all, rows in order of graph, cluster and agent.
+
+    Raises LeaderboardError, naming row and column, for what :func:`read_rows` would refuse.
+    """
     ordered = sorted(
         rows, key=lambda r: (r.task, r.graph, r.cluster, r.agent, r.priorities, r.seed)
     )
+    for row in ordered:
+        _row([str(value) for value in asdict(row).values()], f"{path}, row of {' '.join(row.key)}")
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from go_gym.files import atomic_write
+from go_gym.fusion.fused import fuse
 from go_gym.graph.model import PHASES
 from go_gym.problem import Decision, Problem
 from go_gym.render.words import literal
@@ -21,14 +22,23 @@ MAX_ROWS = 40
 """Above this many layers neighbours share a row."""
 LONGEST_LABEL = 26
 
+LEGEND_LETTERS = 160
+"""Letters of the legend that a line holds."""
+
 
 def placement_map(problem: Problem, decision: Decision) -> Figure:
     """The map of a decision's placement.
 
     On the left a row a layer, in order of first appearance, and the ops in topological order from
     left to right: each spot has the colour of the devices that its work is on, mixed where there
-    are several, white where the layer has no op. On the right each layer's work by device.
+    are several, white where the layer has no op. On the right each layer's work by device. Fused
+    ops are kernels, in the layer of the op that names each.
     """
+    fused = decision.fusion is not None
+    heading = f"{literal(problem.graph.name)} ({problem.num_ops:,} ops{', fused' * fused})"
+    if fused:
+        kernels = fuse(problem, decision)
+        problem, decision = kernels.problem, kernels.decision
     graph = problem.graph
     device = np.asarray(decision.placement)
     work = problem.durations[problem.device_class[device], np.arange(problem.num_ops)]
@@ -53,7 +63,8 @@ def placement_map(problem: Problem, decision: Decision) -> Figure:
         interpolation="nearest",
     )
     axes.set_yticks(range(len(labels)), [literal(label) for label in labels], size=8)
-    axes.set_xlabel("op, in topological order")
+    unit = "kernel" if fused else "op"
+    axes.set_xlabel(f"{unit}, in topological order; colours mix where devices share a spot")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_ylabel("layer")
     for boundary in np.arange(len(labels) - 1) + 0.5:
@@ -78,15 +89,17 @@ def placement_map(problem: Problem, decision: Decision) -> Figure:
     for side in ("top", "right"):
         bars.spines[side].set_visible(False)
     figure.suptitle(
-        f"{literal(graph.name)} ({problem.num_ops:,} ops) on {literal(problem.cluster.name)}: "
-        "device of each layer",
+        f"{heading} on {literal(problem.cluster.name)}: device of each layer",
         x=0.01,
         ha="left",
         size=11,
     )
     names = [literal(device.name) for device in problem.cluster.devices]
     handles = [Patch(color=colours[i], label=f"{i} {names[i]}") for i in used.tolist()]
-    figure.legend(handles=handles, loc="outside lower right", ncols=8, frameon=False, fontsize=8)
+    columns = max(1, min(8, LEGEND_LETTERS // (max(map(len, names)) + 8)))
+    figure.legend(
+        handles=handles, loc="outside lower right", ncols=columns, frameon=False, fontsize=8
+    )
     return figure
 
 

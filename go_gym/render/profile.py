@@ -51,6 +51,7 @@ def _time_since(edges: np.ndarray, times: np.ndarray) -> np.ndarray:
 def save_profile(path: str | Path, problem: Problem) -> None:
     """Write the picture as PNG: parallelism over time, and work by layer and phase."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
 
     graph = problem.graph
     figure = Figure(figsize=(10, 3.2), layout="constrained")
@@ -58,8 +59,12 @@ def save_profile(path: str | Path, problem: Problem) -> None:
     times, running = parallelism(problem)
     left.stackplot(times, running, labels=PHASES, colors=COLOURS, linewidth=0)
     left.set(xlabel="time (ms)", ylabel="ops at once", xlim=(0, times[-1]), yscale="symlog")
-    left.set_ylim(0)
-    left.legend(loc="upper right", fontsize="small")
+    highest = max(float(running.sum(axis=0).max()), 1.0)
+    left.set_ylim(0, highest * 1.1)
+    steps = [step * 10**power for power in range(7) for step in (1, 2, 5)]
+    ticks = [0, *(tick for tick in steps if tick <= highest * 1.1)]
+    left.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+    left.yaxis.set_minor_locator(NullLocator())
     left.set_title("as early as inputs allow, communication free", fontsize="small")
 
     work = problem.durations.min(axis=0) / 1e6
@@ -76,6 +81,17 @@ def save_profile(path: str | Path, problem: Problem) -> None:
         list(shown), [literal(graph.layers[i]) for i in shown], rotation=90, fontsize="x-small"
     )
     right.set(ylabel="work (ms)")
+    right.margins(y=0.08)
+    handles, labels = left.get_legend_handles_labels()
+    there = [number for number in range(len(PHASES)) if (graph.phase == number).any()]
+    figure.legend(
+        [handles[number] for number in there],
+        [labels[number] for number in there],
+        loc="outside lower left",
+        ncols=len(PHASES),
+        frameon=False,
+        fontsize="small",
+    )
     right.set_title(
         f"work by layer on {literal(problem.cluster.devices[0].kind)}", fontsize="small"
     )

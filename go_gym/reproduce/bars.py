@@ -7,6 +7,9 @@ import numpy as np
 
 from go_gym.reproduce.pictures import save
 
+LETTERS = 13
+"""Letters of a legend that an inch holds."""
+
 
 def save_bars(
     path: Path,
@@ -41,9 +44,18 @@ def save_bars(
             axes.bar(where, heights, width, label=name, color=f"C{number % 10}")
         if name in marks:
             heights = [np.nan if value is None else value for value in marks[name]]
-            axes.plot(where, heights, "k_", ms=9, mew=2, label=f"{name} (paper)")
+            axes.plot(where, heights, "k_", ms=9, mew=2, label="the paper's")
     axes.set_xticks(place, groups, rotation=20 if len(groups) > 3 else 0)
     axes.set(title=title, ylabel=label)
     axes.margins(y=0.12)
-    figure.legend(loc="outside lower center", ncols=min(5, 2 * len(names)), fontsize="small")
+    handles, labels = axes.get_legend_handles_labels()
+    shown = dict(zip(labels, handles, strict=True))  # the paper's marks look alike: once
+    columns = max(1, int(size[0] * LETTERS / (max(map(len, shown), default=0) + 6)))
+    figure.legend(
+        list(shown.values()),
+        list(shown),
+        loc="outside lower center",
+        ncols=min(columns, max(len(shown), 1)),
+        fontsize="small",
+    )
     save(figure, path)

@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from go_gym.agent import load_agent
-from go_gym.cluster.toml import format_cluster
 from go_gym.files import atomic_write
 from go_gym.leaderboard.schema import RESULTS, Row
-from go_gym.problem import Problem
 from go_gym.reproduce.catalogue import experiment_of
 from go_gym.reproduce.curves import curves_of, save_curves_csv
 from go_gym.reproduce.execute import Outcome, equal_calls, equal_time, execute, problems_of
@@ -19,7 +17,7 @@ from go_gym.reproduce.experiment import Experiment
 from go_gym.reproduce.pictures import save_curves_png
 from go_gym.reproduce.published import CITATION
 from go_gym.reproduce.tables import FIFO
-from go_gym.runs.folders import OWN, merge, rows_in
+from go_gym.runs.folders import OWN, keep_own, merge, rows_in
 from go_gym.runs.runner import Failure, Job
 
 EQUAL_TIME = "equal-time"
@@ -51,7 +49,8 @@ def reproduce(
         The Markdown, and the jobs whose agent raised.
     """
     problems = problems_of(experiment)
-    _keep_own(experiment, problems, folder)
+    for problem in problems:
+        keep_own(problem, folder)
     take_in(experiment, folder, sources)
     plans = equal_calls(experiment, problems)
     begin(len(plans))
@@ -62,7 +61,8 @@ def reproduce(
     timed = Outcome(tuple(rows_in(apart)), ())
     plans = equal_time(experiment, problems, rows)
     if plans:
-        _keep_own(experiment, problems, apart)
+        for problem in problems:
+            keep_own(problem, apart)
         asked = {(p.problems[0].graph.name, p.agents[0], p.seeds[0], p.budget) for p in plans}
         merge(apart, [folder], lambda r: (r.graph, r.agent, r.seed, r.budget) in asked)
         begin(len(plans))
@@ -99,7 +99,6 @@ def write_report(
     """Write the Markdown table, the curves and the pictures of rows that are there."""
     rows, timed = _in_order(experiment, rows), _in_order(experiment, timed)
     text = _heading(experiment, rows) + experiment.report(experiment, rows, timed, folder)
-    atomic_write(folder / f"{experiment.name}.md", text.rstrip() + "\n")
     curves = curves_of(rows, folder)
     save_curves_csv(folder / f"{experiment.name}-curves.csv", curves)
     title = experiment.title + (" – quick form" if experiment.quick else "")
@@ -110,7 +109,17 @@ def write_report(
     scheduled = [row for row in rows if row.agent in forms]
     path = folder / f"{experiment.name}-curves-scheduled.png"
     save_curves_png(path, f"{title}: critical-path priorities", curves, scheduled)
+    atomic_write(
+        folder / f"{experiment.name}.md", f"{text.rstrip()}\n{_pictures(experiment, folder)}"
+    )
     return text
+
+
+def _pictures(experiment: Experiment, folder: Path) -> str:
+    """Lines that show the pictures that there are."""
+    names = [f"{experiment.name}{end}.png" for end in ("", "-curves", "-curves-scheduled")]
+    shown = [f"\n![{experiment.title}]({name})\n" for name in names if (folder / name).exists()]
+    return "".join(shown)
 
 
 def _wanted(
@@ -190,16 +199,3 @@ def _not_run(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
         text = f"Of {wanted} runs (graphs × seeds) there are fewer of: {', '.join(short)}."
         lines += [text, ""]
     return lines
-
-
-def _keep_own(experiment: Experiment, problems: Sequence[Problem], folder: Path) -> None:
-    """Graphs and clusters that do not come with go_gym lie beside the rows, for the verifier."""
-    named = zip(experiment.graphs, experiment.clusters, problems, strict=True)
-    for graph, cluster, problem in named:
-        if str(graph).endswith(".npz"):
-            path = folder / "graphs" / f"{problem.graph.name}.npz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            problem.graph.save(path)
-        if str(cluster).endswith(".toml"):
-            text = format_cluster(problem.cluster)
-            atomic_write(folder / "clusters" / f"{problem.cluster.name}.toml", text)

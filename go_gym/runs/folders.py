@@ -4,10 +4,16 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from go_gym.errors import LeaderboardError
+from go_gym import datasets
+from go_gym.cluster import load_cluster
+from go_gym.cluster.toml import read_cluster, write_cluster
+from go_gym.errors import GoGymError, LeaderboardError
+from go_gym.files import make_folder
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
 from go_gym.priorities import PRIORITIES
+from go_gym.problem import Problem
 from go_gym.runs.curves import curve_path
 
 OWN = "own"
@@ -18,6 +24,38 @@ def rows_in(folder: Path) -> list[Row]:
     """The rows of a folder, none if it holds no results yet."""
     path = folder / RESULTS
     return read_rows(path) if path.exists() else []
+
+
+def keep_own(problem: Problem, folder: Path) -> None:
+    """Write a graph and a cluster that do not come with go_gym beside the rows, for the verifier.
+
+    Raises:
+        LeaderboardError: if another of that name lies there.
+    """
+    graph, cluster = problem.graph, problem.cluster
+    if not _comes_along(datasets.load, graph):
+        path = folder / "graphs" / f"{graph.name}.npz"
+        _keep(path, graph.content_hash, datasets.load_file, graph.save)
+    if not _comes_along(load_cluster, cluster):
+        path = folder / "clusters" / f"{cluster.name}.toml"
+        _keep(path, cluster.content_hash, read_cluster, lambda path: write_cluster(cluster, path))
+
+
+def _comes_along(load: Callable[[str], Any], thing: Any) -> bool:
+    try:
+        return bool(load(thing.name).content_hash == thing.content_hash)
+    except GoGymError:
+        return False
+
+
+def _keep(
+    path: Path, content: str, read: Callable[[Path], Any], write: Callable[[Path], None]
+) -> None:
+    if not path.exists():
+        make_folder(path.parent)
+        write(path)
+    elif read(path).content_hash != content:
+        raise LeaderboardError(f"{path}: another of this name is there; give another folder")
 
 
 def put(rows: dict[tuple[str, ...], Row], row: Row) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from go_gym.agent import Agent, Budget, load_agent, tasks_of
 from go_gym.decisions import dump_decision
-from go_gym.errors import AgentError, GoGymError
-from go_gym.files import atomic_write, sha256
+from go_gym.errors import AgentError, GoGymError, is_interrupt
+from go_gym.files import atomic_write, sha256, sole_writer
 from go_gym.leaderboard.facts import Facts, facts, measures, prioritised
 from go_gym.leaderboard.schema import RESULTS, Row, write_rows
 from go_gym.priorities import PRIORITIES
 from go_gym.problem import Decision, Problem
 from go_gym.runs.curves import RunCurve, curve_path, write_curve
-from go_gym.runs.folders import OWN, put, rows_in
+from go_gym.runs.folders import OWN, keep_own, put, rows_in
 from go_gym.simulator import VERSION, simulate
 
 
@@ -72,10 +72,22 @@ def run(
 
     Returns:
         All rows of the folder, and the jobs whose agent raised.
+
+    Raises:
+        FileFormatError: if the folder cannot be written to, or another run writes there.
     """
+    with sole_writer(folder):
+        return _run(plan, folder, progress)
+
+
+def _run(
+    plan: Plan, folder: Path, progress: Callable[[Job], None]
+) -> tuple[list[Row], list[Failure]]:
     path = folder / RESULTS
     rows = {row.key: row for row in rows_in(folder)}
     agents: dict[str, Agent] = {name: load_agent(name) for name in plan.agents}
+    for problem in plan.problems:
+        keep_own(problem, folder)
     known: dict[tuple[int, str], Facts] = {}
     failures = []
     for job in plan.jobs():
@@ -85,6 +97,8 @@ def run(
                 budget = Budget(job.problem, plan.budget)
                 decision, seconds = answer(agent, job, budget)
             except Exception as error:  # a stranger's code: named, and the others go on
+                if is_interrupt(error):
+                    raise KeyboardInterrupt from None
                 failures.append(Failure(job, f"{type(error).__name__}: {error}"))
             else:
                 for rule in plan.priorities if decision.priority is None else (OWN,):
@@ -203,11 +217,17 @@ def record(
 
 
 def check_names(problems: Sequence[Problem]) -> None:
-    """Raise GoGymError unless every graph and cluster has a name fit for a file."""
+    """Raise GoGymError unless every graph and cluster has a name fit for a file, and its own."""
+    seen: dict[tuple[str, str], str] = {}
     for problem in problems:
-        for name in (problem.graph.name, problem.cluster.name):
+        for kind, thing in (("graph", problem.graph), ("cluster", problem.cluster)):
+            name = thing.name
             if not name or not all(c.isalnum() or c in "-_.+" for c in name) or name[0] == ".":
-                raise GoGymError(f"{name!r}: a name of letters, digits, '-', '_', '.' is needed")
+                raise GoGymError(
+                    f"{kind} {name!r}: its name must be of letters, digits, '-', '_', '.'"
+                )
+            if seen.setdefault((kind, name), thing.content_hash) != thing.content_hash:
+                raise GoGymError(f"{kind} {name!r}: two of this name; each needs its own")
 
 
 def check_priorities(names: Sequence[str]) -> None:

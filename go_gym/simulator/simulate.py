@@ -75,6 +75,8 @@ def simulate_batch(
     Raises:
         DecisionError: naming the decision and the op.
     """
+    if not isinstance(decisions, Sequence):
+        raise DecisionError(f"decisions: {type(decisions).__name__}, expected a list of Decision")
     count = len(decisions)
     workers = max(1, min(threads or _cores(), count))
     engine = find_engine(problem)

@@ -79,7 +79,9 @@ def test_each_experiment_leaves_rows_that_verify_a_table_and_pictures(name, tiny
     assert {row.agent for row in rows} == set(AGENTS[name])
     assert {row.seed for row in rows} == {0, 1}
     assert {row.budget for row in rows} == {60}
-    assert (tmp_path / f"{name}.md").read_text().strip() in text
+    page, *pictures = (tmp_path / f"{name}.md").read_text().split("\n![")
+    assert page.strip() in text and pictures
+    assert all((tmp_path / each.split("(")[-1].split(")")[0]).exists() for each in pictures)
     pictures = list(tmp_path.glob("*.png"))
     assert len(pictures) == (1 if name == "table2" else 2)
     assert all(path.read_bytes().startswith(PNG) for path in pictures)

@@ -1,0 +1,82 @@
+"""Running agents into folders: who writes where, and what is refused before any work."""
+
+import numpy as np
+import pytest
+from go_agents.heuristics.simple import RoundRobin
+
+import go_gym
+from go_gym.errors import AgentError, GoGymError, LeaderboardError
+from go_gym.files import sole_writer
+from go_gym.leaderboard.schema import RESULTS, write_rows
+from go_gym.leaderboard.verify import verify
+from go_gym.runs.folders import rows_in
+from go_gym.runs.runner import Plan, check_names, run
+
+
+def own_problem(costs, name="own"):
+    graph = go_gym.ComputationGraph.from_costs(costs, [(0, 9)], [(0, 1)], name=name)
+    return go_gym.Problem(graph, go_gym.Cluster.uniform(devices=2, bandwidth=1e9, name="pair"))
+
+
+def test_rows_on_a_graph_and_cluster_of_ones_own_verify(tmp_path):
+    run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path)
+    report = verify(tmp_path)
+    assert report.ok and report.rows == 1
+    with pytest.raises(LeaderboardError, match="another of this name"):
+        run(Plan(("round-robin",), (own_problem([3, 5]),)), tmp_path)
+
+
+def test_two_graphs_of_one_name_are_refused():
+    with pytest.raises(GoGymError, match="graph 'own': two of this name"):
+        check_names([own_problem([3, 4]), own_problem([3, 5])])
+    check_names([own_problem([3, 4]), own_problem([3, 4])])
+    with pytest.raises(GoGymError, match="graph 'x y'"):
+        check_names([own_problem([3, 4], "x y")])
+
+
+def test_a_folder_has_one_writer_at_a_time(tmp_path):
+    plan = Plan(("round-robin",), (own_problem([3, 4]),))
+    with sole_writer(tmp_path), pytest.raises(GoGymError, match="another run"):
+        run(plan, tmp_path)
+    assert len(run(plan, tmp_path)[0]) == 1
+
+
+def test_a_folder_that_cannot_be_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(RoundRobin, "solve", lambda *_: pytest.fail("worked in vain"))
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(GoGymError, match="file"):
+        run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path / "file")
+
+
+def test_nothing_is_written_that_is_not_read(tmp_path):
+    plan = Plan(("round-robin",), (own_problem([3, 4]),), seeds=(-1,))
+    with pytest.raises(LeaderboardError, match="column seed"):
+        run(plan, tmp_path)
+    assert not (tmp_path / RESULTS).exists()
+    rows, _ = run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path)
+    with pytest.raises(LeaderboardError, match="column reason"):
+        write_rows(tmp_path / RESULTS, [type(rows[0])(**{**vars(rows[0]), "reason": "a\nb"})])
+    assert rows_in(tmp_path) == rows
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("version", 1), ("tasks", "placement")])
+def test_agents_that_break_the_protocol_are_named(attribute, value, monkeypatch):
+    monkeypatch.setattr(RoundRobin, attribute, value, raising=False)
+    with pytest.raises(AgentError, match=f"'round-robin': {attribute}"):
+        go_gym.agent.load_agent("round-robin")
+
+
+def test_ctrl_c_inside_compiled_code_is_ctrl_c(tmp_path, monkeypatch):
+    def stopped(*_):
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    monkeypatch.setattr(RoundRobin, "solve", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path)
+
+
+@pytest.mark.parametrize("calls", [2.5, "5", None, True, -1])
+def test_budgets_are_whole_numbers(calls):
+    with pytest.raises(GoGymError, match="simulations"):
+        go_gym.agent.Budget(own_problem([3, 4]), calls)
+    assert go_gym.agent.Budget(own_problem([3, 4]), np.int64(5)).remaining == 5
