@@ -82,6 +82,8 @@ def test_run_verify_leaderboard_trace(tmp_path):
         ["trace", "-g", "rnnlm-2", "-c", "p100x2"],
         ["trace", "-g", "rnnlm-2", "-c", "p100x2", "-d", "/nonexistent.npz"],
         ["build-datasets", "nothing"],
+        ["report", "sim-vs-real", "--placement", "nosuch"],
+        ["report", "sim-vs-real", "--placement", "layers:x"],
     ],
     ids=" ".join,
 )

@@ -13,6 +13,7 @@ import go_gym
 from go_gym import datasets
 from go_gym.agent import Budget, load_agent
 from go_gym.envs.nodes import Nodes
+from go_gym.errors import GoGymError
 
 from ..common.curves import LearningCurve
 from .agent import SB3Agent
@@ -75,11 +76,16 @@ def main() -> None:
     settings = SETTINGS[arguments.algorithm]
     if arguments.groups is not None:
         settings = replace(settings, groups=arguments.groups)
-    problem = go_gym.Problem(datasets.load(arguments.graph), go_gym.load_cluster(arguments.cluster))
-    agent = SB3Agent(settings, folder=arguments.out, progress=True)
-    if arguments.resume:
-        agent.load(arguments.out)
-    budget = Budget(problem, arguments.budget)
+    try:
+        problem = go_gym.Problem(
+            datasets.load(arguments.graph), go_gym.load_cluster(arguments.cluster)
+        )
+        budget = Budget(problem, arguments.budget)
+        agent = SB3Agent(settings, folder=arguments.out, progress=True)
+        if arguments.resume:
+            agent.load(arguments.out)
+    except GoGymError as error:
+        parser.error(str(error))
     agent.train([problem], budget, arguments.seed)
     if not agent.curve.points:
         parser.error(f"--budget {arguments.budget}: too few calls for one update of the agent")

@@ -157,7 +157,7 @@ def sim_vs_real(
 
     from go_gym.cluster import load_cluster
     from go_gym.errors import HardwareError
-    from go_gym.hardware.comparison import MODELS, PLACEMENTS, compare
+    from go_gym.hardware.comparison import MODELS, PLACEMENTS, check_placement, compare
     from go_gym.hardware.machine import describe
     from go_gym.hardware.places import places
     from go_gym.hardware.report import write_report
@@ -168,6 +168,8 @@ def sim_vs_real(
         unknown = [name for name in names if name not in MODELS]
         if unknown:
             raise HardwareError(f"no model {unknown[0]!r}: expected one of {', '.join(MODELS)}")
+        for name in chosen:
+            check_placement(name)
         found = {name: MODELS[name] for name in names}
         with bar(len(found) * len(chosen)) as progress:
             rows = compare(

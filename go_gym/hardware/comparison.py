@@ -12,7 +12,7 @@ import numpy as np
 from go_gym.agent import Budget, load_agent
 from go_gym.cluster import Cluster
 from go_gym.cluster.toml import read_cluster, write_cluster
-from go_gym.errors import FileFormatError
+from go_gym.errors import FileFormatError, HardwareError
 from go_gym.files import atomic_write, read_text
 from go_gym.graph import ComputationGraph
 from go_gym.hardware.calibrate import calibrate
@@ -46,6 +46,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "amoebanet": ("amoebanet", {"batch": 4, "cells": 1, "filters": 36, "image": 128}),
 }
 """Models of the zoo whose step takes 50 to 1000 ms on one core: name → family, settings."""
+BY_LAYER = "layers:"
 PLACEMENTS = (
     "single-device",
     "human-expert",
@@ -137,10 +138,21 @@ def compare(
     return [row for row in rows if (row.model, row.placement) in wanted]
 
 
+def check_placement(placement: str) -> None:
+    """Raise GoGymError unless it is ``layers:SEED`` or an installed agent's name."""
+    if not placement.startswith(BY_LAYER):
+        load_agent(placement)
+        return
+    seed = placement.removeprefix(BY_LAYER)
+    if not (seed.isascii() and seed.isdigit()):
+        raise HardwareError(f"placement {placement!r}: expected a whole number as {BY_LAYER}SEED")
+
+
 def decide(problem: Problem, placement: str) -> Decision:
     """The decision that a name of ``PLACEMENTS`` stands for."""
-    if placement.startswith("layers:"):
-        devices = _by_layer(problem, int(placement.removeprefix("layers:")))
+    check_placement(placement)
+    if placement.startswith(BY_LAYER):
+        devices = _by_layer(problem, int(placement.removeprefix(BY_LAYER)))
     else:
         agent = load_agent(placement)
         devices = np.asarray(agent.solve(problem, Budget(problem, BUDGET), 0).placement)

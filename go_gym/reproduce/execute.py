@@ -1,7 +1,7 @@
 """Run an experiment's jobs, here or spread; a stop loses no finished job."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def execute(
     check_workers(workers)
     failures: list[Failure] = []
     _gather(folder, [part.parent for part in folder.glob(f"{PARTS}/*/{RESULTS}")])
-    left = missing(plans, rows_in(folder))
+    left = missing(plans, folder)
     waiting = set(map(id, left))
     for plan in plans:
         if id(plan) not in waiting:
@@ -135,14 +135,14 @@ def execute(
     return Outcome(tuple(rows_in(folder)), tuple(failures))
 
 
-def missing(plans: Sequence[Plan], rows: Iterable[Row]) -> list[Plan]:
-    """The plans of one job each that ``rows`` do not hold as they would come out now."""
-    known = {row.key: row for row in rows}
+def missing(plans: Sequence[Plan], folder: Path) -> list[Plan]:
+    """The plans of one job each that ``folder`` does not hold as they would come out now."""
+    known = {row.key: row for row in rows_in(folder)}
     agents = {name: load_agent(name) for plan in plans for name in plan.agents}
     left = []
     for plan in plans:
         (job,) = plan.jobs()
-        if not is_done(known, plan, job, agents[job.agent]):
+        if not is_done(known, plan, job, agents[job.agent], folder):
             left.append(plan)
     return left
 

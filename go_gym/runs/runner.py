@@ -92,7 +92,7 @@ def _run(
     failures = []
     for job in plan.jobs():
         agent = agents[job.agent]
-        if not is_done(rows, plan, job, agent):
+        if not is_done(rows, plan, job, agent, folder):
             try:
                 budget = Budget(job.problem, plan.budget)
                 decision, seconds = answer(agent, job, budget)
@@ -152,15 +152,21 @@ def answer(agent: Agent, job: Job, budget: Budget) -> tuple[Decision, float]:
     return decision, seconds
 
 
-def is_done(rows: Mapping[tuple[str, ...], Row], plan: Plan, job: Job, agent: Agent) -> bool:
+def is_done(
+    rows: Mapping[tuple[str, ...], Row], plan: Plan, job: Job, agent: Agent, folder: Path
+) -> bool:
     """Whether ``rows``, by key, hold all that the job would give: under the plan's priorities or
-    the agent's own."""
+    the agent's own, each with its decision in ``folder``."""
     graph, cluster = job.problem.graph.name, job.problem.cluster.name
     for rules in (plan.priorities, (OWN,)):
         keys = [
             (job.problem.task, graph, cluster, job.agent, rule, str(job.seed)) for rule in rules
         ]
-        if all(key in rows and _is_current(rows[key], plan, job, agent) for key in keys):
+        known = [rows[key] for key in keys if key in rows]
+        if len(known) == len(keys) and all(
+            _is_current(row, plan, job, agent) and (folder / row.decision).is_file()
+            for row in known
+        ):
             return True
     return False
 

@@ -80,3 +80,12 @@ def test_budgets_are_whole_numbers(calls):
     with pytest.raises(GoGymError, match="simulations"):
         go_gym.agent.Budget(own_problem([3, 4]), calls)
     assert go_gym.agent.Budget(own_problem([3, 4]), np.int64(5)).remaining == 5
+
+
+def test_a_row_whose_decision_is_gone_is_run_again(tmp_path):
+    plan = Plan(("round-robin",), (own_problem([3, 4]),))
+    (row,), _ = run(plan, tmp_path)
+    (tmp_path / row.decision).unlink()
+    assert not verify(tmp_path).ok
+    run(plan, tmp_path)
+    assert verify(tmp_path).ok
