@@ -125,11 +125,19 @@ def solve(agent: Agent, job: Job, simulations: int) -> tuple[Decision, int, floa
         The decision, the simulator calls used, and the seconds taken.
 
     Raises:
-        AgentError: if the agent does not decide this task, or gives something else than a
-            Decision.
+        AgentError: if the agent does not decide this task, raises something, or gives something
+            else than a Decision.
     """
     budget = Budget(job.problem, simulations)
-    decision, seconds = answer(agent, job, budget)
+    try:
+        decision, seconds = answer(agent, job, budget)
+    except GoGymError:
+        raise
+    except Exception as error:  # a stranger's code
+        if is_interrupt(error):
+            raise KeyboardInterrupt from None
+        what = f"{type(error).__name__}: {error}"
+        raise AgentError(f"agent {job.agent!r} on {job.problem.graph.name}: {what}") from error
     return decision, budget.used, seconds
 
 

@@ -10,7 +10,7 @@ from go_gym.files import sole_writer
 from go_gym.leaderboard.schema import RESULTS, write_rows
 from go_gym.leaderboard.verify import verify
 from go_gym.runs.folders import rows_in
-from go_gym.runs.runner import Plan, check_names, run
+from go_gym.runs.runner import Job, Plan, check_names, run, solve
 
 
 def own_problem(costs, name="own"):
@@ -89,3 +89,13 @@ def test_a_row_whose_decision_is_gone_is_run_again(tmp_path):
     assert not verify(tmp_path).ok
     run(plan, tmp_path)
     assert verify(tmp_path).ok
+
+
+def test_an_agent_that_raises_is_named(monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no idea")
+
+    monkeypatch.setattr(RoundRobin, "solve", broken)
+    job = Job(own_problem([3, 4]), "round-robin", 0)
+    with pytest.raises(AgentError, match="'round-robin' on own: RuntimeError: no idea"):
+        solve(RoundRobin(), job, 5)
