@@ -146,7 +146,10 @@ _SWITCHES = (
     "critical",
     "learning",
 )
-_ABLATED = ("rnnlm-2", "inception-b32", "transformer-xl-4")
+_ABLATED = (
+    *("rnnlm-2", "inception-b32", "transformer-xl-4"),
+    *("gnmt-2", "amoebanet", "wavenet-2x18"),
+)
 ABLATION = Experiment(
     name="ablation",
     title="What each part of GO is worth",
