@@ -84,8 +84,6 @@ def test_on_what_varies(name, observer, reward):
 @pytest.mark.parametrize("name", IDS)
 def test_on_hardware(name, observer, reward, hardware):
     """Each step of the checkers is measured on two cores of this machine."""
-    if name in COMPILED and (observer, reward) != ("dict", "go"):
-        pytest.skip("torch.compile takes minutes for the decisions of one combination")
     before = hardware.used
     hardware_name = name.replace("GO-", "GO-Hardware")
     options = {"graph": program("rnnlm").graph, "groups": 2, "backend": hardware, "reward": reward}
