@@ -9,6 +9,7 @@ from go_gym.fusion.plan import Plan
 from go_gym.placements import mean_durations
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Trace
+from go_gym.simulator.fused import trace_of_kernels
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +54,7 @@ def traced(problem: Problem, decision: Decision, trace: Trace) -> Traced:
         every = np.arange(problem.num_ops)
         return Traced(problem, np.asarray(decision.placement), trace, every, work, None)
     fused = fuse(problem, decision)
-    roots = fused.plan.roots
-    of_kernels = Trace(
-        op_start=trace.op_start[roots],
-        op_finish=trace.op_finish[roots],
-        transfer_tensor=np.searchsorted(fused.tensor_of, trace.transfer_tensor),
-        transfer_source=trace.transfer_source,
-        transfer_destination=trace.transfer_destination,
-        transfer_start=trace.transfer_start,
-        transfer_finish=trace.transfer_finish,
-    )
+    of_kernels = trace_of_kernels(fused, trace)
     placement = np.asarray(fused.decision.placement)
     of_op = fused.kernel_of(problem.graph)
     return Traced(fused.problem, placement, of_kernels, of_op, work, fused.plan)

@@ -2,13 +2,12 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from go_gym.errors import GoGymError
 from go_gym.fusion.fused import fuse
 from go_gym.fusion.plan import Plan
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, Trace
+from go_gym.simulator.fused import trace_of_kernels
 
 
 class Shown(NamedTuple):
@@ -37,14 +36,5 @@ def shown(problem: Problem, decision: Decision, result: Result) -> Shown:
     if decision.fusion is None:
         return Shown(problem, decision, trace, None)
     fused = fuse(problem, decision)
-    roots = fused.plan.roots
-    kernels = Trace(
-        op_start=trace.op_start[roots],
-        op_finish=trace.op_finish[roots],
-        transfer_tensor=np.searchsorted(fused.tensor_of, trace.transfer_tensor),
-        transfer_source=trace.transfer_source,
-        transfer_destination=trace.transfer_destination,
-        transfer_start=trace.transfer_start,
-        transfer_finish=trace.transfer_finish,
-    )
+    kernels = trace_of_kernels(fused, trace)
     return Shown(fused.problem, fused.decision, kernels, fused.plan)

@@ -50,3 +50,17 @@ def _told_of_ops(problem: Problem, fused: Fused, trace: Trace) -> Trace:
         transfer_start=trace.transfer_start,
         transfer_finish=trace.transfer_finish,
     )
+
+
+def trace_of_kernels(fused: Fused, trace: Trace) -> Trace:
+    """The trace of the kernels themselves, from one that was told of their ops."""
+    roots = fused.plan.roots
+    return Trace(
+        op_start=trace.op_start[roots],
+        op_finish=trace.op_finish[roots],
+        transfer_tensor=np.searchsorted(fused.tensor_of, trace.transfer_tensor),
+        transfer_source=trace.transfer_source,
+        transfer_destination=trace.transfer_destination,
+        transfer_start=trace.transfer_start,
+        transfer_finish=trace.transfer_finish,
+    )
