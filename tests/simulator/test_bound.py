@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from go_gym.simulator.bound import get, kind_of, put, room_for
+from go_gym.simulator.delta.bound import get, kind_of, put, room_for
 
 PARTS = (np.arange(3.0), (np.zeros((2, 4), dtype=np.int64), np.ones(5, dtype=np.uint8)))
 KIND = kind_of(PARTS)

@@ -15,7 +15,8 @@ from go_gym.errors import DecisionError
 from go_gym.graph.model import Alias
 from go_gym.placements import human_expert
 from go_gym.priorities import critical_path
-from go_gym.simulator import DeltaSimulator, checkpoints, delta, simulate
+from go_gym.simulator import DeltaSimulator, simulate
+from go_gym.simulator.delta import checkpoints, simulator
 from go_gym.tasks import make_problem
 from tests.simulator.test_engine import assert_equal, random_problem
 from tests.strategies import decisions, problems
@@ -201,8 +202,8 @@ def test_real_graph(ranked):
 
 def test_few_checkpoints_and_no_room_for_them(monkeypatch):
     """One checkpoint only, and a first guess at their size that is too small."""
-    monkeypatch.setattr(delta, "MAX_BYTES", 1)
-    monkeypatch.setattr(delta, "ENTRIES", 0.0)
+    monkeypatch.setattr(simulator, "MAX_BYTES", 1)
+    monkeypatch.setattr(simulator, "ENTRIES", 0.0)
     rng = np.random.default_rng(8)
     for contention in CONTENTION_MODELS:
         problem = random_problem(rng, 120, 4, contention)
@@ -229,8 +230,8 @@ def test_many_moves_adopted(monkeypatch, stale):
 @pytest.mark.parametrize("probe", [2, 7])
 def test_adopted_moves_may_wait(monkeypatch, probe):
     """Where tries take whole runs the base stays behind the decision; results do not show it."""
-    monkeypatch.setattr(delta, "WORTH", 0.0)
-    monkeypatch.setattr(delta, "PROBE", probe)
+    monkeypatch.setattr(simulator, "WORTH", 0.0)
+    monkeypatch.setattr(simulator, "PROBE", probe)
     rng = np.random.default_rng(11)
     for contention in CONTENTION_MODELS:
         problem = random_problem(rng, 150, 4, contention)

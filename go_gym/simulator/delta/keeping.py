@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from go_gym.simulator.checkpoints import (
+from go_gym.simulator.delta.checkpoints import (
     FIGURES_TOLD,
     HOMES,
     KEPT_USES,
@@ -12,9 +12,9 @@ from go_gym.simulator.checkpoints import (
     let_go_of,
     save,
 )
+from go_gym.simulator.delta.moving import RECORD
+from go_gym.simulator.delta.rest import HELD
 from go_gym.simulator.engine import LAST_MOMENT, ONE, advance, jit_apart, jit_once, set_event
-from go_gym.simulator.moving import RECORD
-from go_gym.simulator.rest import HELD
 from go_gym.simulator.work import U
 
 

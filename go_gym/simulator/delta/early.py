@@ -9,7 +9,7 @@ put right.
 
 import numpy as np
 
-from go_gym.simulator.checkpoints import (
+from go_gym.simulator.delta.checkpoints import (
     EARLY_COUNT,
     GONE_COUNT,
     NEW_COUNT,
@@ -17,8 +17,8 @@ from go_gym.simulator.checkpoints import (
     SPAN_COUNT,
     work_out,
 )
+from go_gym.simulator.delta.peaks import hold, peak_of
 from go_gym.simulator.engine import LAST_MOMENT, ONE, jit_apart, jit_once
-from go_gym.simulator.peaks import hold, peak_of
 from go_gym.simulator.tables import NONE
 from go_gym.simulator.work import DUPLEX, EGRESS, FREE, U
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from go_gym.simulator.checkpoints import RUNNING
+from go_gym.simulator.delta.checkpoints import RUNNING
+from go_gym.simulator.delta.peaks import hold, peak_of
 from go_gym.simulator.engine import LAST_MOMENT, ONE, jit, jit_apart, jit_once
-from go_gym.simulator.peaks import hold, peak_of
 from go_gym.simulator.work import U
 
 HELD = 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from go_gym.simulator.checkpoints import FIRST_STRAY
+from go_gym.simulator.delta.checkpoints import FIRST_STRAY
 from go_gym.simulator.engine import LAST_MOMENT, ONE, jit, jit_once
 from go_gym.simulator.tables import NONE
 from go_gym.simulator.work import U

@@ -15,16 +15,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from go_gym.problem import Decision, Problem, check_decision
-from go_gym.simulator.checkpoints import (
+from go_gym.simulator.delta.checkpoints import (
     FIGURES_TOLD,
     Wiring,
     make_base,
     make_checkpoints,
     make_wiring,
 )
-from go_gym.simulator.moves import Devices, Mover, Ops, Priority
-from go_gym.simulator.moving import ADOPT, RECORD, TRY
-from go_gym.simulator.rerun import NO_ROOM, UNMOVED, bind, rerun
+from go_gym.simulator.delta.moving import ADOPT, RECORD, TRY
+from go_gym.simulator.delta.rerun import NO_ROOM, UNMOVED, bind, rerun
+from go_gym.simulator.local_search import Devices, Mover, Ops, Priority
 from go_gym.simulator.result import Result
 from go_gym.simulator.simulate import find_engine, simulate, violation_of
 from go_gym.simulator.work import make_work

@@ -7,8 +7,8 @@ import numpy as np
 from go_gym.cluster import Cluster
 from go_gym.graph import ComputationGraph
 from go_gym.problem import Problem
-from go_gym.simulator.bound import get, kind_of, put, room_for
-from go_gym.simulator.checkpoints import (
+from go_gym.simulator.delta.bound import get, kind_of, put, room_for
+from go_gym.simulator.delta.checkpoints import (
     BYTES,
     EARLY_COUNT,
     FIRST_STRAY,
@@ -26,10 +26,9 @@ from go_gym.simulator.checkpoints import (
     make_wiring,
     save,
 )
-from go_gym.simulator.early import amend, forget, look_ahead
-from go_gym.simulator.engine import LAST_MOMENT, advance, begin, jit_entry
-from go_gym.simulator.keeping import give_up, keep, let_go
-from go_gym.simulator.moving import (
+from go_gym.simulator.delta.early import amend, forget, look_ahead
+from go_gym.simulator.delta.keeping import give_up, keep, let_go
+from go_gym.simulator.delta.moving import (
     ADOPT,
     RECORD,
     TRY,
@@ -39,7 +38,8 @@ from go_gym.simulator.moving import (
     move,
     reach,
 )
-from go_gym.simulator.rest import late_at, same_rest
+from go_gym.simulator.delta.rest import late_at, same_rest
+from go_gym.simulator.engine import LAST_MOMENT, advance, begin, jit_entry
 from go_gym.simulator.tables import Tables, build_tables
 from go_gym.simulator.work import FREE, U, Work, make_work
 
@@ -191,17 +191,9 @@ def _compile(stamp):
     return rerun
 
 
-_PARTS = (
-    "tables",
-    "work",
-    "engine",
-    "prefetch",
-    "bound",
-    "checkpoints",
-    "moving",
-    "early",
-    "peaks",
-    "rest",
-)
-_files = [Path(__file__).with_name(f"{name}.py").stat() for name in (*_PARTS, "keeping")]
+_SHARED = ("tables", "work", "engine", "prefetch")
+_PARTS = ("bound", "checkpoints", "moving", "early", "peaks", "rest", "keeping")
+_here = Path(__file__).parent
+_files = [(_here.parent / f"{name}.py").stat() for name in _SHARED]
+_files += [(_here / f"{name}.py").stat() for name in _PARTS]
 rerun = _compile(tuple((file.st_mtime_ns, file.st_size) for file in _files))
