@@ -44,7 +44,7 @@ def measure(
     from go_gym.decisions import load_decision
     from go_gym.envs.problems import only_problem
     from go_gym.errors import DecisionError
-    from go_gym.hardware.session import measure as run
+    from go_gym.hardware.process.session import measure as run
     from go_gym.problem import Problem
     from go_gym.simulator import simulate
 
@@ -103,8 +103,8 @@ def calibrate(
     """
     from go_gym.cluster.toml import write_cluster
     from go_gym.envs.problems import only_problem
-    from go_gym.hardware.calibrate import calibrate as profile
-    from go_gym.hardware.session import Session
+    from go_gym.hardware.calibration.calibrate import calibrate as profile
+    from go_gym.hardware.process.session import Session
 
     with one_line_errors():
         problem = only_problem(graph, cluster)
@@ -157,10 +157,10 @@ def sim_vs_real(
 
     from go_gym.cluster import load_cluster
     from go_gym.errors import HardwareError
-    from go_gym.hardware.comparison import MODELS, PLACEMENTS, check_placement, compare
-    from go_gym.hardware.machine import describe
-    from go_gym.hardware.places import places
-    from go_gym.hardware.report import write_report
+    from go_gym.hardware.calibration.comparison import MODELS, PLACEMENTS, check_placement, compare
+    from go_gym.hardware.calibration.report import write_report
+    from go_gym.hardware.process.machine import describe
+    from go_gym.hardware.runtime.places import places
 
     with one_line_errors():
         loaded = load_cluster(cluster)

@@ -8,8 +8,8 @@ from typing import Any
 
 from go_gym.agent import Budget
 from go_gym.errors import BudgetError
-from go_gym.hardware.measurement import Measurement
-from go_gym.hardware.session import Session
+from go_gym.hardware.measure.measurement import Measurement
+from go_gym.hardware.process.session import Session
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult, Mover, Result, simulate
 

@@ -26,14 +26,14 @@ from go_gym.cluster import load_cluster
 from go_gym.decisions import load_decision
 from go_gym.errors import HardwareError
 from go_gym.graph import ComputationGraph
-from go_gym.hardware.code import compile_step
-from go_gym.hardware.lanes import Lane, make_lane
-from go_gym.hardware.machine import describe
-from go_gym.hardware.places import places
-from go_gym.hardware.plans import program_schedule
-from go_gym.hardware.schedule import Kind, Schedule, listed_order
-from go_gym.hardware.session import check_runnable
-from go_gym.hardware.source import program_of_graph
+from go_gym.hardware.process.machine import describe
+from go_gym.hardware.process.session import check_runnable
+from go_gym.hardware.program.code import compile_step
+from go_gym.hardware.program.source import program_of_graph
+from go_gym.hardware.runtime.lanes import Lane, make_lane
+from go_gym.hardware.runtime.orders import program_schedule
+from go_gym.hardware.runtime.places import places
+from go_gym.hardware.runtime.schedule import Kind, Schedule, listed_order
 from go_gym.problem import Decision, Problem
 
 

@@ -19,7 +19,7 @@ from go_gym.decisions import load_decision
 from go_gym.errors import HardwareError, LeaderboardError
 from go_gym.files import atomic_write, read_bytes, read_text, sha256
 from go_gym.hardware import Measurement, Session
-from go_gym.hardware.places import places
+from go_gym.hardware.runtime.places import places
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows
 from go_gym.tasks import make_problem
 

@@ -3,7 +3,7 @@
 from functools import cache
 
 from go_gym.capture.program import Program
-from go_gym.hardware.source import variant
+from go_gym.hardware.program.source import variant
 
 SMALL = {
     "rnnlm": {"layers": 2, "hidden": 32, "vocabulary": 50, "steps": 3, "batch": 4},

@@ -12,7 +12,7 @@ from go_gym.errors import BudgetError
 from go_gym.hardware.backend import Hardware, HardwareBudget
 from go_gym.problem import Problem
 from tests.hardware.models import program
-from tests.hardware.test_session import descendants
+from tests.hardware.process.test_session import descendants
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from go_gym.files import atomic_write
-from go_gym.hardware.comparison import BUDGET, RULE, Row, write_rows
-from go_gym.hardware.statistics import bootstrap, median_error, pearson, spearman
+from go_gym.hardware.calibration.comparison import BUDGET, RULE, Row, write_rows
+from go_gym.hardware.calibration.statistics import bootstrap, median_error, pearson, spearman
 
 
 def write_report(rows: Sequence[Row], machine: Mapping[str, str], stem: Path) -> None:
     """Write ``stem``.md, ``stem``.png and ``stem``.csv.
 
     Args:
-        rows: of :func:`go_gym.hardware.comparison.compare`.
+        rows: of :func:`go_gym.hardware.calibration.comparison.compare`.
         machine: what was measured on.
         stem: path without ending; its name (``2026-11-24-cpu2``) is the report's title.
     """

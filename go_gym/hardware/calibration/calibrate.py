@@ -9,7 +9,7 @@ import numpy as np
 from go_gym.cluster import Cluster, Device
 from go_gym.cluster.model import DEFAULT_DTYPE
 from go_gym.graph import ComputationGraph
-from go_gym.hardware.session import Session
+from go_gym.hardware.process.session import Session
 
 
 @dataclass(frozen=True, eq=False)

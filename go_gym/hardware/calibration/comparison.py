@@ -15,8 +15,8 @@ from go_gym.cluster.toml import read_cluster, write_cluster
 from go_gym.errors import FileFormatError, HardwareError
 from go_gym.files import atomic_write, read_text
 from go_gym.graph import ComputationGraph
-from go_gym.hardware.calibrate import calibrate
-from go_gym.hardware.session import Session
+from go_gym.hardware.calibration.calibrate import calibrate
+from go_gym.hardware.process.session import Session
 from go_gym.placements import unite_groups
 from go_gym.priorities import priorities
 from go_gym.problem import Decision, Problem
@@ -169,7 +169,7 @@ def _by_layer(problem: Problem, seed: int) -> np.ndarray:
 
 
 def _graph(name: str, family: str, settings: dict[str, Any]) -> ComputationGraph:
-    from go_gym.hardware.source import variant
+    from go_gym.hardware.program.source import variant
 
     return variant(family, settings).capture(name)
 

@@ -13,12 +13,12 @@ import torch
 from go_gym.capture import inference_program
 from go_gym.capture.program import Program
 from go_gym.cluster import Cluster
-from go_gym.hardware.code import compile_step
-from go_gym.hardware.executor import Executor
-from go_gym.hardware.lanes import Lane
-from go_gym.hardware.plans import program_queues, program_schedule
-from go_gym.hardware.schedule import Kind, listed_order
-from go_gym.hardware.team import forks, together
+from go_gym.hardware.program.code import compile_step
+from go_gym.hardware.runtime.executor import Executor
+from go_gym.hardware.runtime.lanes import Lane
+from go_gym.hardware.runtime.orders import program_queues, program_schedule
+from go_gym.hardware.runtime.schedule import Kind, listed_order
+from go_gym.hardware.runtime.team import forks, together
 from go_gym.problem import Decision, Problem
 
 CHAIN = 64

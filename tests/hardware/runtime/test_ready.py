@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from go_gym import Cluster, ComputationGraph
-from go_gym.hardware.board import COUNT, HALT, LOG, PTR, STAMP, new_board, view
-from go_gym.hardware.ready import BITS, ENDED, HALTED, advance, begin, build_queues
+from go_gym.hardware.runtime.control import COUNT, HALT, LOG, PTR, STAMP, new_board, view
+from go_gym.hardware.runtime.ready import BITS, ENDED, HALTED, advance, begin, build_queues
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 

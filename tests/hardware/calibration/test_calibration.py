@@ -14,12 +14,12 @@ from go_gym.cluster import load_cluster
 from go_gym.cluster.toml import read_cluster
 from go_gym.decisions import save_decision
 from go_gym.graph.model import Alias
-from go_gym.hardware import comparison
-from go_gym.hardware.calibrate import charge_views
-from go_gym.hardware.comparison import Row, compare, read_rows, write_rows
-from go_gym.hardware.profile import fit_line
-from go_gym.hardware.report import page, scatter
-from go_gym.hardware.statistics import bootstrap, median_error, pearson, ranks, spearman
+from go_gym.hardware.calibration import comparison
+from go_gym.hardware.calibration.calibrate import charge_views
+from go_gym.hardware.calibration.comparison import Row, compare, read_rows, write_rows
+from go_gym.hardware.calibration.report import page, scatter
+from go_gym.hardware.calibration.statistics import bootstrap, median_error, pearson, ranks, spearman
+from go_gym.hardware.measure.profile import fit_line
 from go_gym.placements import human_expert
 from go_gym.problem import Decision, Problem
 from tests.hardware.models import SMALL, program

@@ -6,9 +6,9 @@ import torch
 
 from go_gym import ComputationGraph
 from go_gym.errors import HardwareError
-from go_gym.hardware.board import new_board
-from go_gym.hardware.mail import LINE, Common, Post
-from go_gym.hardware.schedule import Channel
+from go_gym.hardware.runtime.control import new_board
+from go_gym.hardware.runtime.mail import LINE, Common, Post
+from go_gym.hardware.runtime.schedule import Channel
 
 SENT = [
     torch.arange(24, dtype=torch.float32).reshape(4, 6),

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from go_gym.errors import HardwareError
-from go_gym.hardware.team import Member, together
+from go_gym.hardware.runtime.team import Member, together
 
 
 @pytest.mark.parametrize("fork", [True, False])

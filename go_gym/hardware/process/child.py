@@ -1,7 +1,8 @@
-"""The process that measures: ``python -m go_gym.hardware.child DESCRIPTOR``.
+"""The process that measures: ``python -m go_gym.hardware.process.child DESCRIPTOR``.
 
-Started by :mod:`go_gym.hardware.session`, which can end it whatever happens in it. It answers one
-request at a time: JSON, then the bytes that go with it. Nothing of it outlives its parent.
+Started by :mod:`go_gym.hardware.process.session`, which can end it whatever happens in it. It
+answers one request at a time: JSON, then the bytes that go with it. Nothing of it outlives its
+parent.
 """
 
 import json
@@ -22,18 +23,18 @@ from go_gym.errors import GoGymError, HardwareError
 from go_gym.files import unpack_arrays
 from go_gym.fusion.plan import Plan
 from go_gym.graph.io import loads
-from go_gym.hardware.executor import Executor
-from go_gym.hardware.fused import compile_kernels, fused_program
-from go_gym.hardware.lanes import make_lane
-from go_gym.hardware.machine import describe, load
-from go_gym.hardware.measurement import Measurement
-from go_gym.hardware.places import Place
-from go_gym.hardware.plans import program_queues, program_schedule
-from go_gym.hardware.profile import profile_ops, profile_rates, profile_transfers
-from go_gym.hardware.ready import Queues
-from go_gym.hardware.schedule import Schedule
-from go_gym.hardware.source import program_of_graph
-from go_gym.hardware.timing import measure_steps
+from go_gym.hardware.measure.measurement import Measurement
+from go_gym.hardware.measure.profile import profile_ops, profile_rates, profile_transfers
+from go_gym.hardware.measure.timing import measure_steps
+from go_gym.hardware.process.machine import describe, load
+from go_gym.hardware.program.fused import compile_kernels, fused_program
+from go_gym.hardware.program.source import program_of_graph
+from go_gym.hardware.runtime.executor import Executor
+from go_gym.hardware.runtime.lanes import make_lane
+from go_gym.hardware.runtime.orders import program_queues, program_schedule
+from go_gym.hardware.runtime.places import Place
+from go_gym.hardware.runtime.ready import Queues
+from go_gym.hardware.runtime.schedule import Schedule
 from go_gym.problem import Decision
 
 Request = Mapping[str, Any]

@@ -3,8 +3,8 @@
 import numpy as np
 
 from go_gym.capture.program import Program
-from go_gym.hardware.ready import Queues, build_queues
-from go_gym.hardware.schedule import Schedule, build_schedule
+from go_gym.hardware.runtime.ready import Queues, build_queues
+from go_gym.hardware.runtime.schedule import Schedule, build_schedule
 
 
 def kept_tensors(program: Program) -> list[int]:
@@ -15,7 +15,7 @@ def kept_tensors(program: Program) -> list[int]:
 def program_queues(
     program: Program, placement: np.ndarray, priority: np.ndarray | None, devices: int
 ) -> Queues:
-    """Ready queues; see :func:`go_gym.hardware.ready.build_queues`."""
+    """Ready queues; see :func:`go_gym.hardware.runtime.ready.build_queues`."""
     resident = [
         step.op
         for step in program.steps
@@ -28,5 +28,5 @@ def program_queues(
 def program_schedule(
     program: Program, placement: np.ndarray, order: np.ndarray, devices: int
 ) -> Schedule:
-    """Lists; see :func:`go_gym.hardware.schedule.build_schedule`."""
+    """Lists; see :func:`go_gym.hardware.runtime.schedule.build_schedule`."""
     return build_schedule(program.graph, placement, order, devices, kept_tensors(program))

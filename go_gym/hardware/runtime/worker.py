@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from go_gym.capture.program import Program
-from go_gym.hardware.board import (
+from go_gym.hardware.program.code import Call, Values, compile_step
+from go_gym.hardware.runtime.control import (
     AT,
     COUNT,
     GATE,
@@ -27,11 +28,10 @@ from go_gym.hardware.board import (
     wait_for_arrival,
     words,
 )
-from go_gym.hardware.code import Call, Values, compile_step
-from go_gym.hardware.lanes import Lane
-from go_gym.hardware.mail import PAGE, Mail
-from go_gym.hardware.ready import BITS, HALTED, Queues, advance, begin
-from go_gym.hardware.schedule import Channel, Kind, Schedule
+from go_gym.hardware.runtime.lanes import Lane
+from go_gym.hardware.runtime.mail import PAGE, Mail
+from go_gym.hardware.runtime.ready import BITS, HALTED, Queues, advance, begin
+from go_gym.hardware.runtime.schedule import Channel, Kind, Schedule
 
 TARRY = 3
 """See ``wait_for_arrival``; among threads on two cores, 4 µs a transfer instead of 34."""
@@ -51,7 +51,7 @@ class Part:
         number: the device.
         lane: where it runs.
         mail: how it sends and receives.
-        board: see :mod:`go_gym.hardware.board`.
+        board: see :mod:`go_gym.hardware.runtime.control`.
         plan: the schedule or the queues of all devices.
         placement: (n,) device of each op.
         alone: it is a process of its own.

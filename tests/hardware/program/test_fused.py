@@ -10,14 +10,14 @@ from go_gym.cluster import load_cluster
 from go_gym.errors import HardwareError
 from go_gym.fusion.fused import fuse
 from go_gym.fusion.greedy import default_fusion
-from go_gym.hardware import fused as made_of
-from go_gym.hardware.executor import Executor
-from go_gym.hardware.fused import Kernel, compile_kernels, fused_program
-from go_gym.hardware.lanes import Core
-from go_gym.hardware.plans import program_queues, program_schedule
-from go_gym.hardware.schedule import listed_order
-from go_gym.hardware.session import Session
-from go_gym.hardware.source import variant
+from go_gym.hardware.process.session import Session
+from go_gym.hardware.program import fused as made_of
+from go_gym.hardware.program.fused import Kernel, compile_kernels, fused_program
+from go_gym.hardware.program.source import variant
+from go_gym.hardware.runtime.executor import Executor
+from go_gym.hardware.runtime.lanes import Core
+from go_gym.hardware.runtime.orders import program_queues, program_schedule
+from go_gym.hardware.runtime.schedule import listed_order
 from go_gym.problem import Decision, Problem
 from tests.hardware.models import SMALL
 

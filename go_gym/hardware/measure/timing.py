@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from go_gym.hardware.executor import StepTimes
-from go_gym.hardware.measurement import NOISY
+from go_gym.hardware.measure.measurement import NOISY
+from go_gym.hardware.runtime.executor import StepTimes
 
 TRIES = 3
 """At most so many times the steps asked for are measured, to find quiet ones (our choice)."""

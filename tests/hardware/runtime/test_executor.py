@@ -7,10 +7,10 @@ import torch
 from go_gym.capture import inference_program
 from go_gym.cluster import load_cluster
 from go_gym.errors import HardwareError
-from go_gym.hardware.executor import Executor
-from go_gym.hardware.lanes import Core, Gpu
-from go_gym.hardware.plans import program_queues, program_schedule
-from go_gym.hardware.schedule import listed_order
+from go_gym.hardware.runtime.executor import Executor
+from go_gym.hardware.runtime.lanes import Core, Gpu
+from go_gym.hardware.runtime.orders import program_queues, program_schedule
+from go_gym.hardware.runtime.schedule import listed_order
 from go_gym.problem import Decision, Problem
 from tests.hardware.models import SMALL, program
 
@@ -70,7 +70,7 @@ def test_one_device_gives_what_the_program_gives(family):
 
 
 def test_the_loss_is_that_of_the_model_itself():
-    from go_gym.hardware.source import variant
+    from go_gym.hardware.program.source import variant
 
     entry = variant("rnnlm", SMALL["rnnlm"])
     made = program("rnnlm")
@@ -125,7 +125,7 @@ def test_random_ops_draw_the_same_wherever_they_run():
 
 
 def test_times_say_what_other_programs_took():
-    from go_gym.hardware.executor import StepTimes
+    from go_gym.hardware.runtime.executor import StepTimes
 
     def column(*values):
         return np.array(values, dtype=np.int64)

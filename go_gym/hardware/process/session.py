@@ -24,9 +24,9 @@ from go_gym.files import pack_arrays
 from go_gym.fusion.fused import fuse
 from go_gym.graph import ComputationGraph
 from go_gym.graph.io import dumps
-from go_gym.hardware.measurement import Measurement
-from go_gym.hardware.places import places
-from go_gym.hardware.schedule import Order, listed_order
+from go_gym.hardware.measure.measurement import Measurement
+from go_gym.hardware.runtime.places import places
+from go_gym.hardware.runtime.schedule import Order, listed_order
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, simulate
 
@@ -187,7 +187,7 @@ class Session:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "go_gym.hardware.child", str(theirs.fileno())],
+                [sys.executable, "-m", "go_gym.hardware.process.child", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,

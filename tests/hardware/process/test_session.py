@@ -13,7 +13,7 @@ import pytest
 from go_gym.capture.source import capture_source
 from go_gym.cluster import load_cluster
 from go_gym.errors import CaptureError, HardwareError
-from go_gym.hardware.session import Session, measure
+from go_gym.hardware.process.session import Session, measure
 from go_gym.problem import Decision, Problem
 from tests.hardware.models import FAULTY, program
 
@@ -44,7 +44,7 @@ def descendants() -> set[int]:
             parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
         except (OSError, ValueError):
             continue
-        if b"go_gym.hardware.child" in command and parent in (os.getpid(), 1):
+        if b"go_gym.hardware.process.child" in command and parent in (os.getpid(), 1):
             found.add(int(folder.name))
     return found
 
@@ -179,7 +179,7 @@ def test_what_cannot_be_run_is_refused_before_a_process_is_started(problem, faul
 
 
 def test_a_graph_without_its_program_is_refused(problem, faulty):
-    from go_gym.hardware.source import program_of_graph, variant
+    from go_gym.hardware.program.source import program_of_graph, variant
 
     with pytest.raises(HardwareError, match="has no program that could be run"):
         program_of_graph(problem.graph)

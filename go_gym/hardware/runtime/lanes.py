@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from go_gym.errors import HardwareError
-from go_gym.hardware.places import Place
+from go_gym.hardware.runtime.places import Place
 
 
 class Message(NamedTuple):

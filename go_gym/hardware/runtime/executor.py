@@ -16,7 +16,7 @@ import torch
 from go_gym.capture.program import Program
 from go_gym.errors import HardwareError
 from go_gym.graph import ComputationGraph
-from go_gym.hardware.board import (
+from go_gym.hardware.runtime.control import (
     AT,
     HALT,
     arrival,
@@ -25,12 +25,12 @@ from go_gym.hardware.board import (
     wait_at_gate,
     wait_for_arrival,
 )
-from go_gym.hardware.lanes import Lane
-from go_gym.hardware.mail import Common, Handover, Mail, Post
-from go_gym.hardware.ready import Queues, advance, begin, build_queues
-from go_gym.hardware.schedule import Schedule
-from go_gym.hardware.team import Member, forks
-from go_gym.hardware.worker import Part, Worker
+from go_gym.hardware.runtime.lanes import Lane
+from go_gym.hardware.runtime.mail import Common, Handover, Mail, Post
+from go_gym.hardware.runtime.ready import Queues, advance, begin, build_queues
+from go_gym.hardware.runtime.schedule import Schedule
+from go_gym.hardware.runtime.team import Member, forks
+from go_gym.hardware.runtime.worker import Part, Worker
 
 GAPS = 2
 """An allocator takes up to so many times what is in use (our choice)."""
@@ -70,7 +70,7 @@ class Executor:
     """A program on lanes under a plan: workers that run one step after another when asked.
 
     A context manager: leaving it ends the workers. They are forked processes on CPU cores, and
-    threads where there is a GPU (see :mod:`go_gym.hardware.team`).
+    threads where there is a GPU (see :mod:`go_gym.hardware.runtime.team`).
 
     Args:
         program: what runs.

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from go_gym.hardware.schedule import Kind, build_schedule, listed_order
+from go_gym.hardware.runtime.schedule import Kind, build_schedule, listed_order
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 from tests.strategies import problems

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from go_gym.graph import ComputationGraph
-from go_gym.hardware.board import AT, HALT, LOG, STAMP, arrival, give_way, pack, part
-from go_gym.hardware.schedule import Channel, find_channels
+from go_gym.hardware.runtime.control import AT, HALT, LOG, STAMP, arrival, give_way, pack, part
+from go_gym.hardware.runtime.schedule import Channel, find_channels
 
 (
     _OPS,  # (k,) the device's ops, rising
@@ -175,7 +175,7 @@ def advance(table, board, ended, now):
 
     Args:
         table: the device's.
-        board: see :mod:`go_gym.hardware.board`.
+        board: see :mod:`go_gym.hardware.runtime.control`.
         ended: the op's place, -1 for none.
         now: ns on the clock of the stamps.
 

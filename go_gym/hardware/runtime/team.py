@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from go_gym.errors import HardwareError
-from go_gym.hardware.lanes import Lane
+from go_gym.hardware.runtime.lanes import Lane
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from go_gym.hardware.places import Place
+from go_gym.hardware.runtime.places import Place
 
 
 def describe(places: Iterable[Place]) -> dict[str, str]:

@@ -19,9 +19,9 @@ import torch
 
 from go_gym.errors import HardwareError
 from go_gym.graph import ComputationGraph
-from go_gym.hardware.board import DONE, GATE, shared_bytes, view, words
-from go_gym.hardware.lanes import Lane
-from go_gym.hardware.schedule import Channel
+from go_gym.hardware.runtime.control import DONE, GATE, shared_bytes, view, words
+from go_gym.hardware.runtime.lanes import Lane
+from go_gym.hardware.runtime.schedule import Channel
 
 LINE = 64
 """Copies begin at a cache line."""
@@ -95,7 +95,7 @@ class Common:
     Args:
         graph: has the tensors' sizes.
         channels: what travels.
-        board: see :mod:`go_gym.hardware.board`.
+        board: see :mod:`go_gym.hardware.runtime.control`.
         resident: tensors that are there from the start and that nobody writes to.
     """
 

@@ -1,0 +1,1 @@
+"""What is measured: step times, those that count among them, and the times of single ops."""

@@ -1,0 +1,1 @@
+"""How it runs: a worker a device, the order of its ops, and the tensors that travel."""
