@@ -18,6 +18,7 @@ lint: .venv/.all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: .venv/.core
 	$(BIN)/python benchmarks/against_c.py

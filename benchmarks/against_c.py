@@ -27,9 +27,9 @@ import numba
 import numpy as np
 
 import go_gym
-from go_gym import datasets
+from go_gym.baselines.priorities import critical_path
+from go_gym.catalogue import datasets
 from go_gym.cluster import CONTENTION_MODELS
-from go_gym.priorities import critical_path
 from go_gym.simulator.engine import run_many
 from go_gym.simulator.reference import simulate_reference
 from go_gym.simulator.tables import Tables, build_tables, contention_code

@@ -21,11 +21,11 @@ import numpy as np
 from against_c import machine
 
 import go_gym
-from go_gym import datasets
+from go_gym.baselines.placements import human_expert
+from go_gym.catalogue import datasets
 from go_gym.envs.nodes import Nodes
 from go_gym.envs.steps import STARTS, PlacementStepsEnv
-from go_gym.grouping import attached_groups
-from go_gym.placements import human_expert
+from go_gym.partitions.grouping import attached_groups
 from go_gym.simulator import DeltaSimulator, Result, simulate, simulate_batch
 
 GRAPHS = ("rnnlm-4", "gnmt-4", "transformer-xl-4")

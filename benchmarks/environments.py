@@ -16,8 +16,8 @@ import gymnasium as gym
 import numpy as np
 
 import go_gym
-import go_gym.tasks
-from go_gym import datasets
+import go_gym.baselines.default
+from go_gym.catalogue import datasets
 from go_gym.envs.registration import IDS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -45,7 +45,7 @@ def step_cost(repetitions: int) -> None:
     for name, cluster in (("rnnlm-2", "p100x2"), ("gnmt-8", "p100x8")):
         problem = go_gym.Problem(datasets.load(name), go_gym.load_cluster(cluster))
         env = gym.make("GO-Placement-v0", graph=name, cluster=cluster).unwrapped
-        expert = go_gym.tasks.baseline(problem).placement
+        expert = go_gym.baselines.default.baseline(problem).placement
         rng = np.random.default_rng(0)
         actions = []
         for _ in range(8):  # stretches of the expert's placement moved, never the same twice

@@ -4,6 +4,9 @@
 >>> env = gym.make("GO-Placement-v0", graph="rnnlm-2", cluster="p100x2")  # doctest: +SKIP
 """
 
+from go_gym.agent import Budget
+from go_gym.catalogue import datasets
+from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import Cluster, Device, Link, load_cluster
 from go_gym.envs.registration import register_all
 from go_gym.graph import Alias, ComputationGraph
@@ -15,6 +18,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Alias",
     "BatchResult",
+    "Budget",
     "Cluster",
     "ComputationGraph",
     "Decision",
@@ -23,7 +27,9 @@ __all__ = [
     "Problem",
     "Result",
     "Trace",
+    "datasets",
     "load_cluster",
+    "make_problem",
     "simulate",
     "simulate_batch",
 ]

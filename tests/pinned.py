@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from go_gym import datasets
 from go_gym.agent import Budget, load_agent
+from go_gym.catalogue import datasets
+from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import load_cluster
 from go_gym.problem import Decision
 from go_gym.simulator import simulate
-from go_gym.tasks import make_problem
 
 FILE = Path(__file__).with_suffix(".csv")
 CALLS = 150

@@ -8,11 +8,11 @@ import pytest
 
 import go_gym
 from go_gym.cluster.toml import format_cluster, read_cluster
-from go_gym.decisions import dump_decision, load_decision
 from go_gym.errors import FileFormatError, GoGymError
 from go_gym.files import pack_arrays, unpack_arrays
 from go_gym.graph.io import dumps
 from go_gym.leaderboard.schema import RESULTS, read_rows
+from go_gym.problem.decision_file import dump_decision, load_decision
 from tests.test_leaderboard import finished, problems  # noqa: F401
 
 VALUES = [np.nan, np.inf, -1, 2**31, 2**62, -(2**63), 0.5]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym.bounds import lower_bound_ns
+from go_gym.baselines.bounds import lower_bound_ns
 from tests.strategies import problems
 
 

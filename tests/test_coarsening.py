@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import datasets
-from go_gym.coarsening import METHODS, bounded_groups
+from go_gym.baselines.placements import human_expert
+from go_gym.catalogue import datasets
 from go_gym.envs.nodes import Nodes
 from go_gym.errors import GoGymError
-from go_gym.grouping import attached_groups, group_edges
-from go_gym.placements import human_expert
+from go_gym.partitions.coarsening import METHODS, bounded_groups
+from go_gym.partitions.grouping import attached_groups, group_edges
 from tests.strategies import problems
 
 

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from go_gym import datasets
+from go_gym.catalogue import datasets
+from go_gym.catalogue.zoo import build
 from go_gym.errors import DatasetError, GoGymError
-from go_gym.zoo import build
 
 
 def test_manifest_is_right():

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym.decisions import dump_decision, parse_decision
+from go_gym.catalogue.problems import make_problem
 from go_gym.errors import DecisionError, FileFormatError
 from go_gym.files import pack_arrays, sha256, unpack_arrays
 from go_gym.problem import TASKS
-from go_gym.tasks import make_problem
+from go_gym.problem.decision_file import dump_decision, parse_decision
 
 GRAPH = go_gym.ComputationGraph.from_costs([1, 2, 3], [(0, 4), (1, 5)], [(0, 1), (1, 2)])
 CLUSTER = go_gym.Cluster.uniform(devices=2, bandwidth=1e9)

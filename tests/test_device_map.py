@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym.device_map import device_map
 from go_gym.graph import ComputationGraph
+from go_gym.problem.device_map import device_map
 
 
 def problem_of(layers, durations):

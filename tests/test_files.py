@@ -10,9 +10,16 @@ import zipfile
 import numpy as np
 import pytest
 
-from go_gym import files
 from go_gym.errors import FileFormatError
-from go_gym.files import atomic_write, pack_arrays, read_bytes, read_text, sha256, unpack_arrays
+from go_gym.files import (
+    arrays,
+    atomic_write,
+    pack_arrays,
+    read_bytes,
+    read_text,
+    sha256,
+    unpack_arrays,
+)
 
 ARRAYS = {
     "whole": np.arange(6, dtype=np.int32).reshape(2, 3),
@@ -43,7 +50,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FileFormatError, match=r"file: cannot be written: no space"):
         atomic_write(path, "new")
     assert path.read_text() == "old"
@@ -239,7 +246,7 @@ def peak_bytes(data: bytes, message: str) -> int:
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(monkeypatch):
     assert len(BOMB) < 2**17
     assert peak_bytes(claiming(2**32 - 2), "4,294,967,294 bytes once decompressed") < 2**20
-    monkeypatch.setattr(files, "MAX_ARRAY_BYTES", 2**26)
+    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 2**26)
     assert peak_bytes(BOMB, "67,108,992 bytes once decompressed, more than 67,108,864") < 2**20
 
 

@@ -10,11 +10,11 @@ import pytest
 
 import go_gym
 from go_gym import agent as agents
-from go_gym.decisions import load_decision, save_decision
 from go_gym.errors import LeaderboardError
 from go_gym.leaderboard import tables
 from go_gym.leaderboard.schema import COLUMNS, RESULTS, read_rows
 from go_gym.leaderboard.verify import Kind, verify, write_coverage
+from go_gym.problem.decision_file import load_decision, save_decision
 from go_gym.runs import runner
 from go_gym.runs.runner import Plan, run
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import go_gym
-from go_gym import datasets
-from go_gym.decisions import load_decision
+from go_gym.catalogue import datasets
 from go_gym.errors import AgentError, GoGymError
-from go_gym.plan import USUAL, make_plan, summary, write_plan
+from go_gym.planning.plan import USUAL, make_plan, summary, write_plan
+from go_gym.problem.decision_file import load_decision
 from go_gym.simulator import simulate
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
+from go_gym.baselines.priorities import PRIORITIES, frees_most, priorities
 from go_gym.errors import DecisionError
-from go_gym.priorities import PRIORITIES, frees_most, priorities
 from tests.strategies import decisions, problems
 
 

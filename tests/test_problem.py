@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import go_gym
+from go_gym.baselines.placements import human_expert
+from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import Cluster
 from go_gym.errors import DecisionError, ProblemError
-from go_gym.placements import human_expert
 from go_gym.problem import TASKS
 from go_gym.simulator import simulate, simulate_batch, simulate_reference
-from go_gym.tasks import make_problem
 
 from_costs = go_gym.ComputationGraph.from_costs
 GRAPH = from_costs([1, 2, 3], [(0, 4), (1, 5)], [(0, 1), (1, 2)], names=["a", "b", "c"])

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import datasets
+from go_gym.baselines.placements import human_expert
+from go_gym.catalogue import datasets
 from go_gym.errors import GoGymError
-from go_gym.placements import human_expert
 from go_gym.render.gantt import (
     MAX_BARS,
     busy_share,

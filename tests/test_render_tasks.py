@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import datasets
+from go_gym.baselines.placements import human_expert
+from go_gym.catalogue import datasets
 from go_gym.errors import GoGymError
 from go_gym.fusion.fused import fuse
 from go_gym.fusion.greedy import default_fusion
-from go_gym.placements import human_expert
 from go_gym.render.gantt import gantt_pixels
 from go_gym.render.perfetto import COMPUTE, chrome_trace, memory_counters
 from go_gym.render.placement_map import MAX_ROWS, placement_map, save_placement_map

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from go_gym import Decision, Problem, datasets, load_cluster, simulate
+from go_gym import Decision, Problem, load_cluster, simulate
+from go_gym.catalogue import datasets
+from go_gym.catalogue.synthetic import KINDS, generate
 from go_gym.errors import DatasetError
-from go_gym.synthetic import KINDS, generate
 
 
 def types_of(graph):
@@ -66,7 +67,7 @@ def test_statistics_are_those_of_captured_graphs(kind, real):
 
 def test_unrolled_graphs_gain_from_several_devices():
     problem = Problem(generate("unrolled", 5_000, seed=0), load_cluster("p100x4"))
-    from go_gym.placements import human_expert
+    from go_gym.baselines.placements import human_expert
 
     one = simulate(problem, Decision(np.zeros(problem.num_ops, dtype=int)))
     expert = simulate(problem, Decision(human_expert(problem)))

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from go_gym.grouping import Groups, coarse_groups, group_edges
-from go_gym.placements import mean_durations
+from go_gym.partitions.grouping import Groups, coarse_groups, group_edges
 from go_gym.problem import Problem
 
 from ..heuristics.listing import mean_delays
@@ -122,7 +121,7 @@ def _joined(problem: Problem, units: UnitGraph, finer: np.ndarray, count: int) -
 def _held_together(problem: Problem, grain: float) -> np.ndarray:
     """(n,) int64: ops united where a transfer takes over ``grain`` times the work at its ends."""
     graph = problem.graph
-    work = mean_durations(problem)
+    work = problem.mean_durations
     delay = mean_delays(problem)[graph.use_tensor]
     ends = work[graph.use_producer] + work[graph.use_consumer]
     return coarse_groups(problem, delay > grain * ends).of_op

@@ -3,8 +3,8 @@
 import numpy as np
 
 from go_gym.agent import Agent, Budget
+from go_gym.catalogue.problems import make_problem
 from go_gym.problem import Decision, Problem
-from go_gym.tasks import make_problem
 
 
 def one_after_another(agent: Agent, problem: Problem, budget: Budget, seed: int) -> Decision:

@@ -6,7 +6,6 @@ import numpy as np
 
 from go_gym.fusion.fused import fuse
 from go_gym.fusion.plan import Plan
-from go_gym.placements import mean_durations
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Trace
 from go_gym.simulator.fused import trace_of_kernels
@@ -49,7 +48,7 @@ class Traced:
 
 def traced(problem: Problem, decision: Decision, trace: Trace) -> Traced:
     """What ``trace``, of simulating ``decision``, shows; fuses again where that has fusion."""
-    work = mean_durations(problem)
+    work = problem.mean_durations
     if decision.fusion is None:
         every = np.arange(problem.num_ops)
         return Traced(problem, np.asarray(decision.placement), trace, every, work, None)

@@ -5,8 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from go_gym.grouping import Groups, attached_groups, decided_groups, directed_edges
-from go_gym.placements import mean_durations
+from go_gym.partitions.grouping import Groups, attached_groups, decided_groups, directed_edges
 from go_gym.problem import Problem
 
 
@@ -82,7 +81,7 @@ def unit_rows(problem: Problem, units: UnitGraph, most: int) -> tuple[UnitGraph,
 
 def longest_ops(problem: Problem, groups: Groups) -> np.ndarray:
     """(groups,) int64: the first longest op of each group, which speaks for it."""
-    duration = mean_durations(problem)
+    duration = problem.mean_durations
     order = np.lexsort((-np.arange(len(duration)), duration, groups.of_op))
     longest = np.zeros(groups.count, dtype=np.int64)
     longest[groups.of_op[order]] = order  # the last assignment of each group stays
@@ -153,7 +152,7 @@ def _heaviest_pairs(
 
 
 def _graph_of(problem: Problem, groups: Groups) -> UnitGraph:
-    work = np.bincount(groups.of_op, mean_durations(problem), groups.count)
+    work = np.bincount(groups.of_op, problem.mean_durations, groups.count)
     return UnitGraph(groups, work, *directed_edges(problem, groups))
 
 

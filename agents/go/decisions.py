@@ -6,9 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
+from go_gym.baselines.placements import single_device
+from go_gym.baselines.priorities import critical_path
 from go_gym.fusion.greedy import default_fusion
-from go_gym.placements import single_device
-from go_gym.priorities import critical_path
 from go_gym.problem import Decision, Problem
 
 from ..common.units import UnitGraph

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from go_gym.bounds import heads_and_tails
+from go_gym.baselines.bounds import heads_and_tails
 from go_gym.graph import ComputationGraph
 from go_gym.graph.model import PHASES, SHAPE_DIMS
-from go_gym.placements import mean_durations
 from go_gym.problem import Problem
 
 from ..common.units import UnitGraph, longest_ops, unit_layers, unit_rows
@@ -134,7 +133,7 @@ def unit_features(problem: Problem, units: UnitGraph) -> np.ndarray:
     lies before and after it. Places are our choice: they let a policy cut along a graph.
     """
     graph, of_op, count = problem.graph, units.groups.of_op, units.count
-    duration = mean_durations(problem)
+    duration = problem.mean_durations
     longest = longest_ops(problem, units.groups)
     head, tail = heads_and_tails(problem, duration.astype(np.int64))
     path = max(float((head + duration + tail).max()), 1.0)

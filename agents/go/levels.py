@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from go_gym.partition import partition
+from go_gym.partitions.metis import partition
 from go_gym.problem import Problem
 
 from ..common.clusterings import Clustering, clusterings, stretches

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from go_gym import datasets
 from go_gym.agent import Budget
+from go_gym.catalogue import datasets
 from go_gym.cluster import load_cluster
 from go_gym.errors import AgentError
 from go_gym.problem import Problem

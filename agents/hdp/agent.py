@@ -30,8 +30,9 @@ class Hdp(LearningAgent):
     - **Samples**: 8 placements a grouping instead of 4, and so half as many updates, in less
       time.
     - **Units**: the paper samples a group for every op by itself. Here a co-location group, and
-      a view or parameter with what it belongs to (:func:`go_gym.grouping.attached_groups`), is
-      sampled once, in larger graphs the finest 2,048 parts of such; the first op of each that
+      a view or parameter with what it belongs to
+      (:func:`go_gym.partitions.grouping.attached_groups`), is sampled once, in
+      larger graphs the finest 2,048 parts of such; the first op of each that
       costs anything is what the grouper sees. Placements keep co-location, which the paper
       leaves to the framework.
     - **Shapes**: graphs keep the shape of an op's first output; further outputs are shown as one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from go_gym.graph import ComputationGraph
-from go_gym.grouping import Groups, directed_edges
+from go_gym.partitions.grouping import Groups, directed_edges
 from go_gym.problem import Problem
 
 TYPES = 200

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.coarsening import bounded_groups
-from go_gym.grouping import Groups, directed_edges
+from go_gym.partitions.coarsening import bounded_groups
+from go_gym.partitions.grouping import Groups, directed_edges
 from go_gym.problem import Problem
 
 from ..common.units import longest_ops

@@ -4,7 +4,7 @@ import numpy as np
 
 from go_gym.agent import Budget
 from go_gym.graph import Alias
-from go_gym.grouping import attached_groups, decided_groups
+from go_gym.partitions.grouping import attached_groups, decided_groups
 from go_gym.problem import Decision, Problem
 
 from .etf_kernel import Tables, earliest_task_first

@@ -3,7 +3,7 @@
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.grouping import decided_groups
+from go_gym.partitions.grouping import decided_groups
 from go_gym.problem import Decision, Problem
 
 from .listing import (

@@ -3,8 +3,7 @@
 import numpy as np
 
 from go_gym.errors import AgentError
-from go_gym.grouping import decided_groups
-from go_gym.placements import mean_durations
+from go_gym.partitions.grouping import decided_groups
 from go_gym.problem import Problem
 
 from .listing import mean_delays
@@ -32,7 +31,7 @@ def favourite_children(problem: Problem) -> np.ndarray:
     tasks = np.flatnonzero(is_task)
     number = np.cumsum(is_task) - 1
     work = np.bincount(
-        number[task_of[task_of >= 0]], mean_durations(problem)[task_of >= 0], len(tasks)
+        number[task_of[task_of >= 0]], problem.mean_durations[task_of >= 0], len(tasks)
     )
     source, target, delay = _edges(problem, task_of)
     source, target = number[source], number[target]

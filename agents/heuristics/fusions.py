@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from go_gym.agent import Budget
+from go_gym.baselines.default import framework_default
+from go_gym.baselines.metis import metis_placement
+from go_gym.baselines.placements import human_expert, single_device
+from go_gym.baselines.priorities import critical_path
 from go_gym.fusion.greedy import default_fusion
-from go_gym.partition import metis_placement
-from go_gym.placements import human_expert, single_device
-from go_gym.priorities import critical_path
 from go_gym.problem import Decision, Problem
-from go_gym.tasks import framework_default
 
 LEVELS = 20
 """Levels that random fusion is drawn from: those of GO-Fusion-v0."""
@@ -23,7 +23,7 @@ class FrameworkDefault:
     tasks = ("fusion", "joint")
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """:func:`go_gym.tasks.framework_default`; no simulator call of the budget's."""
+        """:func:`go_gym.baselines.default.framework_default`; no simulator call of the budget's."""
         return framework_default(problem)
 
 

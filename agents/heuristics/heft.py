@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.grouping import coarse_groups
+from go_gym.partitions.grouping import coarse_groups
 from go_gym.problem import Decision, Problem
 
 from .listing import (
     Schedule,
     by_rank,
     mean_delays,
-    mean_durations,
     mean_upward_ranks,
     schedule_in_order,
 )
@@ -53,7 +52,7 @@ def contention_plans(problem: Problem) -> Iterator[Schedule]:
     """
     graph = problem.graph
     order = by_rank(mean_upward_ranks(problem))
-    work, delay = mean_durations(problem), mean_delays(problem)[graph.use_tensor]
+    work, delay = problem.mean_durations, mean_delays(problem)[graph.use_tensor]
     both_ends = work[graph.use_producer] + work[graph.use_consumer]
     sizes = set()
     for grain in GRAINS:

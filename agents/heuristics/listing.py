@@ -7,8 +7,7 @@ import numpy as np
 
 from go_gym.cluster.model import CONTENTION_MODELS
 from go_gym.graph.topology import upward_ranks
-from go_gym.grouping import Groups, decided_groups
-from go_gym.placements import mean_durations
+from go_gym.partitions.grouping import Groups, decided_groups
 from go_gym.problem import Problem
 
 from .kernels import list_schedule
@@ -47,13 +46,13 @@ def mean_delays(problem: Problem) -> np.ndarray:
 
 def mean_upward_ranks(problem: Problem) -> np.ndarray:
     """(n,) float64 ns: HEFT's upward rank (Topcuoglu et al. 2002, equation 4)."""
-    return upward_ranks(problem.graph, mean_durations(problem), mean_delays(problem))
+    return upward_ranks(problem.graph, problem.mean_durations, mean_delays(problem))
 
 
 def mean_downward_ranks(problem: Problem) -> np.ndarray:
     """(n,) float64 ns: HEFT's downward rank (equation 6), the longest path up to each op."""
     graph = problem.graph
-    durations, delays = mean_durations(problem).tolist(), mean_delays(problem).tolist()
+    durations, delays = problem.mean_durations.tolist(), mean_delays(problem).tolist()
     rank = [0.0] * graph.num_ops
     producers = graph.use_producer[graph.op_uses].tolist()
     tensors = graph.use_tensor[graph.op_uses].tolist()

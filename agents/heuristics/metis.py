@@ -1,7 +1,7 @@
 """METIS as an agent."""
 
 from go_gym.agent import Budget
-from go_gym.partition import metis_placement
+from go_gym.baselines.metis import metis_placement
 from go_gym.problem import Decision, Problem
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from go_gym.partition import metis_placement
-from go_gym.placements import contiguous_balanced, human_expert, single_device
+from go_gym.baselines.metis import metis_placement
+from go_gym.baselines.placements import contiguous_balanced, human_expert, single_device
 from go_gym.problem import Problem
 
 from .baechi import m_etf_schedule, m_topo_placement

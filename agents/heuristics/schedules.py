@@ -3,7 +3,7 @@
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.priorities import critical_path, frees_most
+from go_gym.baselines.priorities import critical_path, frees_most
 from go_gym.problem import Decision, Problem
 
 LEVELS = 8

@@ -3,8 +3,8 @@
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.grouping import attached_groups
-from go_gym.placements import contiguous_balanced, human_expert, single_device
+from go_gym.baselines.placements import contiguous_balanced, human_expert, single_device
+from go_gym.partitions.grouping import attached_groups
 from go_gym.problem import Decision, Problem
 
 
@@ -14,7 +14,7 @@ class SingleDevice:
     version = "1"
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """:func:`go_gym.placements.single_device`; no simulator call."""
+        """:func:`go_gym.baselines.placements.single_device`; no simulator call."""
         return Decision(placement=single_device(problem))
 
 
@@ -46,7 +46,7 @@ class Contiguous:
     version = "1"
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """:func:`go_gym.placements.contiguous_balanced`; no simulator call."""
+        """:func:`go_gym.baselines.placements.contiguous_balanced`; no simulator call."""
         return Decision(placement=contiguous_balanced(problem))
 
 
@@ -56,5 +56,5 @@ class HumanExpert:
     version = "1"
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """:func:`go_gym.placements.human_expert`; no simulator call."""
+        """:func:`go_gym.baselines.placements.human_expert`; no simulator call."""
         return Decision(placement=human_expert(problem))

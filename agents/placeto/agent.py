@@ -17,9 +17,10 @@ class Placeto(LearningAgent):
     published, but for these departures:
 
     - **Groups**: the paper merges ops by co-location and by ColocRL's rule; here
-      :func:`go_gym.coarsening.bounded_groups` (views and parameters with what they belong to,
-      co-location groups whole, then METIS) leaves at most 32. An episode takes a simulator call
-      a group, and at a budget of 4,000 calls more episodes taught more than finer groups.
+      :func:`go_gym.partitions.coarsening.bounded_groups` (views and parameters with what they
+      belong to, co-location groups whole, then METIS) leaves at most 32. An episode takes a
+      simulator call a group, and at a budget of 4,000 calls more episodes taught more than finer
+      groups.
     - **Edges**: such groups hold forward and backward ops and nearly all wait for each other.
       They are visited in the topological order of their first costly ops, and edges back to a
       group visited earlier are left out of message passing and of the three sets.

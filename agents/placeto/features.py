@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.coarsening import bounded_groups
-from go_gym.grouping import Groups, directed_edges
-from go_gym.placements import mean_durations
+from go_gym.partitions.coarsening import bounded_groups
+from go_gym.partitions.grouping import Groups, directed_edges
 from go_gym.problem import Problem
 from go_gym.simulator import Trace
 
@@ -40,7 +39,7 @@ class GroupGraph:
 
 
 def group_graph(problem: Problem, limit: int) -> GroupGraph:
-    """The graph of at most ``limit`` groups (:func:`go_gym.coarsening.bounded_groups`)."""
+    """The graph of :func:`go_gym.partitions.coarsening.bounded_groups`, at most ``limit``."""
     groups = bounded_groups(problem, limit)
     source, target, size = directed_edges(problem, groups)
     count = groups.count
@@ -51,7 +50,7 @@ def group_graph(problem: Problem, limit: int) -> GroupGraph:
     own = np.eye(count, dtype=bool)
     return GroupGraph(
         groups=groups,
-        cost=share(np.bincount(groups.of_op, mean_durations(problem), count)),
+        cost=share(np.bincount(groups.of_op, problem.mean_durations, count)),
         output=share(np.bincount(source, size, count)),
         parents=parents.astype(np.float32),
         ancestors=ancestors,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from go_gym.agent import Budget
-from go_gym.placements import single_device
+from go_gym.baselines.placements import single_device
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result
 

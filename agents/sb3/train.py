@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 import go_gym
-from go_gym import datasets
 from go_gym.agent import Budget, load_agent
+from go_gym.catalogue import datasets
 from go_gym.envs.nodes import Nodes
 from go_gym.errors import GoGymError
 

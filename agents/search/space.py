@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from go_gym.priorities import critical_path
+from go_gym.baselines.priorities import critical_path
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult, Result
 

@@ -1,15 +1,13 @@
-"""The Agent protocol, and the budget of simulator calls that every agent goes through."""
+"""The budget of simulator calls that every agent goes through."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from go_gym.errors import AgentError, BudgetError
-from go_gym.problem import TASKS, Decision, Problem
+from go_gym.agent.local_search import Moves
+from go_gym.errors import BudgetError
+from go_gym.problem import Decision, Problem
 from go_gym.simulator import (
     BatchResult,
     DeltaSimulator,
@@ -19,27 +17,6 @@ from go_gym.simulator import (
     simulate,
     simulate_batch,
 )
-
-ENTRY_POINT_GROUP = "go_gym.agents"
-
-
-@runtime_checkable
-class Agent(Protocol):
-    """Anything that decides: found through the entry-point group ``go_gym.agents``.
-
-    An entry point names a class (or function) that, called without arguments, gives the agent.
-    """
-
-    version: str
-    """Raised whenever the agent may decide otherwise; written into every leaderboard row.
-
-    An agent may also have ``tasks``, a tuple of those of ``go_gym.problem.TASKS`` that it decides;
-    without, it decides placements.
-    """
-
-    def solve(self, problem: Problem, budget: "Budget", seed: int) -> Decision:
-        """Decide. Every simulator call goes through ``budget``; the same seed decides alike."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -118,21 +95,21 @@ class Budget:
 
     def evaluate(self, decision: Decision, trace: bool = False) -> Result:
         """Simulate ``decision``, with its trace if asked; raises BudgetError if no call is left."""
-        self._take(1)
+        self.take(1)
         result = simulate(self.problem, decision, trace)
-        self._note(decision, result, self.used)
+        self.note(decision, result, self.used)
         return result
 
     def evaluate_batch(self, decisions: Sequence[Decision]) -> BatchResult:
         """Simulate several decisions at once; raises BudgetError if there are too few calls."""
-        self._take(len(decisions))
+        self.take(len(decisions))
         results = simulate_batch(self.problem, decisions)
         first = self.used - len(decisions) + 1
         for offset, (decision, result) in enumerate(zip(decisions, results, strict=True)):
-            self._note(decision, result, first + offset)
+            self.note(decision, result, first + offset)
         return results
 
-    def delta(self, decision: Decision) -> "Moves":
+    def delta(self, decision: Decision) -> Moves:
         """Evaluate ``decision``, from which moves of few ops are then tried faster, one call each.
 
         The decision that was evaluated last, that very object, costs no call again. Every try
@@ -157,9 +134,9 @@ class Budget:
         """
         if self._last is not None and self._last[0] is decision:
             return Moves(self, self._mover(*self._last))
-        self._take(1)
+        self.take(1)
         moves = Moves(self, self._mover(decision))
-        self._note(decision, moves.result, self.used)
+        self.note(decision, moves.result, self.used)
         return moves
 
     def _mover(self, decision: Decision, known: Result | None = None) -> Mover:
@@ -179,16 +156,18 @@ class Budget:
         assert trace is not None
         return trace
 
-    def _take(self, calls: int) -> None:
+    def take(self, calls: int) -> None:
+        """Count ``calls`` without a simulation; raises BudgetError if there are fewer left."""
         if calls > self.remaining:
             raise BudgetError(
                 f"{calls} simulator calls asked for, {self.remaining} of {self.simulations} left"
             )
         if self._whole is not None:
-            self._whole._take(calls)
+            self._whole.take(calls)
         self.used += calls
 
-    def _note(self, decision: Decision, result: Result, calls: int) -> None:
+    def note(self, decision: Decision, result: Result, calls: int) -> None:
+        """Keep what call number ``calls`` gave in the curve, and the decision if it is the best."""
         self._last = decision, result
         if not result.valid:
             return
@@ -198,116 +177,3 @@ class Budget:
         if self.best_step_time_ns is None or result.step_time_ns < self.best_step_time_ns:
             self.best, self.best_step_time_ns = decision, result.step_time_ns
             self.curve.append(Improvement(calls, result.step_time_ns))
-
-
-class Moves:
-    """A decision that a search improves move by move: what :meth:`Budget.delta` gives.
-
-    A try changes nothing until it is adopted. Exact and fast are moves of few ops: under FIFO,
-    and under priorities that stay as the decision gives them. Other priorities that come with a
-    move, fusion levels and traces are as exact, and take a whole simulation.
-
-    Attributes:
-        decision: as it stands after what was adopted.
-        result: its Result.
-        tried: the decision of the last try.
-    """
-
-    def __init__(self, budget: Budget, mover: Mover) -> None:
-        self._budget, self._mover = budget, mover
-
-    @property
-    def decision(self) -> Decision:
-        return self._mover.decision
-
-    @property
-    def result(self) -> Result:
-        return self._mover.result
-
-    @property
-    def tried(self) -> Decision:
-        return self._mover.tried
-
-    def try_move(
-        self,
-        ops: Sequence[int] | np.ndarray,
-        devices: int | Sequence[int] | np.ndarray,
-        priority: Sequence[int] | np.ndarray | None = None,
-        trace: bool = False,
-    ) -> Result:
-        """The Result if ``ops`` (k,) were on ``devices``: one for all, or one each, as in a swap.
-
-        ``priority`` (n,) replaces the decision's. Raises BudgetError if no call is left, and
-        DecisionError, which costs a call as that of :meth:`Budget.evaluate`, for a bad move.
-        """
-        self._budget._take(1)
-        return self._noted(self._mover.try_move(ops, devices, priority, trace))
-
-    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
-        """As :meth:`try_move`, given the changed decision; what it moved is found out here."""
-        self._budget._take(1)
-        return self._noted(self._mover.try_decision(decision, trace))
-
-    def adopt(self) -> Decision:
-        """Go on from the last try, at no call; DecisionError if there was none since a move."""
-        return self._mover.adopt()
-
-    def move(
-        self, ops: Sequence[int] | np.ndarray, devices: int | Sequence[int] | np.ndarray
-    ) -> Result:
-        """:meth:`try_move` and :meth:`adopt` at once, which is faster than one after the other."""
-        self._budget._take(1)
-        result = self._mover.move(ops, devices)
-        self._budget._note(self.decision, result, self._budget.used)
-        return result
-
-    def starts(self) -> np.ndarray:
-        """(n,) int64 ns: when each op starts under the decision as it stands; no call."""
-        return self._mover.starts()
-
-    def _noted(self, result: Result) -> Result:
-        self._budget._note(self.tried, result, self._budget.used)
-        return result
-
-
-def agent_entry_points() -> dict[str, EntryPoint]:
-    """The installed agents by name, in alphabetical order; nothing is imported."""
-    found = entry_points(group=ENTRY_POINT_GROUP)
-    return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
-
-
-def tasks_of(agent: Agent) -> tuple[str, ...]:
-    """The tasks that an agent decides."""
-    return tuple(getattr(agent, "tasks", ("placement",)))
-
-
-def agents_for(task: str) -> list[str]:
-    """The installed agents that decide ``task``, in alphabetical order; those that cannot be
-    loaded are left out."""
-    found = []
-    for name in agent_entry_points():
-        with contextlib.suppress(AgentError):
-            if task in tasks_of(load_agent(name)):
-                found.append(name)
-    return found
-
-
-def load_agent(name: str) -> Agent:
-    """The installed agent of that name; raises AgentError, naming those that there are."""
-    entries = agent_entry_points()
-    if name not in entries:
-        raise AgentError(f"no agent {name!r}: installed are {', '.join(entries) or 'none'}")
-    try:
-        agent = entries[name].load()()
-    except Exception as error:  # a stranger's code: whatever it raises is reported with its name
-        raise AgentError(
-            f"agent {name!r} ({entries[name].value}) cannot be loaded: {error!r}"
-        ) from error
-    if not isinstance(agent, Agent):
-        raise AgentError(f"agent {name!r} lacks `solve` or `version`")
-    if not isinstance(agent.version, str) or not agent.version.isprintable():
-        raise AgentError(f"agent {name!r}: version {agent.version!r}, expected a line of text")
-    tasks = getattr(agent, "tasks", TASKS)
-    if isinstance(tasks, str) or not set(tasks) <= set(TASKS):
-        raise AgentError(f"agent {name!r}: tasks {tasks!r}, expected some of {', '.join(TASKS)}")
-    return agent

@@ -5,8 +5,8 @@ from math import ceil
 import numpy as np
 from numba import njit
 
+from go_gym.baselines.priorities import critical_path
 from go_gym.fusion.fused import relaxed
-from go_gym.priorities import critical_path
 from go_gym.problem import FUSING_TASKS, Problem
 
 THRESHOLDS = 64

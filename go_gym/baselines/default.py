@@ -1,38 +1,13 @@
-"""Problems of every task, and the decision that each is measured against."""
-
-from collections.abc import Sequence
+"""The decision that each task is measured against, and what a framework does by default."""
 
 import numpy as np
 
-from go_gym.cluster.model import Cluster
+from go_gym.baselines.metis import metis_placement
+from go_gym.baselines.placements import human_expert, single_device
+from go_gym.baselines.priorities import priorities
 from go_gym.fusion.greedy import default_fusion
-from go_gym.graph.model import ComputationGraph
-from go_gym.partition import metis_placement
-from go_gym.placements import human_expert, single_device
-from go_gym.priorities import priorities
-from go_gym.problem import FUSING_TASKS, PLACED_TASKS, Decision, Problem
+from go_gym.problem import FUSING_TASKS, Decision, Problem
 from go_gym.simulator import simulate
-
-
-def make_problem(
-    graph: ComputationGraph,
-    cluster: Cluster,
-    task: str = "placement",
-    placement: np.ndarray | Sequence[int] | None = None,
-) -> Problem:
-    """A problem of ``task``; scheduling and fusion get the human expert's placement by default.
-
-    Args:
-        graph, cluster: what runs, and on what.
-        task: one of ``go_gym.problem.TASKS``.
-        placement: (n,) devices instead of the expert's; only for scheduling and fusion.
-
-    Raises:
-        ProblemError: see :class:`Problem`.
-    """
-    if placement is None and task in PLACED_TASKS:
-        placement = human_expert(Problem(graph, cluster))
-    return Problem(graph, cluster, task, placement)
 
 
 def baseline(problem: Problem) -> Decision:
@@ -52,7 +27,7 @@ def framework_default(problem: Problem, priorities_name: str = "fifo") -> Decisi
 
     Args:
         problem: any.
-        priorities_name: rule of the priorities, see :func:`go_gym.priorities.priorities`.
+        priorities_name: rule of the priorities, see :func:`go_gym.baselines.priorities.priorities`.
     """
     if problem.placement is not None:
         return _default_on(problem, np.asarray(problem.placement), priorities_name)

@@ -12,12 +12,6 @@ RECURRENT = ("rnnlm", "gnmt")
 """Families whose experts give each layer a device (Sutskever et al. 2014; Wu et al. 2016)."""
 
 
-def mean_durations(problem: Problem) -> np.ndarray:
-    """(n,) float64 ns: what each op takes, the mean over the devices."""
-    weight = np.bincount(problem.device_class, minlength=len(problem.durations))
-    return weight @ problem.durations / problem.num_devices
-
-
 def single_device(problem: Problem) -> np.ndarray:
     """(n,) int64: everything on the device that runs it fastest among those that hold it.
 
@@ -34,7 +28,7 @@ def single_device(problem: Problem) -> np.ndarray:
 
 def contiguous_balanced(problem: Problem) -> np.ndarray:
     """(n,) int64: the topological order cut into stretches of equal work, one a device."""
-    work = mean_durations(problem)
+    work = problem.mean_durations
     middle = np.cumsum(work) - work / 2
     share = middle / max(float(work.sum()), 1.0)
     device = np.minimum((share * problem.num_devices).astype(np.int64), problem.num_devices - 1)
@@ -56,7 +50,7 @@ def human_expert(problem: Problem) -> np.ndarray:
     if graph.metadata.get("family") in RECURRENT:
         stage = _recurrent_stages(graph.layers, problem.num_devices)
     else:
-        work = mean_durations(problem)
+        work = problem.mean_durations
         tagged = graph.layer >= 0
         load = np.bincount(graph.layer[tagged], work[tagged], len(graph.layers))
         stage = _lightest_cut(load, problem.num_devices)
@@ -95,7 +89,7 @@ def unite_groups(problem: Problem, device: np.ndarray) -> np.ndarray:
     member = np.flatnonzero(groups >= 0)
     if len(member) == 0:
         return result
-    work = mean_durations(problem)[member] + 1.0
+    work = problem.mean_durations[member] + 1.0
     votes = np.zeros((int(groups.max()) + 1, problem.num_devices))
     np.add.at(votes, (groups[member], result[member]), work)
     result[member] = votes.argmax(axis=1)[groups[member]]

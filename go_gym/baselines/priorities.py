@@ -1,11 +1,13 @@
 """Scheduling priorities by rule, for a placement that is already decided."""
 
+from dataclasses import replace
+
 import numpy as np
 from numba import njit
 
 from go_gym.errors import DecisionError
 from go_gym.graph.model import Alias
-from go_gym.problem import Problem
+from go_gym.problem import Decision, Problem
 
 PRIORITIES = ("fifo", "critical-path")
 """The rules that :func:`priorities` knows."""
@@ -27,6 +29,12 @@ def priorities(name: str, problem: Problem, placement: np.ndarray) -> np.ndarray
     if name == "critical-path":
         return critical_path(problem, placement)
     raise DecisionError(f"priorities {name!r}: expected one of {', '.join(PRIORITIES)}")
+
+
+def prioritised(problem: Problem, decision: Decision, name: str) -> Decision:
+    """A decision with the priorities of that name (``fifo`` or ``critical-path``)."""
+    rule = priorities(name, problem, np.asarray(decision.placement))
+    return replace(decision, priority=rule)
 
 
 def critical_path(problem: Problem, placement: np.ndarray) -> np.ndarray:

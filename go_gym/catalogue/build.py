@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from go_gym.catalogue.datasets import MANIFEST, load_file, read_manifest
 from go_gym.cluster import load_cluster
-from go_gym.datasets import MANIFEST, load_file, read_manifest
 from go_gym.errors import DatasetError
 from go_gym.files import atomic_write, read_text, sha256
 from go_gym.graph import ComputationGraph
@@ -63,7 +63,7 @@ def build_datasets(
     Raises:
         DatasetError: for a name that is not in the catalogue.
     """
-    from go_gym.zoo.catalogue import ENTRIES
+    from go_gym.catalogue.models import ENTRIES
 
     chosen = list(ENTRIES) if names is None else list(names)
     unknown = [name for name in chosen if name not in ENTRIES]
@@ -105,7 +105,7 @@ def _captures(apart: bool) -> Iterator[Callable[[str], tuple[bytes, BuildCost]]]
 
 
 def _captured(name: str) -> tuple[bytes, BuildCost]:
-    from go_gym.zoo.catalogue import ENTRIES
+    from go_gym.catalogue.models import ENTRIES
 
     start = time.perf_counter()
     data = dumps(ENTRIES[name].capture(name))

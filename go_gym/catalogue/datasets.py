@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from go_gym.catalogue.synthetic import SYNTHETIC, generate_named
 from go_gym.errors import DatasetError
 from go_gym.files import read_bytes, read_text, sha256
 from go_gym.graph import ComputationGraph
 from go_gym.graph.io import loads
-from go_gym.synthetic import SYNTHETIC, generate_named
 
 MANIFEST = "manifest.csv"
 PAPER = ("amoebanet", "gnmt", "inception", "rnnlm", "transformer-xl", "wavenet")
@@ -49,8 +49,9 @@ class GraphInfo:
 
 def folder() -> Path:
     """Where the graphs lie: inside an installed package, or beside a source checkout's."""
-    installed = Path(__file__).parent / "_datasets"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "datasets"
+    package = Path(__file__).parent.parent
+    installed = package / "_datasets"
+    return installed if installed.is_dir() else package.parent / "datasets"
 
 
 def names() -> list[str]:
@@ -90,7 +91,7 @@ def exists(name: str) -> bool:
 def load(name: str) -> ComputationGraph:
     """A graph by name, its file checked against the manifest, kept after the first call.
 
-    ``synthetic-KIND-OPS-SEED`` is generated, see :func:`go_gym.synthetic.generate`.
+    ``synthetic-KIND-OPS-SEED`` is generated, see :func:`go_gym.catalogue.synthetic.generate`.
 
     Raises:
         DatasetError: for an unknown name, or a file that is missing or altered.

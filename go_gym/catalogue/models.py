@@ -12,8 +12,7 @@ from go_gym.capture.steps import (
     inference_program,
     training_program,
 )
-from go_gym.graph import ComputationGraph
-from go_gym.zoo import (
+from go_gym.catalogue.zoo import (
     amoebanet,
     bert,
     dlrm,
@@ -30,6 +29,7 @@ from go_gym.zoo import (
     vit,
     wavenet,
 )
+from go_gym.graph import ComputationGraph
 
 T = TypeVar("T")
 

@@ -1,19 +1,40 @@
-"""What ``graph=`` and ``cluster=`` of an environment stand for."""
+"""Problems from names and paths: what ``graph=`` and ``cluster=`` stand for everywhere."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from go_gym import datasets
+from go_gym.baselines.placements import human_expert
+from go_gym.catalogue import datasets
 from go_gym.cluster import Cluster, load_cluster
 from go_gym.errors import DatasetError, GoGymError
 from go_gym.graph import ComputationGraph
-from go_gym.problem import Problem
-from go_gym.tasks import make_problem
+from go_gym.problem import PLACED_TASKS, Problem
 
 PlacementLike = np.ndarray | Sequence[int] | Callable[[Problem], np.ndarray] | None
 GraphLike = str | Path | ComputationGraph | Sequence["str | Path | ComputationGraph"]
+
+
+def make_problem(
+    graph: ComputationGraph,
+    cluster: Cluster,
+    task: str = "placement",
+    placement: np.ndarray | Sequence[int] | None = None,
+) -> Problem:
+    """A problem of ``task``; scheduling and fusion get the human expert's placement by default.
+
+    Args:
+        graph, cluster: what runs, and on what.
+        task: one of ``go_gym.problem.TASKS``.
+        placement: (n,) devices instead of the expert's; only for scheduling and fusion.
+
+    Raises:
+        ProblemError: see :class:`Problem`.
+    """
+    if placement is None and task in PLACED_TASKS:
+        placement = human_expert(Problem(graph, cluster))
+    return Problem(graph, cluster, task, placement)
 
 
 def resolve_graphs(graph: GraphLike) -> list[ComputationGraph]:
@@ -68,8 +89,3 @@ def only_problem(
     if len(problems) != 1:
         raise GoGymError(f"{graph!r} is {len(problems)} graphs: expected one")
     return problems[0]
-
-
-def draw(problems: list[Problem], generator: np.random.Generator) -> int:
-    """Number of the problem of the next episode."""
-    return 0 if len(problems) == 1 else int(generator.integers(len(problems)))

@@ -18,7 +18,7 @@ def build_datasets(
 
     Example: go-gym build-datasets rnnlm-2 --check
     """
-    from go_gym.zoo.build import build_datasets as build
+    from go_gym.catalogue.build import build_datasets as build
 
     with one_line_errors():
         altered = build(name or None, folder, check, lambda graph: errors.print(graph))

@@ -98,8 +98,8 @@ def optimize(
 
     Example: go-gym optimize my.graph.npz -c a100x8 -a heft-contention -o plan
     """
-    from go_gym.envs.problems import only_problem
-    from go_gym.plan import make_plan, summary, write_plan
+    from go_gym.catalogue.problems import only_problem
+    from go_gym.planning.plan import make_plan, summary, write_plan
 
     with one_line_errors():
         plan = make_plan(only_problem(graph, cluster), agent or ["heft-contention"], budget, seed)

@@ -24,7 +24,7 @@ def graphs(
 
     Example: go-gym graphs -c p100x4
     """
-    from go_gym import datasets
+    from go_gym.catalogue import datasets
 
     headings = ["graph", "family", "ops", "contracted", "tensors", "GFLOP", "parameters (MB)"]
     with one_line_errors():
@@ -47,8 +47,8 @@ def graphs(
 
 def _times(graph: str, cluster: str) -> list[str]:
     """Work, critical path and their ratio, as cells of the table."""
-    from go_gym import datasets
-    from go_gym.bounds import heads_and_tails
+    from go_gym.baselines.bounds import heads_and_tails
+    from go_gym.catalogue import datasets
     from go_gym.cluster import load_cluster
     from go_gym.problem import Problem
 

@@ -20,10 +20,10 @@ def demo(
     Example: go-gym demo
     """
     from go_gym.agent import agent_entry_points, load_agent, tasks_of
-    from go_gym.decisions import load_decision
-    from go_gym.envs.problems import resolve_problems
+    from go_gym.catalogue.problems import resolve_problems
     from go_gym.leaderboard.schema import RESULTS, read_rows
     from go_gym.leaderboard.verify import write_coverage
+    from go_gym.problem.decision_file import load_decision
 
     names, presets, rules = (
         ["rnnlm-2", "inception-b32"],

@@ -41,11 +41,11 @@ def measure(
 
     Example: go-gym measure runs/mine/decisions/placement/rnnlm-2/cpu2/heft-fifo-0.npz -g rnnlm-2
     """
-    from go_gym.decisions import load_decision
-    from go_gym.envs.problems import only_problem
+    from go_gym.catalogue.problems import only_problem
     from go_gym.errors import DecisionError
     from go_gym.hardware.process.session import measure as run
     from go_gym.problem import Problem
+    from go_gym.problem.decision_file import load_decision
     from go_gym.simulator import simulate
 
     with one_line_errors():
@@ -101,8 +101,8 @@ def calibrate(
 
     Example: go-gym calibrate rnnlm-2 --out runs/calibrated
     """
+    from go_gym.catalogue.problems import only_problem
     from go_gym.cluster.toml import write_cluster
-    from go_gym.envs.problems import only_problem
     from go_gym.hardware.calibration.calibrate import calibrate as profile
     from go_gym.hardware.process.session import Session
 

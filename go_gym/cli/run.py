@@ -87,7 +87,7 @@ def run_agents(
     task: str = "placement",
 ) -> bool:
     """Run, print the tables of what ran, and say whether any agent failed."""
-    from go_gym.envs.problems import resolve_problems
+    from go_gym.catalogue.problems import resolve_problems
     from go_gym.leaderboard.schema import RESULTS
     from go_gym.leaderboard.tables import HEADINGS, groups
     from go_gym.runs.runner import Plan, check_names, check_priorities

@@ -34,10 +34,10 @@ def trace(
     Example: go-gym trace -g rnnlm-2 -c p100x2 -a human-expert
     """
     from go_gym.agent import load_agent
-    from go_gym.decisions import load_decision
-    from go_gym.envs.problems import only_problem
-    from go_gym.leaderboard.facts import prioritised
+    from go_gym.baselines.priorities import prioritised
+    from go_gym.catalogue.problems import only_problem
     from go_gym.problem import PLACED_TASKS
+    from go_gym.problem.decision_file import load_decision
     from go_gym.runs.runner import Job, solve
 
     with one_line_errors():

@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 
+from go_gym.baselines.default import baseline
+from go_gym.catalogue.problems import GraphLike, PlacementLike, resolve_problems
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend, resolve_backend, run_baseline
 from go_gym.envs.episode import Episode, restored
 from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, static_part
-from go_gym.envs.problems import GraphLike, PlacementLike, draw, resolve_problems
 from go_gym.envs.rewards import reward_named
 from go_gym.envs.shared import SharedArrays
 from go_gym.errors import GoGymError
 from go_gym.problem import Problem
 from go_gym.simulator import simulate
-from go_gym.tasks import baseline
 
 Observation = dict[str, np.ndarray]
 UNDECIDED: dict[str, Any] = {
@@ -252,3 +252,8 @@ def check_whole(label: str, value: Any, low: int, high: int) -> None:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not low <= value <= high:
         raise GoGymError(f"{label}: {value!r}, expected a whole number from {low:,} to {high:,}")
+
+
+def draw(problems: list[Problem], generator: np.random.Generator) -> int:
+    """Number of the problem of the next episode."""
+    return 0 if len(problems) == 1 else int(generator.integers(len(problems)))

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from go_gym.catalogue.problems import GraphLike
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend
 from go_gym.envs.base import OneShotEnv
-from go_gym.envs.problems import GraphLike
 
 
 class JointEnv(OneShotEnv):
@@ -79,7 +79,7 @@ class JointEnv(OneShotEnv):
     ``levels``, ``fusion_levels``: how many priorities (our choice: 8) and fusion levels there are
     (20, as in one re-implementation of GO).
     ``groups``: None, or at most how many groups of ops are decided about instead of ops; the
-    observation then has a row a group (``go_gym.coarsening.bounded_groups``).
+    observation then has a row a group (``go_gym.partitions.coarsening.bounded_groups``).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
 

@@ -5,10 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from go_gym.coarsening import bounded_groups
 from go_gym.graph.features import OP_FEATURES, edges, log_scaled, op_features
-from go_gym.grouping import Groups, directed_edges
-from go_gym.placements import mean_durations
+from go_gym.partitions.coarsening import bounded_groups
+from go_gym.partitions.grouping import Groups, directed_edges
 from go_gym.problem import Problem
 
 
@@ -50,7 +49,7 @@ class Nodes:
     @cached_property
     def longest(self) -> np.ndarray:
         """(count,) int64: the op of each node that takes longest, the last of equal ones."""
-        rising = np.argsort(mean_durations(self.problem), kind="stable")
+        rising = np.argsort(self.problem.mean_durations, kind="stable")
         result = np.empty(self.count, dtype=np.int64)
         result[rising if self.groups is None else self.groups.of_op[rising]] = rising
         return result

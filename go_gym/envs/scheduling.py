@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from go_gym.catalogue.problems import GraphLike, PlacementLike
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend
 from go_gym.envs.base import OneShotEnv
-from go_gym.envs.problems import GraphLike, PlacementLike
 
 
 class SchedulingEnv(OneShotEnv):
@@ -74,9 +74,9 @@ class SchedulingEnv(OneShotEnv):
     ``reward``: one of the above. ``rounds``: decisions an episode (GO's T).
     ``levels``: how many priorities there are (our choice: 8; GO says "a few discrete levels").
     ``placement``: devices (one graph), or a function from a Problem to devices, such as those of
-    ``go_gym.placements``; None for the human expert's.
+    ``go_gym.baselines.placements``; None for the human expert's.
     ``groups``: None, or at most how many groups of ops are decided about instead of ops; the
-    observation then has a row a group (``go_gym.coarsening.bounded_groups``).
+    observation then has a row a group (``go_gym.partitions.coarsening.bounded_groups``).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
 

@@ -9,17 +9,17 @@ import numpy as np
 from gymnasium import spaces
 
 from go_gym.agent import Moves
+from go_gym.baselines.placements import human_expert, single_device
+from go_gym.catalogue.problems import GraphLike
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend, mover_of
 from go_gym.envs.core import GraphEnv, Observation, check_whole
 from go_gym.envs.episode import Episode
 from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, static_space
-from go_gym.envs.problems import GraphLike
 from go_gym.envs.rewards import Outcome
 from go_gym.errors import DecisionError, GoGymError
-from go_gym.grouping import attached_groups
-from go_gym.placements import human_expert, single_device
+from go_gym.partitions.grouping import attached_groups
 from go_gym.problem import Decision
 from go_gym.simulator import Mover, Result
 
@@ -103,8 +103,9 @@ class PlacementStepsEnv(GraphEnv):
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.
     ``cluster``: a preset, a TOML path, or a ``Cluster``.
     ``reward``: one of the above. ``rounds``: passes over the graph (Placeto's K).
-    ``groups``: at most how many nodes (``go_gym.coarsening.bounded_groups``); None: as many as
-    there are smallest groups (co-located ops, free ops with what they feed or view).
+    ``groups``: at most how many nodes (``go_gym.partitions.coarsening.bounded_groups``);
+    None: as many as there are smallest groups (co-located ops, free ops with what they
+    feed or view).
     ``start``: ``"single-device"`` or ``"human-expert"`` (each node where the expert has its
     longest op).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.

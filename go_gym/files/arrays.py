@@ -1,127 +1,25 @@
-"""Files that come from strangers, and files that must never be half written.
+"""Arrays in files: ``.npz`` (zip of ``.npy``), read without pickle.
 
-Arrays travel as ``.npz`` (zip of ``.npy``), read here without pickle and without trusting a
-single size: every member's header is checked against the bytes that are really there before
+No size is trusted: every member's header is checked against the bytes that are really there before
 any memory is taken.
 """
 
-import contextlib
-import hashlib
 import io
 import math
-import os
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from go_gym.errors import FileFormatError
 
-MAX_FILE_BYTES = 256 * 2**20
-"""Largest file that is read (our choice: 80,000 ops take under 3 MB)."""
 MAX_ARRAY_BYTES = 2 * 2**30
 """Largest total size of the arrays in one file once decompressed (our choice)."""
 MAX_MEMBERS = 256
 _ALLOWED_KINDS = "iufb"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-def atomic_write(path: str | Path, data: bytes | str) -> None:
-    """Write ``data`` to ``path`` so that readers see the old file or the new, never a part.
-
-    Raises FileFormatError, naming the path, if it cannot be written.
-    """
-    path = Path(path)
-    payload = data.encode() if isinstance(data, str) else data
-    with _writing(path):
-        _replace(path, payload)
-
-
-def make_folder(path: str | Path) -> None:
-    """Make a folder where there is none; raises FileFormatError, naming it, if that fails."""
-    with _writing(Path(path)):
-        Path(path).mkdir(parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def sole_writer(folder: str | Path) -> Iterator[None]:
-    """Hold a folder, made where there is none; FileFormatError if another process holds it.
-
-    The hold ends with the process, whatever ends that. Where the system has no such lock, none.
-    """
-    make_folder(folder)
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FileFormatError(
-                f"{folder}: another run writes there; give another folder"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def _replace(path: Path, payload: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def sha256(data: bytes) -> str:
-    """Hex SHA-256 of ``data``."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
-    """The bytes of a file of at most ``limit`` bytes; raises FileFormatError otherwise."""
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise FileFormatError(f"{path}: not a regular file")
-        if size > limit:
-            raise FileFormatError(f"{path}: {size:,} bytes, more than the limit of {limit:,}")
-        return path.read_bytes()
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def read_text(path: str | Path, limit: int = MAX_FILE_BYTES) -> str:
-    """The UTF-8 text of a file of at most ``limit`` bytes; raises FileFormatError otherwise."""
-    try:
-        return read_bytes(path, limit).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise FileFormatError(f"{path}: not UTF-8 text at byte {error.start}") from error
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:

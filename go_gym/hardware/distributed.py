@@ -23,7 +23,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from go_gym.capture.program import Program
 from go_gym.cluster import load_cluster
-from go_gym.decisions import load_decision
 from go_gym.errors import HardwareError
 from go_gym.graph import ComputationGraph
 from go_gym.hardware.process.machine import describe
@@ -35,6 +34,7 @@ from go_gym.hardware.runtime.orders import program_schedule
 from go_gym.hardware.runtime.places import places
 from go_gym.hardware.runtime.schedule import Kind, Schedule, listed_order
 from go_gym.problem import Decision, Problem
+from go_gym.problem.decision_file import load_decision
 
 
 class Rank:

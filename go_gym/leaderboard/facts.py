@@ -1,16 +1,14 @@
 """What every row of a problem is measured against: expert, default and lower bound."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from go_gym.bounds import lower_bound_ns
-from go_gym.placements import human_expert
-from go_gym.priorities import priorities
+from go_gym.baselines.bounds import lower_bound_ns
+from go_gym.baselines.default import framework_default
+from go_gym.baselines.placements import human_expert
+from go_gym.baselines.priorities import prioritised
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, simulate
-from go_gym.tasks import framework_default
 
 
 @dataclass(frozen=True)
@@ -22,15 +20,9 @@ class Facts:
     lower_bound_ns: int
 
 
-def prioritised(problem: Problem, decision: Decision, name: str) -> Decision:
-    """A decision with the priorities of that name (``fifo`` or ``critical-path``)."""
-    rule = priorities(name, problem, np.asarray(decision.placement))
-    return replace(decision, priority=rule)
-
-
 def facts(problem: Problem, priorities_name: str) -> Facts:
     """The facts of ``problem``: the human expert's placement (or the given one) without fusion, and
-    the framework's default (:func:`go_gym.tasks.framework_default`)."""
+    the framework's default (:func:`go_gym.baselines.default.framework_default`)."""
     given = problem.placement
     expert = Decision(human_expert(problem) if given is None else given)
     default = framework_default(problem, priorities_name)

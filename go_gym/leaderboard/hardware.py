@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from go_gym.catalogue.datasets import load as load_graph
+from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import load_cluster
-from go_gym.datasets import load as load_graph
-from go_gym.decisions import load_decision
 from go_gym.errors import HardwareError, LeaderboardError
 from go_gym.files import atomic_write, read_bytes, read_text, sha256
 from go_gym.hardware import Measurement, Session
 from go_gym.hardware.runtime.places import places
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows
-from go_gym.tasks import make_problem
+from go_gym.problem.decision_file import load_decision
 
 MEASURED = "hardware.csv"
 PAGE = "hardware.md"

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from go_gym.decisions import MAX_BYTES
 from go_gym.errors import LeaderboardError
 from go_gym.files import atomic_write, read_bytes
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
 from go_gym.leaderboard.tables import README, update
 from go_gym.leaderboard.verify import Issue, Kind, verify
+from go_gym.problem.decision_file import MAX_BYTES
 
 MAX_FILES = 100_000
 MAX_TOTAL_BYTES = 2 * 2**30

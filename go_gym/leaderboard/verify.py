@@ -10,19 +10,20 @@ from typing import Any
 
 import tomli_w
 
-from go_gym import datasets
+from go_gym.baselines.priorities import prioritised
+from go_gym.catalogue import datasets
+from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import Cluster, load_cluster
 from go_gym.cluster.toml import read_cluster
-from go_gym.decisions import MAX_BYTES, parse_decision
 from go_gym.errors import GoGymError, LeaderboardError
 from go_gym.files import atomic_write, read_bytes, read_text, sha256
 from go_gym.graph import ComputationGraph
-from go_gym.leaderboard.facts import Facts, facts, measures, prioritised
+from go_gym.leaderboard.facts import Facts, facts, measures
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows
 from go_gym.leaderboard.tables import README, is_stale
 from go_gym.problem import TASKS, Problem
+from go_gym.problem.decision_file import MAX_BYTES, parse_decision
 from go_gym.simulator import VERSION, simulate
-from go_gym.tasks import make_problem
 
 COVERAGE = "coverage.toml"
 

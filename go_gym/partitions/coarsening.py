@@ -3,9 +3,8 @@
 import numpy as np
 
 from go_gym.errors import GoGymError
-from go_gym.grouping import Groups, attached_groups, group_edges, numbered
-from go_gym.partition import metis_parts
-from go_gym.placements import mean_durations
+from go_gym.partitions.grouping import Groups, attached_groups, group_edges, numbered
+from go_gym.partitions.metis import metis_parts
 from go_gym.problem import Problem
 
 METHODS = ("metis", "chunks")
@@ -19,8 +18,8 @@ def bounded_groups(problem: Problem, limit: int, method: str = "metis") -> Group
     """At most ``limit`` groups of ops, each of which gets one decision. Deterministic.
 
     Free ops lie with what they feed or view and co-location groups stay whole, as in
-    :func:`go_gym.grouping.attached_groups`; if more groups than ``limit`` remain, they are
-    joined (our choice):
+    :func:`go_gym.partitions.grouping.attached_groups`; if more groups than ``limit`` remain,
+    they are joined (our choice):
 
     - ``"metis"``: METIS partitions of each layer, so that few bytes travel between groups and a
       placement by layers, such as the human expert's, can still be said; of the whole graph where
@@ -45,7 +44,7 @@ def bounded_groups(problem: Problem, limit: int, method: str = "metis") -> Group
     groups = attached_groups(problem)
     if groups.count <= limit:
         return groups
-    work = np.bincount(groups.of_op, weights=mean_durations(problem), minlength=groups.count)
+    work = np.bincount(groups.of_op, weights=problem.mean_durations, minlength=groups.count)
     share = work / max(float(work.sum()), 1.0) + 1.0 / groups.count
     if method == "chunks":
         joined = _stretches(share, limit)
@@ -81,7 +80,7 @@ def _within_layers(problem: Problem, groups: Groups, share: np.ndarray, limit: i
 
 def _layers(problem: Problem, groups: Groups) -> np.ndarray:
     """(groups,) int64: the layer of each group's longest op, numbered from 0; none is one too."""
-    rising = np.argsort(mean_durations(problem), kind="stable")
+    rising = np.argsort(problem.mean_durations, kind="stable")
     layer = np.empty(groups.count, dtype=np.int64)
     layer[groups.of_op[rising]] = problem.graph.layer[rising]  # the last one written counts
     return np.unique(layer, return_inverse=True)[1].reshape(-1)

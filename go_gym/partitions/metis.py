@@ -3,31 +3,11 @@
 import numpy as np
 import pymetis
 
-from go_gym.grouping import Groups, decided_groups, group_edges
-from go_gym.placements import mean_durations
+from go_gym.partitions.grouping import Groups, group_edges
 from go_gym.problem import Problem
 
 LARGEST_SUM = 10**9
 """METIS adds weights up in 32 bits."""
-
-
-def metis_placement(problem: Problem) -> np.ndarray:
-    """(n,) int64: a part a device.
-
-    A vertex a group (a co-location group, an op with its views), weighing its mean duration; an
-    edge between groups, weighing the bytes that would travel. Parts are given work in proportion
-    to the devices' speed, and METIS's own tolerance of imbalance. Deterministic.
-    """
-    d = problem.num_devices
-    groups = decided_groups(problem)
-    if d == 1:
-        return np.zeros(problem.num_ops, dtype=np.int64)
-    work = np.bincount(groups.of_op, weights=mean_durations(problem), minlength=groups.count)
-    if groups.count <= d:
-        return _longest_first(work, d)[groups.of_op]
-    speed = 1.0 / np.maximum(problem.durations.sum(axis=1, dtype=np.float64), 1.0)
-    share = speed[problem.device_class] / speed[problem.device_class].sum()
-    return partition(problem, groups, work, d, share)[groups.of_op]
 
 
 def partition(
@@ -76,13 +56,6 @@ def metis_parts(
         options=pymetis.Options(seed=seed),
     )
     return np.asarray(found, dtype=np.int64)
-
-
-def _longest_first(work: np.ndarray, devices: int) -> np.ndarray:
-    """Fewer groups than devices: a device each, the heaviest on device 0."""
-    device_of = np.empty(len(work), dtype=np.int64)
-    device_of[np.argsort(-work, kind="stable")] = np.arange(len(work)) % devices
-    return device_of
 
 
 def _scaled(values: np.ndarray, least: int) -> np.ndarray:

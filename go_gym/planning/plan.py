@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from go_gym.agent import load_agent
-from go_gym.bounds import lower_bound_ns
-from go_gym.decisions import save_decision
-from go_gym.device_map import device_map
+from go_gym.baselines.bounds import lower_bound_ns
+from go_gym.baselines.priorities import PRIORITIES, prioritised
 from go_gym.errors import GoGymError
 from go_gym.files import atomic_write
-from go_gym.leaderboard.facts import prioritised
-from go_gym.priorities import PRIORITIES
 from go_gym.problem import Decision, Problem
+from go_gym.problem.decision_file import save_decision
+from go_gym.problem.device_map import device_map
 from go_gym.runs.folders import OWN
 from go_gym.runs.runner import Job, solve
 from go_gym.simulator import Result, simulate

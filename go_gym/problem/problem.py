@@ -1,9 +1,8 @@
-"""A Problem (graph, cluster, task) and a Decision about it."""
+"""A Problem: graph, cluster and task; and whether a decision fits it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -11,12 +10,9 @@ from go_gym.cluster.cost import duration_table
 from go_gym.cluster.model import Cluster
 from go_gym.errors import DecisionError, ProblemError
 from go_gym.graph.model import ComputationGraph
+from go_gym.problem.decision import Decision, whole_column
+from go_gym.problem.task import FUSING_TASKS, PLACED_TASKS, TASKS
 
-TASKS = ("placement", "scheduling", "fusion", "joint")
-PLACED_TASKS = ("scheduling", "fusion")
-"""Tasks whose placement is given with the problem."""
-FUSING_TASKS = ("fusion", "joint")
-"""Tasks that decide fusion."""
 MAX_TIME_NS = 2**61
 """Bound on all work and all transfers of a problem together, so that no sum overflows int64."""
 MAX_MEMORY = 2**61
@@ -32,7 +28,7 @@ class Problem:
         task: ``"placement"`` (a device an op), ``"scheduling"`` (a priority an op), ``"fusion"``
             (a fusion level an op) or ``"joint"`` (all three).
         placement: (n,) int64 devices, given for the tasks scheduling and fusion, None for the
-            others; :func:`go_gym.tasks.make_problem` supplies the human expert's.
+            others; :func:`go_gym.catalogue.problems.make_problem` supplies the human expert's.
 
     Raises:
         ProblemError: if the graph has durations for another number of devices, if its costs
@@ -74,7 +70,7 @@ class Problem:
         if given is None:
             return
         try:
-            column = _whole_column("placement", given)
+            column = whole_column("placement", given)
             _check_devices(self, column)
         except DecisionError as error:
             raise ProblemError(f"given {error}") from None
@@ -114,6 +110,14 @@ class Problem:
         return self.durations[self.device_class[device]]
 
     @cached_property
+    def mean_durations(self) -> np.ndarray:
+        """(n,) float64 ns: what each op takes, the mean over the devices."""
+        weight = np.bincount(self.device_class, minlength=len(self.durations))
+        mean: np.ndarray = weight @ self.durations / self.num_devices
+        mean.setflags(write=False)
+        return mean
+
+    @cached_property
     def colocation_leader(self) -> np.ndarray:
         """(n,) int64: the first op of each op's co-location group; itself where it has none."""
         groups = self.graph.colocation
@@ -123,37 +127,6 @@ class Problem:
         leader[member] = np.flatnonzero(member)[first][inverse.reshape(-1)]
         leader.setflags(write=False)
         return leader
-
-
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """What an agent decides, per stored op of the graph.
-
-    Attributes:
-        placement: (n,) device numbers.
-        priority: (n,) whole numbers above -2⁶³, the highest ready op runs first; None for FIFO.
-        fusion: (n,) whole numbers from 0: ops above 0 are fused with their consumers where that
-            is legal, highest first (see :mod:`go_gym.fusion`); None for no fusion.
-
-    Raises:
-        DecisionError: for a column that is not one of whole numbers, or out of range.
-    """
-
-    placement: np.ndarray | Sequence[int]
-    priority: np.ndarray | Sequence[int] | None = None
-    fusion: np.ndarray | Sequence[int] | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "placement", _whole_column("placement", self.placement))
-        # the negative of -2^63, which would order a heap, is none
-        for label, low, expected in (("priority", 1 - 2**63, "above -2^63"), ("fusion", 0, "0 up")):
-            values = getattr(self, label)
-            if values is not None:
-                column = _whole_column(label, values)
-                place = int(column.argmin())
-                if column[place] < low:
-                    raise DecisionError(f"{label}[{place}]: {column[place]}, expected {expected}")
-                object.__setattr__(self, label, column)
 
 
 def check_decision(problem: Problem, decision: Decision) -> None:
@@ -194,19 +167,3 @@ def _check_devices(problem: Problem, placement: np.ndarray) -> None:
             f"placement[{op}]: op {problem.graph.op_names[op]!r} on device {placement[op]}, "
             f"expected 0 to {devices - 1}"
         )
-
-
-def _whole_column(label: str, values: Any) -> np.ndarray:
-    try:
-        array = np.asarray(values)
-    except (ValueError, OverflowError) as error:
-        raise DecisionError(f"{label}: not an array of whole numbers: {error}") from None
-    if array.ndim != 1 or array.size == 0:
-        raise DecisionError(f"{label}: shape {array.shape}, expected (ops,)")
-    if array.dtype.kind not in "iu" or array.dtype == np.uint64:
-        raise DecisionError(f"{label}: dtype {array.dtype}, expected whole numbers (int64)")
-    if array.dtype == np.int64 and not array.flags.writeable and array.base is None:
-        return array
-    column = array.astype(np.int64)
-    column.setflags(write=False)
-    return column

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from go_gym.bounds import heads_and_tails
+from go_gym.baselines.bounds import heads_and_tails
 from go_gym.files import atomic_write
 from go_gym.graph.model import PHASES
 from go_gym.problem import Problem

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from go_gym.agent import load_agent
+from go_gym.catalogue.problems import make_problem, resolve_graphs
 from go_gym.cluster import load_cluster
-from go_gym.envs.problems import resolve_graphs
 from go_gym.leaderboard.schema import RESULTS, Row
 from go_gym.problem import Problem
 from go_gym.reproduce.experiment import Experiment
 from go_gym.reproduce.spread import check_workers, run_warm, spread
 from go_gym.runs.folders import merge, rows_in, tidy
 from go_gym.runs.runner import Failure, Job, Plan, check_names, is_done
-from go_gym.tasks import make_problem
 
 PARTS = "parts"
 """Folder of what several workers write, each job in one of its own, until it is done."""

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from go_gym import datasets
+from go_gym.baselines.priorities import PRIORITIES
+from go_gym.catalogue import datasets
 from go_gym.cluster import load_cluster
 from go_gym.cluster.toml import read_cluster, write_cluster
 from go_gym.errors import GoGymError, LeaderboardError
 from go_gym.files import make_folder
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
-from go_gym.priorities import PRIORITIES
 from go_gym.problem import Problem
 from go_gym.runs.curves import curve_path
 

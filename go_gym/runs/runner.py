@@ -7,13 +7,13 @@ from itertools import product
 from pathlib import Path
 
 from go_gym.agent import Agent, Budget, load_agent, tasks_of
-from go_gym.decisions import dump_decision
+from go_gym.baselines.priorities import PRIORITIES, prioritised
 from go_gym.errors import AgentError, GoGymError, is_interrupt
 from go_gym.files import atomic_write, sha256, sole_writer
-from go_gym.leaderboard.facts import Facts, facts, measures, prioritised
+from go_gym.leaderboard.facts import Facts, facts, measures
 from go_gym.leaderboard.schema import RESULTS, Row, write_rows
-from go_gym.priorities import PRIORITIES
 from go_gym.problem import Decision, Problem
+from go_gym.problem.decision_file import dump_decision
 from go_gym.runs.curves import RunCurve, curve_path, write_curve
 from go_gym.runs.folders import OWN, keep_own, put, rows_in
 from go_gym.simulator import VERSION, simulate

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 import go_gym
 from go_gym.agent import Budget, agent_entry_points, load_agent, tasks_of
-from go_gym.partition import metis_placement
+from go_gym.baselines.metis import metis_placement
 from go_gym.problem import check_decision
 from tests.strategies import problems
 

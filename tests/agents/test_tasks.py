@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 
 import go_gym
-from go_gym import datasets
 from go_gym.agent import Budget, agents_for, load_agent, tasks_of
-from go_gym.bounds import lower_bound_ns
-from go_gym.decisions import load_decision
+from go_gym.baselines.bounds import lower_bound_ns
+from go_gym.baselines.default import baseline, framework_default
+from go_gym.catalogue import datasets
+from go_gym.catalogue.problems import make_problem
 from go_gym.leaderboard.schema import RESULTS, read_rows
 from go_gym.leaderboard.verify import verify, write_coverage
 from go_gym.problem import TASKS
+from go_gym.problem.decision_file import load_decision
 from go_gym.runs.runner import Plan, run
 from go_gym.simulator import simulate
-from go_gym.tasks import baseline, framework_default, make_problem
 
 BASELINES = {
     "scheduling": ["critical-path", "fifo", "memory-aware", "random-priorities"],

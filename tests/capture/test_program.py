@@ -5,8 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from go_gym.capture import inference_program, training_program  # noqa: E402
+from go_gym.catalogue.zoo import rnnlm  # noqa: E402
 from go_gym.errors import CaptureError  # noqa: E402
-from go_gym.zoo import rnnlm  # noqa: E402
 
 from .test_training import SMALL, Normed  # noqa: E402
 

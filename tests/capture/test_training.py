@@ -11,11 +11,11 @@ torch = pytest.importorskip("torch")
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from go_gym import datasets  # noqa: E402
 from go_gym.capture.steps import capture_training_step  # noqa: E402
+from go_gym.catalogue import datasets  # noqa: E402
+from go_gym.catalogue.zoo import inception, rnnlm  # noqa: E402
 from go_gym.errors import CaptureError  # noqa: E402
 from go_gym.graph import Alias  # noqa: E402
-from go_gym.zoo import inception, rnnlm  # noqa: E402
 
 NAMES = ["rnnlm-2", "inception-b32"]
 SMALL = rnnlm.Settings(layers=2, hidden=16, vocabulary=50, steps=3, batch=4)
@@ -226,5 +226,5 @@ def test_tracing_leaves_torch_as_it_was():
 
 
 def test_importing_the_package_imports_no_torch():
-    code = "import sys, go_gym.capture, go_gym.zoo.build; assert 'torch' not in sys.modules"
+    code = "import sys, go_gym.capture, go_gym.catalogue.build; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
+from go_gym.baselines.default import baseline
+from go_gym.baselines.placements import single_device
 from go_gym.envs.registration import IDS
 from go_gym.errors import DecisionError, GoGymError, ProblemError
-from go_gym.placements import single_device
 from go_gym.simulator import simulate
-from go_gym.tasks import baseline
 from tests.envs.examples import make
 
 TASKS = ["GO-Scheduling-v0", "GO-Fusion-v0", "GO-Joint-v0"]

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import datasets
-from go_gym.bounds import lower_bound_ns
+from go_gym.baselines.bounds import lower_bound_ns
+from go_gym.catalogue import datasets
+from go_gym.catalogue.problems import make_problem
 from go_gym.fusion.fused import fuse
 from go_gym.fusion.greedy import default_fusion
 from go_gym.graph import Alias
 from go_gym.simulator import ColocationBroken, simulate, simulate_batch, simulate_reference
-from go_gym.tasks import make_problem
 from tests.fusion.examples import Rules, aten_problems, fused_decisions
 
 FIELDS = ("step_time_ns", "violation", "bytes_moved")

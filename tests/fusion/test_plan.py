@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import datasets
+from go_gym.catalogue import datasets
 from go_gym.fusion.fused import fuse
 from go_gym.fusion.kinds import TYPES, Kind, kind_of
 from go_gym.fusion.plan import MAX_PARTS, plan_levels, take_order

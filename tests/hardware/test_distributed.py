@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from go_gym.cluster import load_cluster
-from go_gym.decisions import save_decision
 from go_gym.hardware.distributed import tensor_forms
 from go_gym.problem import Decision, Problem
+from go_gym.problem.decision_file import save_decision
 from tests.hardware.models import program
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from go_gym import Problem, datasets, load_cluster
+from go_gym import Problem, load_cluster
+from go_gym.catalogue import datasets
 from go_gym.errors import LeaderboardError
 from go_gym.leaderboard.schema import RESULTS, read_rows, write_rows
 from go_gym.leaderboard.submissions import submit

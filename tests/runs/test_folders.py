@@ -18,7 +18,7 @@ BOTH = ("fifo", "critical-path")
 
 @pytest.fixture
 def problem():
-    graph = go_gym.datasets.load("rnnlm-2")
+    graph = go_gym.catalogue.datasets.load("rnnlm-2")
     return go_gym.Problem(graph, go_gym.load_cluster("p100x2"))
 
 

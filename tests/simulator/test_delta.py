@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import datasets
+from go_gym.baselines.placements import human_expert
+from go_gym.baselines.priorities import critical_path
+from go_gym.catalogue import datasets
+from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import CONTENTION_MODELS, Cluster, Device
 from go_gym.errors import DecisionError
 from go_gym.graph.model import Alias
-from go_gym.placements import human_expert
-from go_gym.priorities import critical_path
 from go_gym.simulator import DeltaSimulator, simulate
 from go_gym.simulator.delta import checkpoints, simulator
-from go_gym.tasks import make_problem
 from tests.simulator.test_engine import assert_equal, random_problem
 from tests.strategies import decisions, problems
 

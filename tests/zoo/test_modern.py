@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 
-from go_gym import datasets  # noqa: E402
-from go_gym.zoo import dlrm, gnn, gpt2, llama, mamba, moe, unet, vit  # noqa: E402
-from go_gym.zoo.catalogue import ENTRIES  # noqa: E402
+from go_gym.catalogue import datasets  # noqa: E402
+from go_gym.catalogue.models import ENTRIES  # noqa: E402
+from go_gym.catalogue.zoo import dlrm, gnn, gpt2, llama, mamba, moe, unet, vit  # noqa: E402
 
 PARAMETERS = {  # published, in millions
     "gpt2": (124.4, 0.001),  # Radford et al. 2019, as counted by its released weights

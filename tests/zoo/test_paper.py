@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch")
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from go_gym import datasets  # noqa: E402
-from go_gym.errors import DatasetError  # noqa: E402
-from go_gym.zoo import (  # noqa: E402
+from go_gym.catalogue import datasets  # noqa: E402
+from go_gym.catalogue.models import ENTRIES  # noqa: E402
+from go_gym.catalogue.zoo import (  # noqa: E402
     amoebanet,
     build,
     gnmt,
@@ -21,7 +21,7 @@ from go_gym.zoo import (  # noqa: E402
     transformer_xl,
     wavenet,
 )
-from go_gym.zoo.catalogue import ENTRIES  # noqa: E402
+from go_gym.errors import DatasetError  # noqa: E402
 
 TINY = rnnlm.Settings(layers=2, hidden=8, vocabulary=11, steps=3, batch=2)
 GRIDS = {  # Szegedy et al. 2016, table 1: channels and side after each stage

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from go_gym.zoo.attention import Perceptron, SelfAttention, layer_by_number
+from go_gym.catalogue.zoo.attention import Perceptron, SelfAttention, layer_by_number
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from go_gym.zoo.rnnlm import LSTMCell
+from go_gym.catalogue.zoo.rnnlm import LSTMCell
 
 
 @dataclass(frozen=True)

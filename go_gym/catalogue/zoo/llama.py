@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from go_gym.zoo.attention import layer_by_number, split_heads
+from go_gym.catalogue.zoo.attention import layer_by_number, split_heads
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from go_gym.zoo.attention import layer_by_number
-from go_gym.zoo.llama import RMSNorm
+from go_gym.catalogue.zoo.attention import layer_by_number
+from go_gym.catalogue.zoo.llama import RMSNorm
 
 
 @dataclass(frozen=True)

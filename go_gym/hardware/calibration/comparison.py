@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from go_gym.agent import Budget, load_agent
+from go_gym.baselines.placements import unite_groups
+from go_gym.baselines.priorities import priorities
 from go_gym.cluster import Cluster
 from go_gym.cluster.toml import read_cluster, write_cluster
 from go_gym.errors import FileFormatError, HardwareError
@@ -17,8 +19,6 @@ from go_gym.files import atomic_write, read_text
 from go_gym.graph import ComputationGraph
 from go_gym.hardware.calibration.calibrate import calibrate
 from go_gym.hardware.process.session import Session
-from go_gym.placements import unite_groups
-from go_gym.priorities import priorities
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 

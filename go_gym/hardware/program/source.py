@@ -8,9 +8,9 @@ import numpy as np
 
 from go_gym.capture.program import Program
 from go_gym.capture.source import source_program
+from go_gym.catalogue.models import ENTRIES, Entry
 from go_gym.errors import HardwareError
 from go_gym.graph import ComputationGraph
-from go_gym.zoo.catalogue import ENTRIES, Entry
 
 
 def program_of_graph(graph: ComputationGraph, maker: str | None = None) -> Program:

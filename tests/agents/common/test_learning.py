@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import go_gym
 from go_gym.agent import Budget, load_agent
+from go_gym.catalogue.problems import make_problem
 from go_gym.errors import AgentError
 from go_gym.problem import check_decision
-from go_gym.tasks import make_problem
 from tests.agents.toys import awkward, two_kinds
 from tests.strategies import problems
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 
 import go_gym
 from go_gym.agent import Budget
+from go_gym.baselines.priorities import critical_path
+from go_gym.catalogue.problems import make_problem
 from go_gym.errors import AgentError
-from go_gym.priorities import critical_path
 from go_gym.problem import check_decision
-from go_gym.tasks import make_problem
 from tests.agents.go.test_network import layered
 from tests.agents.toys import awkward, optimum, two_kinds
 from tests.strategies import problems

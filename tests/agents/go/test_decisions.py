@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
+from go_gym.baselines.priorities import critical_path
+from go_gym.catalogue.problems import make_problem
 from go_gym.fusion.greedy import default_fusion
 from go_gym.fusion.plan import take_order
-from go_gym.priorities import critical_path
 from go_gym.problem import check_decision
-from go_gym.tasks import make_problem
 from tests.agents.go.test_network import layered
 from tests.fusion.examples import aten_problems
 from tests.strategies import problems

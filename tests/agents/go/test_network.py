@@ -14,7 +14,7 @@ from go_agents.go.sage import PoolAggregator
 from go_agents.go.training import fresh_network
 
 import go_gym
-from go_gym import datasets
+from go_gym.catalogue import datasets
 
 CPU = torch.device("cpu")
 SMALL = NetworkConfig(width=16, heads=2, segment=8, type_buckets=32, type_width=8, score_width=8)

@@ -11,8 +11,8 @@ from go_agents.go.pretraining import DEFAULT, SHIPPED, export, load_pretrained, 
 from go_agents.go.training import Training
 
 import go_gym
-from go_gym import datasets
 from go_gym.agent import Budget, load_agent
+from go_gym.catalogue import datasets
 from go_gym.errors import AgentError
 from go_gym.problem import check_decision
 from tests.agents.go.test_agent import NETWORK, SEARCH

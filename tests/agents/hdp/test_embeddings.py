@@ -8,7 +8,7 @@ from go_agents.hdp.embeddings import DIMS, NEIGHBOURS, OUTPUTS, SHAPE_WIDTH, TYP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from go_gym.grouping import attached_groups
+from go_gym.partitions.grouping import attached_groups
 from tests.agents.toys import awkward
 from tests.strategies import problems
 

@@ -7,7 +7,7 @@ from go_agents.hdp.networks import bounded
 from go_agents.hdp.start import CHANGES_WITHIN, FAR, NEAR, first_stay, lean, start_of
 
 import go_gym
-from go_gym import datasets
+from go_gym.catalogue import datasets
 from tests.agents.toys import awkward
 
 

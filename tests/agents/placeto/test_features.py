@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import datasets
+from go_gym.catalogue import datasets
 from tests.strategies import problems
 
 

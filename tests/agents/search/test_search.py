@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import datasets
 from go_gym.agent import Budget, Moves, agent_entry_points, load_agent, tasks_of
+from go_gym.baselines.priorities import critical_path
+from go_gym.catalogue import datasets
+from go_gym.catalogue.problems import make_problem
 from go_gym.fusion.greedy import default_fusion
-from go_gym.priorities import critical_path
 from go_gym.problem import check_decision
-from go_gym.tasks import make_problem
 from tests.strategies import problems
 
 NAMES = [

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from go_gym import ComputationGraph
+from go_gym.baselines.placements import human_expert
 from go_gym.cli import app
 from go_gym.cluster import load_cluster
 from go_gym.cluster.toml import read_cluster
-from go_gym.decisions import save_decision
 from go_gym.graph.model import Alias
 from go_gym.hardware.calibration import comparison
 from go_gym.hardware.calibration.calibrate import charge_views
@@ -20,8 +20,8 @@ from go_gym.hardware.calibration.comparison import Row, compare, read_rows, writ
 from go_gym.hardware.calibration.report import page, scatter
 from go_gym.hardware.calibration.statistics import bootstrap, median_error, pearson, ranks, spearman
 from go_gym.hardware.measure.profile import fit_line
-from go_gym.placements import human_expert
 from go_gym.problem import Decision, Problem
+from go_gym.problem.decision_file import save_decision
 from tests.hardware.models import SMALL, program
 
 COLUMNS = st.lists(st.tuples(*[st.floats(1, 100)] * 2), min_size=3, max_size=30)

@@ -1,0 +1,1 @@
+"""What all is measured against: placements, priorities, framework default, lower bounds."""

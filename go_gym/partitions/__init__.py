@@ -1,0 +1,1 @@
+"""Partitions of ops: groups that share one decision, METIS, coarsening."""
