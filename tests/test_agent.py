@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import go_gym
-from go_gym import agent as agents
 from go_gym.agent import (
     WINDOWS,
     Agent,
@@ -16,6 +15,7 @@ from go_gym.agent import (
     agent_entry_points,
     load_agent,
 )
+from go_gym.agent import registry as agents
 from go_gym.errors import AgentError, BudgetError, DecisionError
 from go_gym.hardware.backend import HardwareBudget
 from go_gym.simulator import simulate

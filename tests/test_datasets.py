@@ -4,8 +4,7 @@ import shutil
 
 import pytest
 
-from go_gym.catalogue import datasets
-from go_gym.catalogue.zoo import build
+from go_gym.catalogue import build, datasets
 from go_gym.errors import DatasetError, GoGymError
 
 

@@ -10,11 +10,10 @@ torch = pytest.importorskip("torch")
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from go_gym.catalogue import datasets  # noqa: E402
+from go_gym.catalogue import build, datasets  # noqa: E402
 from go_gym.catalogue.models import ENTRIES  # noqa: E402
 from go_gym.catalogue.zoo import (  # noqa: E402
     amoebanet,
-    build,
     gnmt,
     inception,
     rnnlm,

@@ -38,10 +38,10 @@ class Stopped(Budget):
         super().__init__(problem, simulations)
         self.stop = stop
 
-    def _take(self, calls):
+    def take(self, calls):
         if self.used + calls > self.stop:
             raise KeyboardInterrupt
-        super()._take(calls)
+        super().take(calls)
 
 
 def outcome(agent):
