@@ -13,13 +13,13 @@ from go_gym.fusion.greedy import default_fusion
 from go_gym.hardware.process.session import Session
 from go_gym.hardware.program import fused as made_of
 from go_gym.hardware.program.fused import Kernel, compile_kernels, fused_program
-from go_gym.hardware.program.source import variant
 from go_gym.hardware.runtime.executor import Executor
 from go_gym.hardware.runtime.lanes import Core
 from go_gym.hardware.runtime.orders import program_queues, program_schedule
 from go_gym.hardware.runtime.schedule import listed_order
 from go_gym.problem import Decision, Problem
-from tests.hardware.models import SMALL
+from tests.hardware import models
+from tests.numeric import assert_results_near
 
 
 class Small(torch.nn.Module):
@@ -52,6 +52,7 @@ def fused_on_two_cores(made, placement, order):
 
 
 @pytest.mark.slow
+@pytest.mark.numeric
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # within torch itself
 @pytest.mark.parametrize("order", ["ready", "simulated"])
 def test_fused_kernels_give_the_results_of_their_ops(order):
@@ -63,25 +64,23 @@ def test_fused_kernels_give_the_results_of_their_ops(order):
         program, found = fused_on_two_cores(made, place, order)
         kernels = [step.target for step in program.steps if isinstance(step.target, Kernel)]
         assert all(kernel.parts > 1 for kernel in kernels) and (kernels or place.any())
-        expected = made.run(made.sample_inputs())
-        assert found.keys() == expected.keys()
-        for name, value in expected.items():
-            torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
+        assert_results_near(found, made.run(made.sample_inputs()))
 
 
+@pytest.mark.numeric
 def test_kernels_compute_what_their_ops_do(monkeypatch):
     """Without the compiler: every kernel of a training step, called as it is."""
     monkeypatch.setattr(torch, "compile", lambda module, **_: module)
-    made = variant("rnnlm", SMALL["rnnlm"]).program("rnnlm")
+    made = models.program("rnnlm")
     problem = Problem(made.graph, load_cluster("cpu2"))
     place = np.zeros(made.graph.num_ops, dtype=np.int64)
     plan = fuse(problem, Decision(place, fusion=default_fusion(problem, place))).plan
     program, _ = fused_program(made, Decision(place), plan)
     assert sum(isinstance(step.target, Kernel) for step in program.steps) > 20
-    expected, found = made.run(made.sample_inputs()), program.run(made.sample_inputs())
+    inputs = models.inputs_of("rnnlm")
+    expected, found = made.run(inputs), program.run(inputs)
     assert "loss" in found and any(name.startswith("parameter:") for name in found)
-    for name, value in found.items():
-        torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6)
+    assert_results_near(found, {name: expected[name] for name in found})
 
 
 def test_a_kernel_that_cannot_be_compiled_is_refused(monkeypatch):

@@ -1,4 +1,5 @@
-"""A step on two cores gives what it gives on one, bit by bit or nearly so."""
+"""A step on two cores gives what it gives on one, but for the order of roundings: copies may have
+other strides than the tensors they were made of."""
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from go_gym.hardware.runtime.lanes import Core, Gpu
 from go_gym.hardware.runtime.orders import program_queues, program_schedule
 from go_gym.hardware.runtime.schedule import listed_order
 from go_gym.problem import Decision, Problem
-from tests.hardware.models import SMALL, program
+from tests.hardware.models import SMALL, inputs_of, program
+from tests.numeric import LOSS, STEP, apart, assert_near, assert_results_near
 
-TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
-"""Copies may have other strides than the tensors they were made of, so that sums are taken in
-another order."""
+ROUGH = {"inception": 0.1}
+"""How far results may be apart as a whole, where an activation that rounds to the other side of a
+rectifier's kink changes its gradient."""
 
 
 def plan(made, placement, priority, order):
@@ -40,6 +42,7 @@ def colocated(made, placement):
     return placement[Problem(made.graph, load_cluster("cpu2")).colocation_leader]
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize(
     "family",
     [pytest.param(each, marks=pytest.mark.slow if each == "inception" else ()) for each in SMALL],
@@ -47,40 +50,56 @@ def colocated(made, placement):
 def test_any_placement_gives_the_loss_and_parameters_of_one_device(family):
     made = program(family)
     ops = made.graph.num_ops
-    alone = run(made, np.zeros(ops, dtype=np.int64))
+    alone = run(made, np.zeros(ops, dtype=np.int64), given=inputs_of(family))
     assert torch.isfinite(alone["loss"])
     ways = [("ready", None), ("simulated", None), ("ready", False), ("simulated", False)]
     for seed, (order, fork) in enumerate(ways):
         rng = np.random.default_rng(seed)
         placement, levels = colocated(made, rng.integers(2, size=ops)), rng.integers(100, size=ops)
-        found = run(made, placement, priority=levels, order=order, fork=fork)
-        assert found.keys() == alone.keys() == made.outputs.keys()
-        for name, value in alone.items():
-            torch.testing.assert_close(found[name], value, **TOLERANCE)
+        given = inputs_of(family)
+        found = run(made, placement, None, 2, levels, order, fork, given)
+        assert found.keys() == made.outputs.keys()
+        same_step(family, found, alone)
 
 
+def same_step(family, found, expected):
+    if family not in ROUGH:
+        assert_results_near(found, expected)
+        return
+    assert_near(found["loss"], expected["loss"], LOSS)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert apart(found[name], value) < ROUGH[family], name
+
+
+@pytest.mark.numeric
 @pytest.mark.parametrize("family", ["rnnlm", "transformer-xl"])
 def test_one_device_gives_what_the_program_gives(family):
     """The interpreter of go_gym.capture is another implementation of the same steps."""
     made = program(family)
-    expected = made.run(made.sample_inputs())
-    found = run(made, np.ones(made.graph.num_ops, dtype=np.int64))
-    for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, **TOLERANCE)
+    found = run(made, np.ones(made.graph.num_ops, dtype=np.int64), given=inputs_of(family))
+    assert_results_near(found, made.run(inputs_of(family)))
 
 
-def test_the_loss_is_that_of_the_model_itself():
+@pytest.mark.numeric
+def test_loss_and_gradients_are_those_of_the_model_itself():
     from go_gym.hardware.program.source import variant
 
     entry = variant("rnnlm", SMALL["rnnlm"])
     made = program("rnnlm")
     torch.manual_seed(0)
-    model, batch = entry.module.build(entry.settings), entry.module.inputs(entry.settings)
-    inputs = made.bind(model, batch)
+    model = entry.module.build(entry.settings)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    batch = [torch.randint(50, x.shape) for x in entry.module.inputs(entry.settings)]
     placement = colocated(made, np.random.default_rng(1).integers(2, size=made.graph.num_ops))
-    found = run(made, placement, steps=1, given=inputs)
+    found = run(made, placement, steps=1, given=made.bind(model, batch))
     loss = model(*batch)
-    torch.testing.assert_close(found["loss"], loss.detach(), **TOLERANCE)
+    loss.backward()
+    assert_near(found["loss"], loss, LOSS)
+    for name, parameter in model.named_parameters():
+        assert_near(found[f"gradient:{name}"], parameter.grad, STEP, what=name)
 
 
 class InPlace(torch.nn.Module):
@@ -140,10 +159,9 @@ def test_times_say_what_other_programs_took():
 @pytest.mark.parametrize("family", ["rnnlm", "gnmt", "transformer-xl"])
 def test_gpus_give_the_loss_and_parameters_of_one_core(family, lanes):
     made = program(family)
-    alone = run(made, np.zeros(made.graph.num_ops, dtype=np.int64))
+    alone = run(made, np.zeros(made.graph.num_ops, dtype=np.int64), given=inputs_of(family))
     rng = np.random.default_rng(0)
     placement = colocated(made, rng.integers(2, size=made.graph.num_ops))
     devices = [Gpu(0) if kind == "cuda" else Core(0) for kind in lanes]
-    found = run(made, placement, devices)
-    for name, value in alone.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
+    found = run(made, placement, devices, given=inputs_of(family))
+    assert_results_near({name: value.cpu() for name, value in found.items()}, alone)
