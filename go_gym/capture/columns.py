@@ -11,6 +11,7 @@ from torch.fx import Node
 from go_gym.capture.costs import bytes_read, bytes_written, flops, storage_bytes, tensors_in
 from go_gym.capture.trace import LINE, TAG, Tag, Traced
 from go_gym.errors import CaptureError
+from go_gym.graph.builder import GraphBuilder, Op, with_counts
 from go_gym.graph.model import DTYPES, Alias, ComputationGraph
 
 UNSAFE_VIEWS = frozenset(["_unsafe_view", "unsafe_split", "unsafe_split_with_sizes"])
@@ -26,48 +27,32 @@ def graph_of(traced: Traced, name: str, metadata: Mapping[str, Any]) -> Computat
     Raises:
         CaptureError: naming the node that is not supported.
     """
-    columns = _Columns(traced)
+    recorded = _Recorded(traced)
     for node in traced.module.graph.nodes:
         if node.op == "placeholder":
-            columns.add_placeholder(node)
+            recorded.add_placeholder(node)
         elif node.op == "call_function":
-            columns.add_call(node)
+            recorded.add_call(node)
         elif node.op == "get_attr":
-            columns.add_constant(node)
+            recorded.add_constant(node)
         elif node.op != "output":
             raise CaptureError(f"{name}: node {node.name!r} of kind {node.op} is not supported")
-    columns.spread_layers()
-    graph = columns.graph(name, {})
-    counts = {"raw_ops": graph.num_ops, "contracted_ops": int((~graph.is_free).sum())}
-    return columns.graph(name, {**metadata, **counts})
+    recorded.spread_layers()
+    return with_counts(recorded.builder.graph(name), metadata)
 
 
 @dataclass
-class _Columns:
-    """The graph under construction, a list a column."""
+class _Recorded:
+    """The graph of a recorded program under construction."""
 
     traced: Traced
-    names: list[str] = field(default_factory=list)
-    types: list[str] = field(default_factory=list)
-    dtypes: list[str] = field(default_factory=list)
-    shapes: list[tuple[int, ...]] = field(default_factory=list)
-    phases: list[str] = field(default_factory=list)
-    layers: list[str | None] = field(default_factory=list)
-    flops: list[int] = field(default_factory=list)
-    read: list[int] = field(default_factory=list)
-    written: list[int] = field(default_factory=list)
-    parameter_bytes: list[int] = field(default_factory=list)
-    colocation: list[int] = field(default_factory=list)
-    tensors: list[tuple[int, int]] = field(default_factory=list)
-    aliases: list[int] = field(default_factory=list)
-    uses: list[tuple[int, int]] = field(default_factory=list)
+    builder: GraphBuilder = field(default_factory=GraphBuilder)
     outputs: dict[Node, list[int]] = field(default_factory=dict)  # tensor numbers
-    groups: dict[Node, int] = field(default_factory=dict)
     next_group: int = 0
 
     def add_placeholder(self, node: Node) -> None:
         """Parameters, optimizer states and buffers are resident; inputs are made at the start."""
-        known, value = self.traced.placeholders[len(self.names)], node.meta["val"]
+        known, value = self.traced.placeholders[len(self.builder.ops)], node.meta["val"]
         self.next_group = self.traced.num_trained
         if known.role == "input":
             op = self._append(node, known.name, "input", value, Tag("forward", None), -1)
@@ -92,8 +77,8 @@ class _Columns:
     def _add_resident(self, node: Node, name: str, kind: str, group: int) -> None:
         value = node.meta["val"]
         op = self._append(node, name, kind, value, Tag("forward", None), group)
-        self.parameter_bytes[op] = storage_bytes(value)
-        self._output(op, node, self.parameter_bytes[op], Alias.PARAMETER)
+        size = self.builder.ops[op].parameter_bytes = storage_bytes(value)
+        self._output(op, node, size, Alias.PARAMETER)
 
     def add_call(self, node: Node) -> None:
         tag: Tag = node.meta.get(TAG) or Tag("forward", None)
@@ -112,9 +97,10 @@ class _Columns:
         inputs = self._inputs(node, op)
         if shared is None or in_place:
             args, kwargs = _values(node.args), _values(node.kwargs)
-            self.flops[op] = flops(target, args, kwargs, out)
-            self.read[op] = bytes_read(target, args, kwargs, out)
-            self.written[op] = bytes_written(target, args, kwargs, out)
+            added = self.builder.ops[op]
+            added.flops = flops(target, args, kwargs, out)
+            added.bytes_read = bytes_read(target, args, kwargs, out)
+            added.bytes_written = bytes_written(target, args, kwargs, out)
         for value in out if isinstance(out, list | tuple) else [out]:
             if value is None:  # a result that was not asked for keeps its position
                 self.outputs.setdefault(node, []).append(-1)
@@ -131,41 +117,40 @@ class _Columns:
         group = self._group_of(producer)
         op = self._append(node, node.name, "getitem", node.meta["val"], tag, group)
         picked = self.outputs[producer][position]
-        self.uses.append((picked, op))
-        self._output(op, node, self.tensors[picked][1], picked)
+        self.builder.uses.append((picked, op))
+        self._output(op, node, self.builder.tensors[picked][1], picked)
 
     def _group_of(self, node: Node) -> int:
-        op = self.tensors[max(self.outputs[node])][0]
-        if self.colocation[op] < 0:
-            self.colocation[op] = self.next_group
+        op = self.builder.producer(max(self.outputs[node]))
+        if op.colocation < 0:
+            op.colocation = self.next_group
             self.next_group += 1
-        return self.colocation[op]
+        return op.colocation
 
     def _append(self, node: Node, name: str, kind: str, out: Any, tag: Tag, group: int) -> int:
         values = tensors_in(out)
         dtype = str(values[0].dtype).removeprefix("torch.") if values else "other"
-        self.names.append(name)
-        self.types.append(kind)
-        self.dtypes.append(dtype if dtype in DTYPES else "other")
-        self.shapes.append(tuple(values[0].shape) if values else ())
-        self.phases.append(tag.phase)
-        self.layers.append(tag.layer)
-        for column in (self.flops, self.read, self.written, self.parameter_bytes):
-            column.append(0)
-        self.colocation.append(group)
-        return len(self.names) - 1
+        return self.builder.add_op(
+            Op(
+                kind,
+                name=name,
+                dtype=dtype if dtype in DTYPES else "other",
+                shape=tuple(values[0].shape) if values else (),
+                phase=tag.phase,
+                layer=tag.layer,
+                colocation=group,
+            )
+        )
 
     def _inputs(self, node: Node, op: int) -> set[int]:
         found = {
             tensor for source in node.all_input_nodes for tensor in self.outputs.get(source, [])[:1]
         }
-        self.uses += [(tensor, op) for tensor in sorted(found)]
+        self.builder.uses += [(tensor, op) for tensor in sorted(found)]
         return found
 
     def _output(self, op: int, node: Node, size: int, alias: int) -> None:
-        self.outputs.setdefault(node, []).append(len(self.tensors))
-        self.tensors.append((op, size))
-        self.aliases.append(alias)
+        self.outputs.setdefault(node, []).append(self.builder.add_tensor(op, size, alias))
 
     def _shares_with(self, node: Node, out: Any) -> tuple[Node | None, bool]:
         """The input whose storage all outputs share, and whether the op writes to it.
@@ -192,53 +177,27 @@ class _Columns:
     def spread_layers(self) -> None:
         """Give each op without a layer that of an input, else of a consumer; parameters and
         their updates that of the first op with a layer that reads the parameter or a view of it."""
-        producer = [op for op, _ in self.tensors]
-        count = self.traced.num_trained
+        ops, count = self.builder.ops, self.traced.num_trained
+        producer = [op for op, _ in self.builder.tensors]
         reader: dict[int, str] = {}
         viewed: dict[int, int] = {}  # an op without a layer → what it reads first
-        for tensor, op in self.uses:
-            layer, source = self.layers[op], viewed.get(producer[tensor], producer[tensor])
-            if self.phases[op] == "forward":
-                if layer is None:
-                    viewed.setdefault(op, source)
+        for tensor, number in self.builder.uses:
+            op, source = ops[number], viewed.get(producer[tensor], producer[tensor])
+            if op.phase == "forward":
+                if op.layer is None:
+                    viewed.setdefault(number, source)
                 else:
-                    reader.setdefault(source, layer)
-        for op, kind in enumerate(self.types):
-            if kind in ("parameter", "buffer", "input") and op in reader:
-                self.layers[op] = reader[op]
-        for op, known in enumerate(self.traced.placeholders):
+                    reader.setdefault(source, op.layer)
+        for number, op in enumerate(ops):
+            if op.kind in ("parameter", "buffer", "input") and number in reader:
+                op.layer = reader[number]
+        for op, known in zip(ops, self.traced.placeholders, strict=False):
             if known.role == "state" and known.parameter is not None:
-                self.layers[op] = self.layers[known.parameter]
-        for op, group in enumerate(self.colocation):
-            if self.phases[op] == "optimizer" and 0 <= group < count:
-                self.layers[op] = self.layers[group]
-        for tensor, op in self.uses:
-            if self.layers[op] is None:
-                self.layers[op] = self.layers[producer[tensor]]
-        for tensor, op in reversed(self.uses):
-            if self.layers[producer[tensor]] is None:
-                self.layers[producer[tensor]] = self.layers[op]
-
-    def graph(self, name: str, metadata: Mapping[str, Any]) -> ComputationGraph:
-        return ComputationGraph.from_arrays(
-            name,
-            num_ops=len(self.names),
-            tensors=self.tensors,
-            uses=self.uses,
-            aliases=self.aliases,
-            op_names=self.names,
-            op_types=self.types,
-            layers=self.layers,
-            phases=self.phases,
-            dtypes=self.dtypes,
-            shapes=self.shapes,
-            flops=self.flops,
-            bytes_read=self.read,
-            bytes_written=self.written,
-            parameter_bytes=self.parameter_bytes,
-            colocation=self.colocation,
-            metadata=metadata,
-        )
+                op.layer = ops[known.parameter].layer
+        for op in ops:
+            if op.phase == "optimizer" and 0 <= op.colocation < count:
+                op.layer = ops[op.colocation].layer
+        self.builder.spread_layers()
 
 
 def _values(arguments: Any) -> Any:

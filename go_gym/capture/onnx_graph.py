@@ -12,6 +12,7 @@ from onnx import AttributeProto, helper
 from go_gym.capture.onnx_costs import VIEWS, bytes_moved, flops
 from go_gym.capture.onnx_file import SMALL, OnnxGraph, TensorInfo, read_onnx
 from go_gym.errors import CaptureError, CaptureWarning
+from go_gym.graph.builder import GraphBuilder, Op, with_counts
 from go_gym.graph.model import Alias, ComputationGraph
 
 STATIC = frozenset(["Constant", "Shape", "Size"])
@@ -50,45 +51,31 @@ def capture_onnx(
         CaptureError: for what has no shape, naming tensor and operator.
     """
     model = read_onnx(path, dims or {})
-    columns = _Columns(path, model, layer_of)
+    captured = _OnnxCapture(path, model, layer_of)
     try:
-        columns.fill()
+        captured.fill()
     except (IndexError, AttributeError, KeyError, TypeError) as error:
-        raise CaptureError(f"{path}: {columns.where} is malformed: {error}") from error
-    if columns.unknown:
-        listed = ", ".join(f"{kind} ({count})" for kind, count in columns.unknown.most_common())
+        raise CaptureError(f"{path}: {captured.where} is malformed: {error}") from error
+    if captured.unknown:
+        listed = ", ".join(f"{kind} ({count})" for kind, count in captured.unknown.most_common())
         warnings.warn(
             f"{path}: no cost formula for {listed}: taken as bound by memory",
             CaptureWarning,
             stacklevel=2,
         )
-    label = name or model.name
-    graph = columns.graph(label, {})
-    counts = {"raw_ops": graph.num_ops, "contracted_ops": int((~graph.is_free).sum())}
-    return columns.graph(label, {**(metadata or {}), **counts})
+    return with_counts(captured.builder.graph(name or model.name), metadata or {})
 
 
 @dataclass
-class _Columns:
-    """The graph under construction, a list a column."""
+class _OnnxCapture:
+    """The graph of an ONNX model under construction."""
 
     path: str | Path
     model: OnnxGraph
     layer_of: Callable[[str], str | None]
     where: str = "the graph"
     unknown: Counter[str] = field(default_factory=Counter)
-    names: list[str] = field(default_factory=list)
-    types: list[str] = field(default_factory=list)
-    dtypes: list[str] = field(default_factory=list)
-    shapes: list[tuple[int, ...]] = field(default_factory=list)
-    layers: list[str | None] = field(default_factory=list)
-    flops: list[int] = field(default_factory=list)
-    read: list[int] = field(default_factory=list)
-    written: list[int] = field(default_factory=list)
-    parameter_bytes: list[int] = field(default_factory=list)
-    tensors: list[tuple[int, int]] = field(default_factory=list)
-    aliases: list[int] = field(default_factory=list)
-    uses: list[tuple[int, int]] = field(default_factory=list)
+    builder: GraphBuilder = field(default_factory=GraphBuilder)
     made: dict[str, int] = field(default_factory=dict)  # tensor name → tensor number
     static: set[str] = field(default_factory=set)
 
@@ -108,7 +95,7 @@ class _Columns:
                 self._add_source(node.output[0], "buffer", Alias.PARAMETER)
             else:
                 self._add_node(node, number)
-        self._spread_layers()
+        self.builder.spread_layers()
 
     def _find_static(self) -> None:
         """Small whole-number weights, small constants, shapes, and what comes of these alone."""
@@ -146,7 +133,7 @@ class _Columns:
     def _add_source(self, name: str, kind: str, alias: int) -> None:
         info = self._info(name)
         op = self._append(f"{kind}:{name}", kind, info, None)
-        self.parameter_bytes[op] = info.bytes if alias == Alias.PARAMETER else 0
+        self.builder.ops[op].parameter_bytes = info.bytes if alias == Alias.PARAMETER else 0
         self._output(op, name, info, alias)
 
     def _add_node(self, node: Any, number: int) -> None:
@@ -162,12 +149,13 @@ class _Columns:
         for name in sources:
             if name not in self.made:
                 raise CaptureError(f"{self.path}: {self.where} uses {name!r}, which nothing makes")
-            self.uses.append((self.made[name], op))
+            self.builder.uses.append((self.made[name], op))
         view = node.op_type in VIEWS and given[0] is not None
         if not view:
             distinct = [self._info(name) for name in sources]
-            self.flops[op] = self._flops(node, shapes, outputs)
-            self.read[op], self.written[op] = bytes_moved(node.op_type, distinct, outputs)
+            added = self.builder.ops[op]
+            added.flops = self._flops(node, shapes, outputs)
+            added.bytes_read, added.bytes_written = bytes_moved(node.op_type, distinct, outputs)
         for name, info in zip(node.output, outputs, strict=True):
             if info is not None:
                 alias = self.made[node.input[0]] if view else Alias.OWN
@@ -185,50 +173,13 @@ class _Columns:
         return count
 
     def _append(self, name: str, kind: str, info: TensorInfo, layer: str | None) -> int:
-        self.names.append(name)
-        self.types.append(kind)
-        self.dtypes.append(info.dtype)
-        self.shapes.append(info.shape)
-        self.layers.append(layer)
-        for column in (self.flops, self.read, self.written, self.parameter_bytes):
-            column.append(0)
-        return len(self.names) - 1
+        op = Op(kind, name=name, dtype=info.dtype, shape=info.shape, layer=layer)
+        return self.builder.add_op(op)
 
     def _output(self, op: int, name: str, info: TensorInfo, alias: int) -> None:
         if name in self.made:
             raise CaptureError(f"{self.path}: {self.where} makes {name!r} a second time")
-        self.made[name] = len(self.tensors)
-        self.tensors.append((op, info.bytes))
-        self.aliases.append(alias)
-
-    def _spread_layers(self) -> None:
-        """Give each op without a layer that of an input, else of a consumer."""
-        producer = [op for op, _ in self.tensors]
-        for tensor, op in self.uses:
-            if self.layers[op] is None:
-                self.layers[op] = self.layers[producer[tensor]]
-        for tensor, op in reversed(self.uses):
-            if self.layers[producer[tensor]] is None:
-                self.layers[producer[tensor]] = self.layers[op]
-
-    def graph(self, name: str, metadata: Mapping[str, Any]) -> ComputationGraph:
-        return ComputationGraph.from_arrays(
-            name,
-            num_ops=len(self.names),
-            tensors=self.tensors,
-            uses=self.uses,
-            aliases=self.aliases,
-            op_names=self.names,
-            op_types=self.types,
-            layers=self.layers,
-            dtypes=self.dtypes,
-            shapes=self.shapes,
-            flops=self.flops,
-            bytes_read=self.read,
-            bytes_written=self.written,
-            parameter_bytes=self.parameter_bytes,
-            metadata=metadata,
-        )
+        self.made[name] = self.builder.add_tensor(op, info.bytes, alias)
 
 
 def _inputs(node: Any) -> list[str]:

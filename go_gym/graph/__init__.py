@@ -1,5 +1,6 @@
 """The computation graph: model, construction, validation, file format, features."""
 
+from go_gym.graph.builder import GraphBuilder, Op
 from go_gym.graph.model import DTYPES, PHASES, Alias, ComputationGraph
 
-__all__ = ["DTYPES", "PHASES", "Alias", "ComputationGraph"]
+__all__ = ["DTYPES", "PHASES", "Alias", "ComputationGraph", "GraphBuilder", "Op"]

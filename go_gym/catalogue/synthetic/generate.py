@@ -50,7 +50,7 @@ def generate(kind: str, ops: int, seed: int = 0) -> ComputationGraph:
         raise DatasetError(f"synthetic seed: {seed}, expected 0 to 2^32 - 1")
     tape = _filled(lambda cells: KINDS[kind](seed, cells), ops)
     facts = {"family": "synthetic", "what": f"Synthetic {kind} training graph", "seed": seed}
-    return tape.graph(f"{SYNTHETIC}{kind}-{ops}-{seed}", facts)
+    return tape.builder.graph(f"{SYNTHETIC}{kind}-{ops}-{seed}", facts)
 
 
 def generate_named(name: str) -> ComputationGraph:
@@ -67,15 +67,15 @@ def generate_named(name: str) -> ComputationGraph:
 
 def _filled(draw: Callable[[int], Tape], ops: int) -> Tape:
     """As many cells as ``ops`` ops hold, but for one or two where the cells differ in size."""
-    cells, tape, per_cell = 1, draw(1), float(len(draw(3).types) - len(draw(1).types)) / 2
+    cells, tape, per_cell = 1, draw(1), float(draw(3).num_ops - draw(1).num_ops) / 2
     for _ in range(ROUNDS):
-        missing = int((ops - len(tape.types)) // per_cell)
+        missing = int((ops - tape.num_ops) // per_cell)
         if missing == 0:
             break
         more = draw(max(cells + missing, 1))
-        per_cell = max((len(more.types) - len(tape.types)) / (max(cells + missing, 1) - cells), 1.0)
+        per_cell = max((more.num_ops - tape.num_ops) / (max(cells + missing, 1) - cells), 1.0)
         cells, tape = max(cells + missing, 1), more
-    while len(tape.types) > ops and cells > 1:
+    while tape.num_ops > ops and cells > 1:
         cells -= 1
         tape = draw(cells)
     return tape

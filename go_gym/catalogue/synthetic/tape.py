@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
-from go_gym.graph.model import Alias, ComputationGraph
+from go_gym.graph.builder import GraphBuilder, Op
+from go_gym.graph.model import Alias
 
 Shape = tuple[int, ...]
 FLOAT = 4
@@ -40,25 +40,18 @@ class Forward:
 
 @dataclass
 class Tape:
-    """The graph under construction, a list a column."""
+    """The graph under construction, and what was recorded of its forward pass."""
 
-    types: list[str] = field(default_factory=list)
-    phases: list[str] = field(default_factory=list)
-    layers: list[str] = field(default_factory=list)
-    shapes: list[Shape] = field(default_factory=list)
-    flops: list[int] = field(default_factory=list)
-    read: list[int] = field(default_factory=list)
-    written: list[int] = field(default_factory=list)
-    parameter_bytes: list[int] = field(default_factory=list)
-    colocation: list[int] = field(default_factory=list)
-    tensors: list[tuple[int, int]] = field(default_factory=list)
-    aliases: list[int] = field(default_factory=list)
-    uses: list[tuple[int, int]] = field(default_factory=list)
+    builder: GraphBuilder = field(default_factory=GraphBuilder)
     tensor_shapes: list[Shape] = field(default_factory=list)
     forwards: list[Forward] = field(default_factory=list)
     parameters: list[tuple[int, int, str]] = field(default_factory=list)  # tensor, group, layer
     groups: int = 0
     phase: str = "forward"
+
+    @property
+    def num_ops(self) -> int:
+        return len(self.builder.ops)
 
     # -- what models are made of; each takes and gives tensor numbers
 
@@ -131,7 +124,7 @@ class Tape:
     def finish(self, loss: int) -> None:
         """Record the backward pass from tensor ``loss`` and the update of every parameter."""
         self.phase = "backward"
-        last = self.layers[self.tensors[loss][0]]
+        last = self.builder.producer(loss).layer or ""
         gradients = {loss: [self._op("aten.ones_like", (), self.tensor_shapes[loss], last)]}
         for forward in reversed(self.forwards):
             parts = gradients.pop(forward.output, None)
@@ -160,7 +153,7 @@ class Tape:
         elif forward.kind == "joint":
             self._joint(forward, gradient, gradients)
         elif forward.kind == "elementwise":
-            kind = self.types[self.tensors[forward.output][0]] + "_backward"
+            kind = self.builder.producer(forward.output).kind + "_backward"
             kept = self._view("aten.detach", forward.output, forward.layer)
             give(forward.inputs[0], kind, (gradient, kept), size)
         elif forward.kind == "product":
@@ -180,18 +173,20 @@ class Tape:
 
     def _joint(self, forward: Forward, gradient: int, gradients: dict[int, list[int]]) -> None:
         """One op for the gradients of input and parameters, each picked by a getitem."""
-        producer, wanted = self.tensors[forward.output][0], (*forward.inputs, *forward.weights)
-        group, kind = self._new_group(), self.types[producer] + "_backward"
+        producer = self.builder.producer(forward.output)
+        wanted = (*forward.inputs, *forward.weights)
+        group, kind = self._new_group(), producer.kind + "_backward"
         shape = self.tensor_shapes[wanted[0]]
         sources = (gradient, *wanted)
-        first = self._op(kind, sources, shape, forward.layer, 2 * self.flops[producer], group=group)
-        op = len(self.types) - 1
+        first = self._op(kind, sources, shape, forward.layer, 2 * producer.flops, group=group)
+        op = self.num_ops - 1
         for tensor in wanted:
             shape = self.tensor_shapes[tensor]
             made = first if tensor == wanted[0] else self._output(op, shape, Alias.OWN)
             picked = self._view("getitem", made, forward.layer, shape, group)
             gradients.setdefault(tensor, []).append(picked)
-        self.written[op] = sum(FLOAT * prod(self.tensor_shapes[tensor]) for tensor in wanted)
+        written = sum(FLOAT * prod(self.tensor_shapes[tensor]) for tensor in wanted)
+        self.builder.ops[op].bytes_written = written
 
     def _total(self, parts: list[int], layer: str) -> int:
         total = parts[0]
@@ -241,7 +236,7 @@ class Tape:
 
     def _resident(self, kind: str, shape: Shape, layer: str, group: int) -> int:
         tensor = self._op(kind, (), shape, layer, free=True, alias=Alias.PARAMETER, group=group)
-        self.parameter_bytes[-1] = FLOAT * prod(shape)
+        self.builder.ops[-1].parameter_bytes = FLOAT * prod(shape)
         return tensor
 
     def _op(
@@ -256,41 +251,20 @@ class Tape:
         alias: int = Alias.OWN,
         group: int = -1,
     ) -> int:
-        op = len(self.types)
-        self.types.append(kind)
-        self.phases.append(self.phase)
-        self.layers.append(layer)
-        self.shapes.append(shape)
-        self.flops.append(0 if free else flops)
-        read = sum(FLOAT * prod(self.tensor_shapes[x]) for x in set(inputs))
-        self.read.append(0 if free else read)
-        self.written.append(0 if free else FLOAT * prod(shape))
-        self.parameter_bytes.append(0)
-        self.colocation.append(group)
-        self.uses += [(x, op) for x in sorted(set(inputs))]
-        return self._output(op, shape, alias)
+        used = sorted(set(inputs))
+        read = sum(FLOAT * prod(self.tensor_shapes[x]) for x in used)
+        op = Op(
+            kind,
+            shape=shape,
+            phase=self.phase,
+            layer=layer,
+            flops=0 if free else flops,
+            bytes_read=0 if free else read,
+            bytes_written=0 if free else FLOAT * prod(shape),
+            colocation=group,
+        )
+        return self._output(self.builder.add_op(op, used), shape, alias)
 
     def _output(self, op: int, shape: Shape, alias: int) -> int:
-        self.tensors.append((op, FLOAT * prod(shape)))
-        self.aliases.append(alias)
         self.tensor_shapes.append(shape)
-        return len(self.tensors) - 1
-
-    def graph(self, name: str, metadata: dict[str, Any]) -> ComputationGraph:
-        return ComputationGraph.from_arrays(
-            name,
-            num_ops=len(self.types),
-            tensors=self.tensors,
-            uses=self.uses,
-            aliases=self.aliases,
-            op_types=self.types,
-            layers=self.layers,
-            phases=self.phases,
-            shapes=self.shapes,
-            flops=self.flops,
-            bytes_read=self.read,
-            bytes_written=self.written,
-            parameter_bytes=self.parameter_bytes,
-            colocation=self.colocation,
-            metadata=metadata,
-        )
+        return self.builder.add_tensor(op, FLOAT * prod(shape), alias)
