@@ -2,6 +2,7 @@
 
 from go_gym.agent.budget import WINDOWS, Budget, Improvement, Window
 from go_gym.agent.local_search import Moves
+from go_gym.agent.names import FORMER_NAMES_GROUP, former_names, joined, kind_and_options
 from go_gym.agent.protocol import Agent, tasks_of
 from go_gym.agent.registry import (
     ENTRY_POINT_GROUP,
@@ -12,6 +13,7 @@ from go_gym.agent.registry import (
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "FORMER_NAMES_GROUP",
     "WINDOWS",
     "Agent",
     "Budget",
@@ -20,6 +22,9 @@ __all__ = [
     "Window",
     "agent_entry_points",
     "agents_for",
+    "former_names",
+    "joined",
+    "kind_and_options",
     "load_agent",
     "tasks_of",
 ]

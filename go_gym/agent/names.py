@@ -1,0 +1,47 @@
+"""Names of agents: a kind, and the options that it is asked for with.
+
+``go:start=best,priorities=critical-path`` is the kind ``go`` with two options; ``go:paper`` is its
+preset ``paper``. Kinds, presets, options and values are of letters, digits and ``.-_``; the
+canonical form has the preset first, then the options in alphabetical order, those at their default
+left out. Rows of a leaderboard are named by it.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from types import MappingProxyType
+
+FORMER_NAMES_GROUP = "go_gym.former_agent_names"
+"""Entry points of mappings from names that agents had to the canonical ones that they have now."""
+
+
+@cache
+def former_names() -> Mapping[str, str]:
+    """Names that installed agents had, and the canonical ones that they have now; no agent is
+    imported."""
+    found: dict[str, str] = {}
+    for entry in entry_points(group=FORMER_NAMES_GROUP):
+        found |= entry.load()
+    return MappingProxyType(found)
+
+
+def kind_and_options(name: str) -> tuple[str, str]:
+    """The kind that a name asks for, and its options as they stand in the name.
+
+    A name that an agent had before is that of today. Nothing is checked and no agent imported:
+    the options of a canonical name are canonical.
+
+    >>> kind_and_options("sa:start=best"), kind_and_options("metis")
+    (('sa', 'start=best'), ('metis', ''))
+    """
+    kind, _, options = former_names().get(name, name).partition(":")
+    return kind, options
+
+
+def joined(kind: str, options: str) -> str:
+    """The name of a kind with options: what :func:`kind_and_options` takes apart.
+
+    >>> joined("sa", "start=best"), joined("metis", "")
+    ('sa:start=best', 'metis')
+    """
+    return f"{kind}:{options}" if options else kind
