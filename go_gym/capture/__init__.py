@@ -1,18 +1,15 @@
-"""Front ends that make a ComputationGraph from a real program. They import torch when called.
+"""Front ends that make a ComputationGraph from a real program. They import torch when called."""
 
-``torch`` and ``onnx`` here are functions: :func:`go_gym.capture.model.capture_torch` and
-:func:`go_gym.capture.onnx_graph.capture_onnx`.
-"""
-
+import warnings
 from importlib import import_module
 from typing import Any
 
 from go_gym.errors import CaptureError
 
 _HOME = {
-    "torch": "model:capture_torch",
+    "from_torch": "model:from_torch",
     "torch_program": "model:torch_program",
-    "onnx": "onnx_graph:capture_onnx",
+    "from_onnx": "onnx_graph:from_onnx",
     "capture_inference": "steps:capture_inference",
     "capture_training_step": "steps:capture_training_step",
     "inference_program": "steps:inference_program",
@@ -22,9 +19,15 @@ _HOME = {
     "Value": "program:Value",
 }
 __all__ = list(_HOME)
+_OLD = {"torch": "from_torch", "onnx": "from_onnx"}
+"""Names until 0.1: ``from go_gym.capture import torch`` hid the library of that name."""
 
 
 def __getattr__(name: str) -> Any:
+    if name in _OLD:
+        text = f"go_gym.capture.{name} is now go_gym.capture.{_OLD[name]}"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        name = _OLD[name]
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOME[name].split(":")

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import GraphModule, Interpreter, Node
-from torch.fx.experimental.proxy_tensor import make_fx
 
-from go_gym.capture.trace import LINE, TAG, Tag, Traced, fake, tagged_nodes
+from go_gym.capture.trace import LINE, TAG, Tag, Traced, fake, record
 
 
 def without_mutation(traced: Traced) -> Traced:
@@ -42,10 +41,10 @@ def _functional(module: GraphModule) -> GraphModule:
     it writes to its inputs is copied there at the end."""
     replay = _Replay(module)
     nodes = [node for node in module.graph.nodes if node.op == "placeholder"]
-    with FakeTensorMode(allow_non_fake_inputs=True), tagged_nodes(replay):
+    with FakeTensorMode(allow_non_fake_inputs=True):
         values = [fake(node.meta["val"]) for node in nodes]
         run = torch.func.functionalize(lambda *args: replay.run(*args), remove="mutations")
-        return make_fx(run, tracing_mode="fake")(*values)
+        return record(replay, run, *values)
 
 
 def _viewed(result: Any) -> Any:

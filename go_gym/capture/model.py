@@ -22,7 +22,7 @@ from go_gym.errors import CaptureError
 from go_gym.graph.model import ComputationGraph
 
 
-def capture_torch(
+def from_torch(
     model_or_step: Callable[..., Any],
     example_inputs: Sequence[Any] | Mapping[str, Any],
     *,
@@ -33,7 +33,7 @@ def capture_torch(
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> ComputationGraph:
-    """Capture a model or function as a ComputationGraph; called as ``go_gym.capture.torch``.
+    """Capture a model or function as a ComputationGraph.
 
     Nothing is computed and no tensor is allocated: a model made under ``torch.device("meta")``
     may be of any size. The program is captured without mutation: an op that writes in place
@@ -78,7 +78,7 @@ def torch_program(
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Program:
-    """The graph of :func:`capture_torch` with its executable program; the same arguments."""
+    """The graph of :func:`from_torch` with its executable program; the same arguments."""
     traced, label = _traced(model_or_step, example_inputs, optimizer, loss, target, layer_of, name)
     return program_of(traced, label, metadata or {})
 

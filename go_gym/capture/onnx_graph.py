@@ -22,7 +22,7 @@ OURS = {("com.microsoft", "Attention"): "com.microsoft.Attention"}
 """Operators whose name means something else in another domain."""
 
 
-def capture_onnx(
+def from_onnx(
     path: str | Path,
     *,
     dims: Mapping[str, int] | None = None,
@@ -30,7 +30,7 @@ def capture_onnx(
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> ComputationGraph:
-    """Capture an ONNX model's forward pass; called as ``go_gym.capture.onnx``.
+    """Capture an ONNX model's forward pass.
 
     Weights are resident, each an op of type ``parameter``; files of external data need not be
     there. What is known before the run (constants, shapes and what is computed from them alone)

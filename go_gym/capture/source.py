@@ -29,7 +29,7 @@ def capture_source(
 
     Args:
         source: ``path.py:function``, whose result is ``(model_or_step, example_inputs)`` or a
-            mapping of the arguments of ``go_gym.capture.torch``; or a path ending in ``.onnx``.
+            mapping of the arguments of ``go_gym.capture.from_torch``; or a path ending in ``.onnx``.
         optimizer: ``"adam"`` or ``"sgd"``, in place of what the function says.
         name: the graph's name, likewise.
         dims: of an ONNX file: the sizes of its named dimensions.
@@ -40,10 +40,10 @@ def capture_source(
     if source.endswith(".onnx"):
         if optimizer is not None:
             raise CaptureError(f"{source}: an ONNX file has no training step: leave the optimizer")
-        return capture.onnx(source, dims=dims, name=name)
+        return capture.from_onnx(source, dims=dims, name=name)
     if dims:
         raise CaptureError(f"{source}: sizes of dimensions are for .onnx files")
-    return capture.torch(**_called(source, optimizer, name))
+    return capture.from_torch(**_called(source, optimizer, name))
 
 
 def source_program(source: str, optimizer: str | None = None) -> "Program":
@@ -52,7 +52,7 @@ def source_program(source: str, optimizer: str | None = None) -> "Program":
 
 
 def _called(source: str, optimizer: str | None, name: str | None) -> dict[str, Any]:
-    """The arguments of ``go_gym.capture.torch`` that the function of ``source`` gives."""
+    """The arguments of ``go_gym.capture.from_torch`` that the function of ``source`` gives."""
     from go_gym.capture.blame import blamed
 
     path, function = _parts(source)
@@ -117,5 +117,5 @@ def _arguments(source: str, given: Any) -> dict[str, Any]:
         return dict(zip(OPTIONS[:2], given, strict=True))
     raise CaptureError(
         f"{source}: gives a {type(given).__name__}, expected (model_or_step, example_inputs) or a "
-        "mapping of the arguments of go_gym.capture.torch"
+        "mapping of the arguments of go_gym.capture.from_torch"
     )

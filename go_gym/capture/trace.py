@@ -1,7 +1,7 @@
 """Tracing a program at ATen level, with nothing computed and no memory for tensors.
 
-This module and ``functional.py`` alone touch torch's private tracing interfaces. ``make_fx``
-under FakeTensorMode records the forward pass and, of a training step, the loss,
+This module and ``functional.py`` alone touch torch's private tracing interfaces. ``make_fx``'s
+tracer under FakeTensorMode records the forward pass and, of a training step, the loss,
 ``torch.autograd.grad`` and a functional optimizer; each recorded node is tagged, as it is made,
 with its phase, layer and parameter.
 """
@@ -16,7 +16,7 @@ import torch
 from torch._guards import detect_fake_mode
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx import GraphModule, Node
-from torch.fx.experimental.proxy_tensor import PythonKeyTracer, make_fx
+from torch.fx.experimental.proxy_tensor import PythonKeyTracer, _MakefxTracer
 from torch.utils import _pytree
 
 from go_gym.capture.blame import line_here
@@ -312,8 +312,8 @@ def _record(
     """The program that ``function`` runs on ``args``, tagged, without dead code."""
     hooks = _follow_modules(model, recorder)
     try:
-        with tagged_nodes(recorder), _quiet():
-            module = make_fx(function, tracing_mode="fake")(*args)
+        with _quiet():
+            module = record(recorder, function, *args)
     finally:
         for hook in hooks:
             hook.remove()
@@ -338,21 +338,47 @@ def _follow_modules(model: torch.nn.Module, recorder: Recorder) -> list[Any]:
     return hooks
 
 
-@contextmanager
-def tagged_nodes(recorder: Speaker) -> Iterator[None]:
-    """Have every node that make_fx records carry the recorder's tag."""
-    tracer: Any = PythonKeyTracer
-    original = tracer.create_node
+class _TaggingTracer(PythonKeyTracer):
+    """A tracer whose nodes carry the speaker's tag."""
 
-    def create_node(self, kind, target, *args, **kwargs) -> Node:
-        node = original(self, kind, target, *args, **kwargs)
-        node.meta[TAG] = recorder.tag()
+    def __init__(self, speaker: Speaker) -> None:
+        super().__init__()
+        self.speaker = speaker
+
+    def create_node(self, kind: str, target: Any, *args: Any, **kwargs: Any) -> Node:
+        node = super().create_node(kind, target, *args, **kwargs)
+        node.meta[TAG] = self.speaker.tag()
         if kind == "get_attr":  # it may be no tensor: then the error has the line
-            node.meta[LINE] = recorder.line()
+            node.meta[LINE] = self.speaker.line()
         return node
 
-    tracer.create_node = create_node
-    try:
-        yield
-    finally:
-        tracer.create_node = original
+
+class _TaggingRecorder(_MakefxTracer):
+    """make_fx with a tracer of ours; ``make_fx`` itself has no way to give it one."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        super().__init__(
+            decomposition_table=None,
+            tracing_mode="fake",
+            _allow_non_fake_inputs=False,
+            pre_dispatch=False,
+            record_module_stack=False,
+            _allow_fake_constant=False,
+            _error_on_data_dependent_ops=True,
+        )
+        self.speaker = speaker
+
+    def _construct_modes_with_fx_tracer(self, fx_tracer: Any) -> None:
+        self.fx_tracer = _TaggingTracer(self.speaker)
+        super()._construct_modes_with_fx_tracer(self.fx_tracer)
+
+    def trace_subgraph(self, f: Callable[..., Any], *args: object) -> GraphModule:
+        raise CaptureError(
+            "the program branches or loops on values here: leave out torch.cond and other control "
+            "flow on values"
+        )
+
+
+def record(speaker: Speaker, function: Callable[..., Any], *args: Any) -> GraphModule:
+    """What ``function`` runs on ``args``, recorded; each node carries the speaker's tag."""
+    return _TaggingRecorder(speaker).trace(function, *args)

@@ -58,7 +58,7 @@ def measure():
     with torch.device("meta"):
         model, tokens = Llama(), torch.zeros(1, TOKENS, dtype=torch.long)
     start = time.perf_counter()
-    graph = capture.torch(
+    graph = capture.from_torch(
         model, [tokens], optimizer="adam", target=tokens,
         loss=lambda scores, labels: F.cross_entropy(scores[0], labels[0]),
     )  # fmt: skip

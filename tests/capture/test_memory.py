@@ -78,7 +78,7 @@ def test_peak_of_one_device_is_that_of_the_plain_step_within_15_percent(name):
     torch.manual_seed(0)
     build, shape = MODELS[name]
     model, batch = build(), torch.randn(shape)
-    graph = capture.torch(model, [batch], optimizer="sgd", loss=square)
+    graph = capture.from_torch(model, [batch], optimizer="sgd", loss=square)
     resident = int(graph.parameter_bytes.sum())
 
     parameters = [each.detach().requires_grad_() for each in model.parameters()]

@@ -1,4 +1,4 @@
-"""capture.torch on models and functions of many kinds, against running them plainly."""
+"""capture.from_torch on models and functions of many kinds, against running them plainly."""
 
 import numpy as np
 import pytest
@@ -164,12 +164,14 @@ def test_a_function_may_use_modules_around_it_and_nested_tensors():
         return {"scores": head(embed(pair["tokens"])) * scale}
 
     assert set(modules_around(step)) == {"embed", "head"}
-    graph = capture.torch(step, [{"tokens": torch.zeros(2, 3, dtype=torch.long)}, 0.5])
+    graph = capture.from_torch(step, [{"tokens": torch.zeros(2, 3, dtype=torch.long)}, 0.5])
     kinds = kinds_of(graph)
     assert graph.name == "step"
     assert graph.parameter_bytes[kinds == "parameter"].sum() == (40 + 16 + 4) * 4
     assert {"embed", "head"} <= set(graph.layers)
-    trained = capture.torch(lambda x: head(x).square().sum(), [torch.zeros(2, 4)], optimizer="sgd")
+    trained = capture.from_torch(
+        lambda x: head(x).square().sum(), [torch.zeros(2, 4)], optimizer="sgd"
+    )
     assert set(trained.phase.tolist()) == {0, 1, 2}
 
 
@@ -189,7 +191,7 @@ def test_a_function_that_calls_backward_itself_has_phases():
 def test_a_model_on_the_meta_device_is_captured():
     with torch.device("meta"):
         model = nn.Linear(10**6, 10**5)  # 400 GB
-    graph = capture.torch(model, [torch.empty(4, 10**6, device="meta")])
+    graph = capture.from_torch(model, [torch.empty(4, 10**6, device="meta")])
     assert graph.parameter_bytes.sum() == (10**11 + 10**5) * 4
 
 
@@ -236,7 +238,7 @@ class Misfit(nn.Linear):
 )
 def test_what_cannot_be_traced_is_named_with_its_line(model, line, advice, capfd):
     with pytest.raises(CaptureError) as caught:
-        capture.torch(model(4, 4), [torch.zeros(2, 4)])
+        capture.from_torch(model(4, 4), [torch.zeros(2, 4)])
     message = str(caught.value)
     assert __file__ in message and line in message, message
     assert advice in message and "\n" not in message, message
@@ -260,16 +262,16 @@ def test_what_cannot_be_traced_is_named_with_its_line(model, line, advice, capfd
 )
 def test_options_that_do_not_fit_are_named(options, message):
     with pytest.raises(CaptureError, match=message):
-        capture.torch(nn.Linear(4, 4), [torch.zeros(2, 4)], **options)
+        capture.from_torch(nn.Linear(4, 4), [torch.zeros(2, 4)], **options)
 
 
 def test_wrong_arguments_are_named():
     with pytest.raises(CaptureError, match="no model and no function"):
-        capture.torch(3, [])
+        capture.from_torch(3, [])
     with pytest.raises(CaptureError, match="expected a list or tuple"):
-        capture.torch(nn.Linear(4, 4), torch.zeros(2, 4))
+        capture.from_torch(nn.Linear(4, 4), torch.zeros(2, 4))
     with pytest.raises(CaptureError, match="gives no tensor"):
-        capture.torch(lambda x: None, [torch.zeros(2)])
+        capture.from_torch(lambda x: None, [torch.zeros(2)])
     frozen = nn.Linear(4, 4).requires_grad_(False)
     with pytest.raises(CaptureError, match="no parameter requires a gradient"):
-        capture.torch(frozen, [torch.zeros(2, 4)], optimizer="adam", loss=square)
+        capture.from_torch(frozen, [torch.zeros(2, 4)], optimizer="adam", loss=square)

@@ -39,7 +39,7 @@ def model(nodes, inputs, outputs, weights=(), opset=20, **options):
 def captured(tmp_path, made, **options):
     path = tmp_path / "model.onnx"
     path.write_bytes(made if isinstance(made, bytes) else made.SerializeToString())
-    return capture.onnx(path, **options)
+    return capture.from_onnx(path, **options)
 
 
 def ops(graph, kind):
@@ -88,7 +88,7 @@ def test_external_data_need_not_be_there(tmp_path):
     made = mlp(5)
     onnx.save_model(made, path, save_as_external_data=True, location="big.data", size_threshold=0)
     (tmp_path / "big.data").unlink()
-    assert capture.onnx(path).content_hash == captured(tmp_path, mlp(5)).content_hash
+    assert capture.from_onnx(path).content_hash == captured(tmp_path, mlp(5)).content_hash
 
 
 def cnn():
@@ -191,7 +191,7 @@ def test_costs_are_those_of_the_same_model_captured_from_torch(tmp_path):
         torch.nn.Conv2d(8, 8, 3, groups=8, bias=False), torch.nn.AdaptiveAvgPool2d(1),
         torch.nn.Flatten(), torch.nn.Linear(8, 10, bias=False),
     ).eval()  # fmt: skip
-    ours = capture.torch(net, [torch.zeros(2, 3, 16, 16)])
+    ours = capture.from_torch(net, [torch.zeros(2, 3, 16, 16)])
     theirs = captured(tmp_path, cnn())
     normalisation = int(theirs.flops[ops(theirs, "BatchNormalization")].sum())
     assert theirs.flops.sum() - normalisation == pytest.approx(int(ours.flops.sum()), rel=0.01)
@@ -205,7 +205,7 @@ def test_what_torch_exports_costs_what_torch_captures(tmp_path):
     net = torch.nn.Sequential(torch.nn.Embedding(100, 16), layer, torch.nn.Linear(16, 100))
     tokens, path = torch.zeros(2, 6, dtype=torch.long), tmp_path / "net.onnx"
     torch.onnx.export(net.eval(), (tokens,), path, dynamo=False, opset_version=17)
-    graph, ours = capture.onnx(path), capture.torch(net, [tokens])
+    graph, ours = capture.from_onnx(path), capture.from_torch(net, [tokens])
     assert graph.parameter_bytes.sum() == ours.parameter_bytes.sum()
     assert set(graph.layers) == {"0", "1.0", "1.1", "1.2", "2"} == set(ours.layers)
     biases = 2 * 6 * (64 + 16 + 100)  # an addition of its own there
@@ -325,7 +325,7 @@ def test_what_has_no_shape_is_named(tmp_path, made, message):
 
 def test_missing_and_large_files_are_refused(tmp_path, monkeypatch):
     with pytest.raises(FileFormatError, match="cannot be read"):
-        capture.onnx(tmp_path / "none.onnx")
+        capture.from_onnx(tmp_path / "none.onnx")
     monkeypatch.setattr("go_gym.capture.onnx_file.MAX_ONNX_BYTES", 10)
     with pytest.raises(FileFormatError, match="more than the limit of 10"):
         captured(tmp_path, mlp(5))

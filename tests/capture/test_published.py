@@ -144,7 +144,7 @@ MODELS = {
 @pytest.fixture(scope="module")
 def steps():
     return {
-        name: capture.torch(on_meta(build), inputs, optimizer="sgd", loss=square)
+        name: capture.from_torch(on_meta(build), inputs, optimizer="sgd", loss=square)
         for name, (build, inputs) in MODELS.items()
     }
 
@@ -183,7 +183,7 @@ def test_parameters_are_the_model_s(name, steps):
 
 def test_resnet_50_has_the_published_counts():
     """25.6 million weights and 4.1 GMAC an image (torchvision's table of ResNet-50: 4.09)."""
-    graph = capture.torch(on_meta(resnet50).eval(), image())
+    graph = capture.from_torch(on_meta(resnet50).eval(), image())
     weights = graph.parameter_bytes[kinds_of(graph) == "parameter"].sum() / 4
     assert weights == pytest.approx(25.557e6, rel=0.001)
     assert product_flops(graph) / 2 / 2 == pytest.approx(4.09e9, rel=0.01)
@@ -194,7 +194,7 @@ def test_gpt2_costs_six_flops_a_weight_and_token():
     embeddings (the tied output layer counted), and attention beside it; within 2 %."""
     length = 1024
     inputs = [torch.zeros(1, length, dtype=torch.long)]
-    graph = capture.torch(on_meta(gpt2), inputs, optimizer="adam", loss=square)
+    graph = capture.from_torch(on_meta(gpt2), inputs, optimizer="adam", loss=square)
     weights = 12 * 12 * 768 * 768 + 50257 * 768
     assert graph.parameter_bytes[kinds_of(graph) == "parameter"].sum() / 4 == pytest.approx(
         124.4e6, rel=0.001
@@ -209,7 +209,7 @@ def test_gpt2_costs_six_flops_a_weight_and_token():
 def test_bert_base_has_the_published_counts():
     """110 million weights (Devlin et al. 2019); 22.5 GFLOP at 128 tokens (MobileBERT, Sun et al.
     2020, table 4); within 2 %."""
-    graph = capture.torch(on_meta(bert).eval(), [torch.zeros(1, 128, dtype=torch.long)])
+    graph = capture.from_torch(on_meta(bert).eval(), [torch.zeros(1, 128, dtype=torch.long)])
     weights = graph.parameter_bytes[kinds_of(graph) == "parameter"].sum() / 4
     assert weights == pytest.approx(110e6, rel=0.01)
     assert product_flops(graph) == pytest.approx(22.5e9, rel=0.02)
