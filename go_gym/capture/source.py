@@ -29,7 +29,8 @@ def capture_source(
 
     Args:
         source: ``path.py:function``, whose result is ``(model_or_step, example_inputs)`` or a
-            mapping of the arguments of ``go_gym.capture.from_torch``; or a path ending in ``.onnx``.
+            mapping of the arguments of ``go_gym.capture.from_torch``; or a path ending in
+            ``.onnx``.
         optimizer: ``"adam"`` or ``"sgd"``, in place of what the function says.
         name: the graph's name, likewise.
         dims: of an ONNX file: the sizes of its named dimensions.

@@ -29,7 +29,7 @@ def capture(
     """Capture your model as a graph (needs torch, or onnx for .onnx files).
 
     The function takes no argument and gives (model_or_step, example_inputs), or a dict of the
-    arguments of go_gym.capture.from_torch: model_or_step, example_inputs, optimizer, loss, target, …
+    arguments of go_gym.capture.from_torch: model_or_step, example_inputs, optimizer, loss, …
 
     Example: go-gym capture mymodel.py:make_step -o my.graph.npz
     """

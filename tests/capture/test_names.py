@@ -11,7 +11,7 @@ from go_gym import capture
 def test_every_name_is_there():
     for name in capture.__all__:
         assert getattr(capture, name) is not None
-    assert dir(capture) == capture.__all__
+    assert dir(capture) == sorted(capture.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'from_tensorflow'"):
         capture.from_tensorflow  # noqa: B018
 
