@@ -15,8 +15,8 @@ from stable_baselines3.common.vec_env import VecMonitor
 from go_gym.agent import Budget
 from go_gym.baselines.placements import single_device
 from go_gym.envs.backends import Budgeted
-from go_gym.envs.base import OneShotEnv
 from go_gym.envs.episode import Episode
+from go_gym.envs.one_shot import OneShotEnv
 from go_gym.errors import AgentError
 from go_gym.problem import Decision, Problem
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from go_gym.catalogue.problems import GraphLike
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend
-from go_gym.envs.base import OneShotEnv
+from go_gym.envs.one_shot import OneShotEnv
 
 
 class PlacementEnv(OneShotEnv):
@@ -61,7 +61,8 @@ class PlacementEnv(OneShotEnv):
     ``graph``, ``cluster``, ``baseline_ns`` (the expert's step time), ``best_step_time_ns`` (the
     best valid one of the episode, −1 before the first), and of the last step ``step_time_ns``,
     ``speedup`` (0 if invalid), ``valid``, ``reason``, ``peak_memory`` (d,), ``bytes_moved``; before
-    the first step ``go_gym.envs.core.UNDECIDED``. Deterministic; always the same keys and types.
+    the first step ``go_gym.envs.graph_env.UNDECIDED``. Deterministic; always the same keys and
+    types.
 
     ## Arguments
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.

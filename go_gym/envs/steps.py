@@ -13,8 +13,8 @@ from go_gym.baselines.placements import human_expert, single_device
 from go_gym.catalogue.problems import GraphLike
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend, mover_of
-from go_gym.envs.core import GraphEnv, Observation, check_whole
 from go_gym.envs.episode import Episode
+from go_gym.envs.graph_env import GraphEnv, Observation, check_whole
 from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, static_space
 from go_gym.envs.rewards import Outcome

@@ -8,13 +8,13 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from go_gym.envs.core import GraphEnv, Observation
+from go_gym.envs.copy_on_write import SharedArrays
 from go_gym.envs.episode import Episode
 from go_gym.envs.fusion import FusionEnv
+from go_gym.envs.graph_env import GraphEnv, Observation
 from go_gym.envs.joint import JointEnv
 from go_gym.envs.placement import PlacementEnv
 from go_gym.envs.scheduling import SchedulingEnv
-from go_gym.envs.shared import SharedArrays
 from go_gym.envs.steps import PlacementStepsEnv
 from go_gym.errors import GoGymError
 

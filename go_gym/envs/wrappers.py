@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
-from go_gym.envs.core import GraphEnv, Observation
+from go_gym.envs.graph_env import GraphEnv, Observation
 from go_gym.errors import GoGymError
 
 if TYPE_CHECKING:

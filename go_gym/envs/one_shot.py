@@ -10,8 +10,8 @@ from gymnasium import spaces
 from go_gym.catalogue.problems import GraphLike, PlacementLike
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend
-from go_gym.envs.core import GraphEnv, Observation, check_whole
 from go_gym.envs.episode import Episode
+from go_gym.envs.graph_env import GraphEnv, Observation, check_whole
 from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, one_shot_space
 from go_gym.envs.rewards import Outcome

@@ -13,11 +13,11 @@ from go_gym.baselines.default import baseline
 from go_gym.catalogue.problems import GraphLike, PlacementLike, resolve_problems
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend, resolve_backend, run_baseline
+from go_gym.envs.copy_on_write import SharedArrays
 from go_gym.envs.episode import Episode, restored
 from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, static_part
 from go_gym.envs.rewards import reward_named
-from go_gym.envs.shared import SharedArrays
 from go_gym.errors import GoGymError
 from go_gym.problem import Problem
 from go_gym.simulator import simulate
