@@ -111,7 +111,7 @@ def test_files_give_the_same_graph(graph):
 
 
 def test_hash_is_the_same_in_another_process():
-    code = "from tests.test_graph import diamond; print(diamond().content_hash)"
+    code = "from tests.graph.test_graph import diamond; print(diamond().content_hash)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == diamond().content_hash
 

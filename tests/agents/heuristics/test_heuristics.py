@@ -93,7 +93,7 @@ def test_metis_cuts_between_two_clusters_of_ops():
 
 def test_contention_pays_on_a_recurrent_graph():
     """Believing transfers free of each other costs dearly where weights are large (PCIe)."""
-    path = Path(__file__).parents[2] / "datasets" / "rnnlm-2.npz"
+    path = Path(__file__).parents[3] / "datasets" / "rnnlm-2.npz"
     graph = go_gym.ComputationGraph.load(path)
     problem = go_gym.Problem(graph, go_gym.load_cluster("p100x2"))
     steps = {

@@ -7,7 +7,7 @@ from go_agents.heuristics.heft import heft_schedule
 from go_agents.heuristics.listing import mean_upward_ranks
 
 import go_gym
-from tests.agents.examples import topcuoglu
+from tests.agents.heuristics.examples import topcuoglu
 
 
 def test_upward_ranks_are_those_of_the_papers_table():

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from go_gym.cli import app, shared
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 COMMANDS = [
     "graphs",
     "clusters",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import go_gym
 from go_gym.cluster import CONTENTION_MODELS
-from tests.agents import plain
+from tests.agents.heuristics import plain
 
 SEEDS = st.integers(0, 2**32 - 1)
 

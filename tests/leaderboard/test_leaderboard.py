@@ -19,7 +19,7 @@ from go_gym.runs import runner
 from go_gym.runs.runner import Plan, run
 
 AGENTS = ("human-expert", "metis", "random")
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def problems():
