@@ -32,9 +32,9 @@ class Outcome:
 def problems_of(experiment: Experiment) -> list[Problem]:
     """The experiment's problems, in order; raises GoGymError for a bad graph or cluster."""
     made = []
-    for graph, cluster in zip(experiment.graphs, experiment.clusters, strict=True):
+    for graph, cluster in experiment.graphs.items():
         (loaded,) = resolve_graphs([graph])
-        made.append(make_problem(loaded, load_cluster(cluster), experiment.task))
+        made.append(make_problem(loaded, load_cluster(cluster), experiment.what.task))
     check_names(made)
     return made
 
@@ -64,7 +64,7 @@ def equal_time(
     Agents that are :func:`idle` are left out, as more time would bring them nothing.
     """
     timed = experiment.equal_time
-    if not timed.wanted or experiment.reference not in experiment.agents:
+    if not timed.wanted or experiment.what.timed_by not in experiment.agents:
         return []
     plans = []
     for problem in problems:
@@ -88,8 +88,8 @@ def equal_time(
 
 def _pace(experiment: Experiment, agent: str) -> str:
     """Whose wall time an agent gets."""
-    forms = experiment.scheduled
-    return forms[experiment.reference] if agent in forms.values() else experiment.reference
+    forms, reference = experiment.what.best_priorities, experiment.what.timed_by
+    return forms[reference] if agent in forms.values() else reference
 
 
 def execute(
@@ -151,7 +151,7 @@ def _plan(experiment: Experiment, problem: Problem, agent: str, seed: int, budge
         agents=(agent,),
         problems=(problem,),
         seeds=(seed,),
-        priorities=experiment.rules,
+        priorities=experiment.what.priorities,
         budget=budget,
         command=experiment.command[:2048],
     )

@@ -1,15 +1,17 @@
-"""An experiment: which agents run on what, and the report of it."""
+"""An experiment as it is called: what of a specification is run, with which seeds and budget."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from go_gym.agent import agent_entry_points
 from go_gym.errors import AgentError, DatasetError
 from go_gym.leaderboard.schema import Row
 from go_gym.reproduce.published import published
+from go_gym.reproduce.specification import Specification
 
+SEEDS = (0, 1, 2)
+"""Seeds of each agent on each graph, unless others are asked for."""
 SMALL_BUDGET = 200
 """Simulator calls of the quick form (our choice): shows that all works, ranks little."""
 QUICK_GRAPHS = 3
@@ -37,22 +39,12 @@ class EqualTime:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table or figure of the paper, or one of ours.
+    """A specification with what of it is run.
 
     Attributes:
-        name: ``table2``, …: also the command's argument.
-        title: what it shows.
-        task: of ``go_gym.problem.TASKS``.
-        agents: entry-point names, the reference agent first.
-        graphs: names, or paths ending in .npz, in the order of the table.
-        clusters: a name, or a path ending in .toml, for each graph.
-        rules: priority rules under which placements are recorded.
-        reference: the agent whose wall time the others get in the comparison at equal time;
-            empty for no such comparison.
-        report: Markdown of the rows at equal calls and at equal wall time.
-        scheduled: the agent that stands for another where each has its best priorities, by the
-            other's name (see :mod:`go_gym.reproduce.scheduled`); empty where priorities are not
-            compared.
+        what: the specification.
+        agents: names, those that stand for others (see ``best_priorities``) included.
+        graphs: the cluster of each graph, names or paths, in order.
         seeds, budget, quick: what is run.
         equal_time: what of it also runs at equal wall time.
         options: words of the command line that make this experiment of the whole one.
@@ -60,22 +52,20 @@ class Experiment:
             others.
     """
 
-    name: str
-    title: str
-    task: str
+    what: Specification
     agents: tuple[str, ...]
-    graphs: tuple[str, ...]
-    clusters: tuple[str, ...]
-    rules: tuple[str, ...]
-    report: Callable[["Experiment", Sequence[Row], Sequence[Row], Path], str]
-    reference: str = ""
-    scheduled: Mapping[str, str] = field(default_factory=dict)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    graphs: Mapping[str, str]
+    seeds: tuple[int, ...] = SEEDS
     budget: int = FULL_BUDGET
     quick: bool = False
     equal_time: EqualTime = EqualTime()
     options: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+
+    @classmethod
+    def whole(cls, what: Specification) -> "Experiment":
+        """All that a specification names."""
+        return cls(what, what.agents, what.graphs)
 
     def changed(
         self,
@@ -94,28 +84,16 @@ class Experiment:
             quick: the first few graphs, one seed and a small budget, where nothing else is said.
             graphs: others of the experiment's graphs, or any if ``clusters`` are given.
             clusters: one for each of ``graphs``, or one for all.
-            agents: as they are called; by default also the scheduled forms that are installed.
+            agents: as they are called; by default also those that stand for others and are
+                installed.
             seeds, budget, equal_time: as they are called.
 
         Raises:
             AgentError: naming the agents that are not installed.
             DatasetError: for a graph that has no cluster.
         """
-        usual = dict(zip(self.graphs, self.clusters, strict=True))
-        chosen = tuple(graphs) or self.graphs[: QUICK_GRAPHS if quick else None]
-        places = tuple(clusters) * (len(chosen) if len(clusters) == 1 else 1)
-        if not places:
-            missing = [graph for graph in chosen if graph not in usual]
-            if missing:
-                raise DatasetError(
-                    f"{self.name}: no cluster for {', '.join(missing)}: expected graphs of "
-                    f"{', '.join(self.graphs)}, or a cluster for each"
-                )
-            places = tuple(usual[graph] for graph in chosen)
-        if len(places) != len(chosen):
-            raise DatasetError(f"{self.name}: {len(places)} clusters for {len(chosen)} graphs")
         installed = agent_entry_points()
-        forms = [self.scheduled[agent] for agent in self.agents if agent in self.scheduled]
+        forms = self._stand_ins
         wanted = tuple(agents) or (*self.agents, *(form for form in forms if form in installed))
         absent = [agent for agent in wanted if agent not in installed]
         if absent:
@@ -124,10 +102,10 @@ class Experiment:
                 f"installed are {', '.join(installed)}. Install them, or name others with --agent"
             )
         timed = equal_time or self.equal_time
+        chosen = self._chosen_graphs(quick, graphs, clusters)
         return replace(
             self,
             graphs=chosen,
-            clusters=places,
             agents=wanted,
             seeds=tuple(seeds) or (self.seeds[:1] if quick else self.seeds),
             budget=budget if budget is not None else SMALL_BUDGET if quick else self.budget,
@@ -136,6 +114,23 @@ class Experiment:
             options=_options(quick, graphs, clusters, agents, seeds, budget, timed),
             left_out=() if clusters else tuple(g for g in self.graphs if g not in chosen),
         )
+
+    def _chosen_graphs(
+        self, quick: bool, graphs: Sequence[str], clusters: Sequence[str]
+    ) -> Mapping[str, str]:
+        names = tuple(graphs) or tuple(self.graphs)[: QUICK_GRAPHS if quick else None]
+        places = tuple(clusters) * (len(names) if len(clusters) == 1 else 1)
+        if not places:
+            missing = [graph for graph in names if graph not in self.graphs]
+            if missing:
+                raise DatasetError(
+                    f"{self.name}: no cluster for {', '.join(missing)}: expected graphs of "
+                    f"{', '.join(self.graphs)}, or a cluster for each"
+                )
+            places = tuple(self.graphs[graph] for graph in names)
+        if len(places) != len(names):
+            raise DatasetError(f"{self.name}: {len(places)} clusters for {len(names)} graphs")
+        return dict(zip(names, places, strict=True))
 
     def ran(self, rows: Sequence[Row], timed: Sequence[Row]) -> "Experiment":
         """This experiment with the graphs, agents, seeds and budget of ``rows`` at equal calls, and
@@ -146,44 +141,48 @@ class Experiment:
         found = {(row.graph, row.cluster) for row in rows}
         pairs = sorted(found, key=lambda pair: (order.get(pair[0], len(order)), pair))
         names = tuple(graph for graph, _ in pairs)
-        clusters = tuple(cluster for _, cluster in pairs)
-        usual = dict(zip(self.graphs, self.clusters, strict=True))
-        left_out = tuple(graph for graph in self.graphs if graph not in names)
+        usual = all(self.graphs.get(graph) == cluster for graph, cluster in pairs)
         have = {row.agent for row in rows}
-        forms = [self.scheduled[agent] for agent in self.agents if agent in self.scheduled]
-        known = tuple(dict.fromkeys([*self.agents, *forms]))
+        known = tuple(dict.fromkeys([*self.agents, *self._stand_ins]))
         agents = tuple(agent for agent in known if agent in have)
         seeds = tuple(sorted({row.seed for row in rows}))
         budget = max(row.budget for row in rows)
         again = tuple(sorted({row.seed for row in timed}))
         equal_time = EqualTime(
-            wanted=bool(timed) or self.reference not in agents,
+            wanted=bool(timed) or self.what.timed_by not in agents,
             seeds=() if again == seeds[:1] else again,
         )
         return replace(
             self,
-            graphs=names,
-            clusters=clusters,
+            graphs=dict(pairs),
             agents=agents,
             seeds=seeds,
             budget=budget,
             equal_time=equal_time,
             options=_options(
                 self.quick,
-                () if names == self.graphs else names,
-                () if all(usual.get(g) == c for g, c in pairs) else clusters,
+                () if names == tuple(self.graphs) else names,
+                () if usual else [cluster for _, cluster in pairs],
                 () if agents == known else agents,
                 () if seeds == self.seeds else seeds,
                 None if budget == self.budget else budget,
                 equal_time,
             ),
-            left_out=left_out if usual.keys() & set(names) else (),
+            left_out=(
+                tuple(graph for graph in self.graphs if graph not in names)
+                if self.graphs.keys() & set(names)
+                else ()
+            ),
         )
+
+    @property
+    def name(self) -> str:
+        return self.what.name
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The agents of a table: those that stand for another are counted as the other."""
-        plain = {form: agent for agent, form in self.scheduled.items()}
+        plain = {form: agent for agent, form in self.what.best_priorities.items()}
         return tuple(dict.fromkeys(plain.get(agent, agent) for agent in self.agents))
 
     @property
@@ -193,7 +192,13 @@ class Experiment:
 
     @property
     def paper(self) -> dict[str, dict[str, float | None]]:
-        return published(self.name)
+        """What the paper has, by graph and column; nothing for an experiment of ours."""
+        return published(self.name) if self.what.paper else {}
+
+    @property
+    def _stand_ins(self) -> list[str]:
+        forms = self.what.best_priorities
+        return [forms[agent] for agent in self.agents if agent in forms]
 
 
 def _options(

@@ -1,7 +1,5 @@
 """Run an experiment and write its rows, table and pictures."""
 
-import os
-import platform
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,13 +8,14 @@ from pathlib import Path
 from go_gym.agent import load_agent
 from go_gym.files import atomic_write
 from go_gym.leaderboard.schema import RESULTS, Row
+from go_gym.reproduce.bars import save_bars
 from go_gym.reproduce.catalogue import experiment_of
-from go_gym.reproduce.curves import curves_of, save_curves_csv
+from go_gym.reproduce.curves import save_curves_csv
 from go_gym.reproduce.execute import Outcome, equal_calls, equal_time, execute, problems_of
 from go_gym.reproduce.experiment import Experiment
 from go_gym.reproduce.pictures import save_curves_png
-from go_gym.reproduce.published import CITATION
-from go_gym.reproduce.tables import FIFO
+from go_gym.reproduce.report import Report
+from go_gym.reproduce.specification import FIFO
 from go_gym.runs.folders import OWN, keep_own, merge, rows_in
 from go_gym.runs.runner import Failure, Job
 
@@ -98,11 +97,18 @@ def write_report(
 ) -> str:
     """Write the Markdown table, the curves and the pictures of rows that are there."""
     rows, timed = _in_order(experiment, rows), _in_order(experiment, timed)
-    text = _heading(experiment, rows) + experiment.report(experiment, rows, timed, folder)
-    curves = curves_of(rows, folder)
+    report = Report(experiment, rows, timed, folder)
+    text = report.text()
+    curves = report.curves
     save_curves_csv(folder / f"{experiment.name}-curves.csv", curves)
-    title = experiment.title + (" – quick form" if experiment.quick else "")
-    forms = set(experiment.scheduled.values())
+    what = experiment.what
+    if what.bars:
+        ours, theirs = report.bars()
+        groups = [graph for graph, _ in report.graphs]
+        path = folder / f"{experiment.name}.png"
+        save_bars(path, what.title, what.bars, groups, ours, theirs)
+    title = what.title + (" – quick form" if experiment.quick else "")
+    forms = set(what.best_priorities.values())
     # curves are under first in, first out, or the agent's own priorities: so are the levels
     plain = [r for r in rows if r.agent not in forms and r.priorities in (FIFO, OWN)]
     save_curves_png(folder / f"{experiment.name}-curves.png", title, curves, plain)
@@ -118,7 +124,9 @@ def write_report(
 def _pictures(experiment: Experiment, folder: Path) -> str:
     """Lines that show the pictures that there are."""
     names = [f"{experiment.name}{end}.png" for end in ("", "-curves", "-curves-scheduled")]
-    shown = [f"\n![{experiment.title}]({name})\n" for name in names if (folder / name).exists()]
+    shown = [
+        f"\n![{experiment.what.title}]({name})\n" for name in names if (folder / name).exists()
+    ]
     return "".join(shown)
 
 
@@ -136,7 +144,7 @@ def _wanted(
         if (pairs is None or (row.graph, row.cluster) in pairs)
         and row.agent in experiment.agents
         and row.seed in experiment.seeds
-        and row.task == experiment.task
+        and row.task == experiment.what.task
     ]
 
 
@@ -144,7 +152,7 @@ def _belongs(experiment: Experiment, budgets: Collection[int] | None, row: Row) 
     return (
         bool(_wanted(experiment, [row]))
         and row.graph in {Path(name).stem for name in experiment.graphs}
-        and row.priorities in (*experiment.rules, OWN)
+        and row.priorities in (*experiment.what.priorities, OWN)
         and (budgets is None or row.budget in budgets)
         and row.agent_version == load_agent(row.agent).version
     )
@@ -154,48 +162,3 @@ def _in_order(experiment: Experiment, rows: Sequence[Row]) -> list[Row]:
     graphs = {Path(name).stem: index for index, name in enumerate(experiment.graphs)}
     agents = {name: index for index, name in enumerate(experiment.agents)}
     return sorted(rows, key=lambda r: (graphs.get(r.graph, len(graphs)), agents[r.agent], r.seed))
-
-
-def _heading(experiment: Experiment, rows: Sequence[Row]) -> str:
-    seeds = ", ".join(map(str, experiment.seeds))
-    versions: dict[str, set[str]] = {}
-    for row in rows:
-        versions.setdefault(row.agent, set()).add(row.agent_version)
-    made = ", ".join(f"{agent} {'/'.join(sorted(each))}" for agent, each in versions.items())
-    lines = [f"# {experiment.title}", ""]
-    if experiment.quick:
-        lines += [
-            f"**Quick form: {experiment.budget:,} simulator calls and few graphs; it shows that "
-            "all runs, not which agent is better.**",
-            "",
-        ]
-    lines += [
-        f"{experiment.budget:,} simulator calls for each agent, graph and seed; seeds {seeds}; "
-        "cells give the median ± half the range, and the ratio to the first column of times. "
-        f"{os.cpu_count()} cores, {platform.machine()}. The paper: {CITATION}.",
-        "",
-        *([f"Agents and their versions: {made}.", ""] if made else []),
-        *_not_run(experiment, rows),
-        "```console",
-        experiment.command,
-        "```",
-        "",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _not_run(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
-    """Lines that name the graphs left out, and the agents that have not run with every seed."""
-    lines = []
-    if experiment.left_out and not experiment.quick:
-        lines += [f"Graphs not run: {', '.join(experiment.left_out)}.", ""]
-    wanted = len(experiment.graphs) * len(experiment.seeds)
-    short = []
-    for agent in experiment.agents:
-        have = len({(row.graph, row.seed) for row in rows if row.agent == agent})
-        if have < wanted:
-            short.append(f"{agent} {have}")
-    if short:
-        text = f"Of {wanted} runs (graphs × seeds) there are fewer of: {', '.join(short)}."
-        lines += [text, ""]
-    return lines

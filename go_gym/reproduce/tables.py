@@ -1,124 +1,165 @@
-"""Cells and tables of a report: everything in them follows from the rows."""
+"""The tables of a report: plain texts, each following from the rows."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import geometric_mean, median
+from statistics import median
 
 from go_gym.leaderboard.schema import Row
-from go_gym.reproduce.experiment import Experiment
+from go_gym.reproduce.cells import NONE, Cell, mean_ratio, mean_text, ratios_to
+from go_gym.reproduce.curves import Curve
+from go_gym.reproduce.statistics import first, geometric_mean_ratio, interquartile_mean, mean_log
 
-FIFO, BEST = "fifo", "best"
-"""Which rows are compared: first in first out for all, or for each the best priorities it has."""
+Cells = Mapping[tuple[str, str], Cell]
+"""By graph and agent."""
+Graphs = Sequence[tuple[str, str]]
+"""Names of graph and cluster, in order."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One agent on one graph: step times of its seeds in ns, empty if a seed gave no valid one."""
+class Table:
+    """Texts in columns; the first column is aligned left, the others right."""
 
-    times: tuple[int, ...]
-
-    @property
-    def median(self) -> float | None:
-        return float(median(self.times)) if self.times else None
-
-    def text(self, reference: float | None) -> str:
-        """Median in ms, half the range over seeds, and the ratio to ``reference`` (ns)."""
-        middle = self.median
-        if middle is None:
-            return "OOM"
-        spread = (max(self.times) - min(self.times)) / 2
-        around = f" ±{spread / 1e6:.1f}" if len(self.times) > 1 else ""
-        ratio = f" ({middle / reference:.3f})" if reference else ""
-        return f"{middle / 1e6:.1f}{around}{ratio}"
+    head: Sequence[str]
+    lines: Sequence[Sequence[str]]
 
 
-def cells(
-    rows: Iterable[Row], kind: str, scheduled: Mapping[str, str] | None = None
-) -> dict[tuple[str, str], Cell]:
-    """The cell of each (graph, agent).
+def step_times(known: Cells, graphs: Graphs, agents: Sequence[str], reference: str) -> Table:
+    """Step times and their ratios to ``reference``: a line a graph, a column an agent."""
+    ordered = [reference, *(agent for agent in agents if agent != reference)]
+    lines = []
+    for graph, cluster in graphs:
+        base = known.get((graph, reference), NONE).median
+        cells = [known.get((graph, agent)) for agent in ordered]
+        lines.append([graph, cluster, *("–" if c is None else c.text(base) for c in cells)])
+    means = [
+        mean_ratio(ratios_to(known, agent, reference).values(), len(graphs)) for agent in ordered
+    ]
+    head = ["graph", "cluster", *(f"{agent}, ms" for agent in ordered)]
+    return Table(head, [*lines, ["geometric mean of ratios", "", *means]])
+
+
+def ranking(known: Cells, graphs: Graphs, agents: Sequence[str], reference: str) -> Table:
+    """Agents in order, the interquartile mean of their ratios, and each against the best of them.
+
+    Only agents with a valid decision on every graph are ranked. The best one's interval is not
+    compared with itself.
+    """
+    ratios = {agent: ratios_to(known, agent, reference) for agent in agents}
+    whole = {agent: each for agent, each in ratios.items() if len(each) == len(graphs)}
+    leaders = first(whole)
+    lines = []
+    for agent in sorted(whole, key=lambda name: mean_log(whole[name])):
+        best = leaders[0]
+        gap = "–" if agent == best else str(geometric_mean_ratio(whole[agent], whole[best]))
+        verdict = ""
+        if agent in leaders:
+            verdict = "first" if len(leaders) == 1 else "not told apart"
+        mean = mean_ratio(whole[agent].values(), len(graphs))
+        lines.append([agent, mean, str(interquartile_mean(whole[agent])), gap, verdict])
+    head = ["agent", "geometric mean", "interquartile mean [95 %]", "over the best's [95 %]", ""]
+    return Table(head, lines)
+
+
+def calls_until(
+    curves: Sequence[Curve],
+    graphs: Graphs,
+    goal: str,
+    agents: Sequence[str],
+    published: Mapping[str, str],
+) -> Table:
+    """``goal``'s calls until its final step time over others' calls until that, medians of seeds.
 
     Args:
-        rows: any.
-        kind: FIFO for the rows under first in, first out; BEST for each seed's best row under any
-            priorities, by rule or the agent's own.
-        scheduled: agents for which another stands where kind is BEST: their own rows do not count
-            there, and if the other has none, they have no cell.
+        curves: of all of them.
+        graphs: the lines.
+        goal: the agent whose final step time is to be reached.
+        agents: the columns.
+        published: the paper's figure for each graph.
     """
-    forms = dict(scheduled or {})
-    plain = {form: agent for agent, form in forms.items()}
-    found: dict[tuple[str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        counts = row.priorities == FIFO if kind == FIFO else row.agent not in forms
-        if counts:
-            found[row.graph, plain.get(row.agent, row.agent)][row.seed].append(row)
-    made = {}
-    for key, seeds in found.items():
-        best = [[row.step_time_ns for row in mine if row.valid] for mine in seeds.values()]
-        made[key] = Cell(tuple(min(times) for times in best) if all(best) else ())
-    return made
-
-
-def ratio_table(
-    experiment: Experiment, rows: Sequence[Row], kind: str, reference: str
-) -> list[str]:
-    """Markdown: a line a graph, a column an agent, and the geometric means of the ratios."""
-    known = cells(rows, kind, experiment.scheduled)
-    agents = [reference, *(agent for agent in experiment.columns if agent != reference)]
-    lines = [
-        header("graph", "cluster", *(f"{agent}, ms" for agent in agents)),
-        rule(2 + len(agents)),
-    ]
-    ratios: dict[str, list[float]] = {agent: [] for agent in agents}
-    names = graphs_of(rows, experiment)
-    for graph, cluster in names:
-        base = known.get((graph, reference), Cell(())).median
+    lines = []
+    fewer: dict[str, list[float]] = {agent: [] for agent in agents}
+    for graph, cluster in graphs:
+        paper = published.get(graph, "–")
+        here = [curve for curve in curves if (curve.graph, curve.cluster) == (graph, cluster)]
+        last = [curve.run.improvements[-1] for curve in here if curve.agent == goal]
+        if not last:
+            lines.append([graph, *("–" for _ in (goal, *agents)), paper])
+            continue
+        step = median(point.step_time_ns for point in last)
+        calls = median(point.calls for point in last)
         texts = []
         for agent in agents:
-            cell = known.get((graph, agent))
-            texts.append("–" if cell is None else cell.text(base))
-            if cell is not None and cell.median is not None and base:
-                ratios[agent].append(cell.median / base)
-        lines.append(line(graph, cluster, *texts))
-    means = [mean_text(ratios[agent], len(names)) for agent in agents]
-    lines.append(line("geometric mean of ratios", "", *means))
-    return lines
+            found = [curve.calls_until(step) for curve in here if curve.agent == agent]
+            reached = [each for each in found if each is not None]
+            if not found or len(reached) < len(found):
+                texts.append(f"({len(reached)} of {len(found)})" if found else "–")
+                continue
+            quick = median(reached)
+            fewer[agent].append(calls / quick)
+            texts.append(f"{quick:,.0f} ({calls / quick:.1f}×)")
+        lines.append([graph, f"{calls:,.0f}", *texts, paper])
+    means = [mean_text(fewer[agent], len(graphs)) for agent in agents]
+    lines.append(["geometric mean of ratios", "", *means, ""])
+    return Table(["graph", goal, *agents, "GO, the paper's"], lines)
 
 
-def mean_text(ratios: Sequence[float], of: int) -> str:
-    """A geometric mean, and of how many where that is not all."""
-    if not ratios:
-        return "–"
-    note = "" if len(ratios) == of else f" ({len(ratios)} of {of})"
-    return f"{geometric_mean(ratios):.3f}{note}"
+def beside(
+    graphs: Graphs,
+    names: Sequence[str],
+    ours: Callable[[str, str], float | None],
+    theirs: Callable[[str, str], float | None],
+    digits: int = 3,
+    mean: Callable[[Iterable[float]], float] | None = None,
+    mean_of: str = "mean",
+) -> Table:
+    """Ours / the paper's: a line a graph, a column a name.
+
+    Args:
+        graphs: the lines.
+        names: the columns.
+        ours, theirs: a figure for a graph and a name, None where there is none.
+        digits: after the point.
+        mean: of a column's figures, as a last line; None for no such line.
+        mean_of: what that line is called.
+    """
+    lines = [
+        [
+            graph,
+            *(
+                f"{figure(ours(graph, name), digits)} / {figure(theirs(graph, name), digits)}"
+                for name in names
+            ),
+        ]
+        for graph, _ in graphs
+    ]
+    if mean is not None:
+        columns = []
+        for name in names:
+            both = []
+            for source in (ours, theirs):
+                found = [source(graph, name) for graph, _ in graphs]
+                there = [value for value in found if value is not None]
+                note = f" ({len(there)} of {len(graphs)})" if 0 < len(there) < len(graphs) else ""
+                both.append(figure(mean(there) if there else None, digits) + note)
+            columns.append(" / ".join(both))
+        lines.append([mean_of, *columns])
+    return Table(["graph", *names], lines)
 
 
-def graphs_of(rows: Sequence[Row], experiment: Experiment) -> list[tuple[str, str]]:
-    """(graph, cluster) of the rows, in the experiment's order, those it does not name last."""
-    order = {graph: index for index, graph in enumerate(experiment.graphs)}
-    present = {(row.graph, row.cluster) for row in rows}
-    return sorted(present, key=lambda pair: (order.get(pair[0], len(order)), pair))
-
-
-def header(*names: str) -> str:
-    return line(*names)
-
-
-def rule(columns: int) -> str:
-    return "| --- |" + " ---: |" * (columns - 1)
-
-
-def line(*texts: str) -> str:
-    return "| " + " | ".join(texts) + " |"
-
-
-def seconds(ns: float | None) -> str:
-    return "–" if ns is None else f"{ns / 1e9:.3f}"
+def pace(timed: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    """Calls made and seconds taken by each agent, medians over graphs and seeds."""
+    runs: dict[str, list[Row]] = {}
+    for row in timed:
+        runs.setdefault(row.agent, []).append(row)
+    return {
+        agent: (
+            median(row.budget_used for row in mine),
+            median(row.wall_seconds for row in mine),
+        )
+        for agent, mine in runs.items()
+    }
 
 
 def figure(value: float | None, digits: int = 3) -> str:
+    """A number with so many digits, a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}"
-
-
-def ratio(a: float | None, b: float | None) -> float | None:
-    return None if a is None or not b else a / b

@@ -7,12 +7,12 @@ import pytest
 
 from go_gym.leaderboard.schema import RESULTS, read_rows
 from go_gym.leaderboard.verify import verify
-from go_gym.reproduce.catalogue import EXPERIMENTS
+from go_gym.reproduce.catalogue import experiment_of, experiments
 from go_gym.reproduce.reproduce import EQUAL_TIME, report_only
 from go_gym.runs.curves import curve_path, read_curve
 
 BOARDS = Path(__file__).parent.parent.parent / "leaderboards"
-NAMES = [name for name in EXPERIMENTS if (BOARDS / name).is_dir()]
+NAMES = [name for name in experiments() if (BOARDS / name).is_dir()]
 FOLDERS = [
     path.relative_to(BOARDS).as_posix()
     for name in NAMES
@@ -54,7 +54,7 @@ def test_there_are_the_files_of_the_rows_and_no_others(folder):
 def test_tables_follow_from_the_rows(name, tmp_path):
     copy = tmp_path / name
     shutil.copytree(BOARDS / name, copy)
-    report_only(EXPERIMENTS[name].changed(), copy)
+    report_only(experiment_of(name).changed(), copy)
     for file in (f"{name}.md", f"{name}-curves.csv"):
         made, kept = ((folder / name / file).read_text() for folder in (tmp_path, BOARDS))
         machine = " cores, "  # the one line that names the machine

@@ -17,7 +17,8 @@ from go_gym.cluster.toml import format_cluster
 from go_gym.errors import AgentError, DatasetError, GoGymError
 from go_gym.leaderboard.schema import RESULTS, read_rows
 from go_gym.leaderboard.verify import verify
-from go_gym.reproduce.catalogue import EXPERIMENTS, experiment_of
+from go_gym.reproduce import catalogue
+from go_gym.reproduce.catalogue import experiment_of, experiments
 from go_gym.reproduce.curves import COLUMNS, Curve
 from go_gym.reproduce.published import published
 from go_gym.runs.curves import RunCurve
@@ -69,7 +70,7 @@ def numbers(text: str, heading: str, line: str) -> list[list[str]]:
     return [[cell.strip() for cell in each.strip("|").split("|")] for each in found]
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", experiments())
 def test_each_experiment_leaves_rows_that_verify_a_table_and_pictures(name, tiny, tmp_path):
     agents = [part for agent in AGENTS[name] for part in ("-a", agent)]
     options = [*tiny, *agents, "--seeds", "0", "--seeds", "1", "--budget", "60"]
@@ -164,8 +165,12 @@ def test_more_calls_in_the_time_of_the_reference(tmp_path):
 
     graph = go_gym.ComputationGraph.from_costs([4, 5, 6], [], [], name="three")
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
+    whole = experiment_of("table2")
     experiment = replace(
-        experiment_of("table2"), agents=("sa", "brkga", "heft"), reference="sa", seeds=(0, 1)
+        whole,
+        what=replace(whole.what, timed_by="sa"),
+        agents=("sa", "brkga", "heft"),
+        seeds=(0, 1),
     )
     from go_gym.runs.runner import Plan
 
@@ -197,10 +202,15 @@ def timed_rows(folder):
 
 @pytest.fixture
 def by_sa(monkeypatch):
-    """Table 2 with simulated annealing as the reference: it needs no training."""
+    """Table 2 timed by simulated annealing, which needs no training."""
     from dataclasses import replace
 
-    monkeypatch.setitem(EXPERIMENTS, "table2", replace(EXPERIMENTS["table2"], reference="sa"))
+    from go_gym.reproduce import reproduce as running
+
+    whole = experiment_of("table2")
+    changed = replace(whole, what=replace(whole.what, timed_by="sa"))
+    monkeypatch.setattr(catalogue, "experiment_of", lambda name: changed)
+    monkeypatch.setattr(running, "experiment_of", lambda name: changed)
 
 
 def test_equal_time_runs_apart_verifies_and_goes_on(tiny, tmp_path, by_sa, monkeypatch):
@@ -232,7 +242,8 @@ def test_best_priorities_of_an_agent_are_those_of_its_scheduled_form(tiny, tmp_p
     """Rows are made to say that the scheduled form is the slower one: its cell says so too."""
     from dataclasses import replace
 
-    from go_gym.reproduce.tables import BEST, FIFO, cells
+    from go_gym.reproduce.cells import cells
+    from go_gym.reproduce.specification import BEST, FIFO
 
     invoke("table2", *tiny, "-a", "sa", "--seeds", "0", "--budget", "9", "--out", str(tmp_path))
     rows = read_rows(tmp_path / RESULTS)
@@ -241,11 +252,11 @@ def test_best_priorities_of_an_agent_are_those_of_its_scheduled_form(tiny, tmp_p
     form = replace(row, priorities="own", agent="sa-scheduled", step_time_ns=60)
     plain = replace(row, agent="heft"), replace(rule, agent="heft")
     rows = [row, rule, form, *plain]
-    scheduled = experiment_of("table2").scheduled
-    step = {kind: cells(rows, kind, scheduled) for kind in (FIFO, BEST)}
+    forms = experiment_of("table2").what.best_priorities
+    step = {kind: cells(rows, kind, forms) for kind in (FIFO, BEST)}
     assert step[FIFO]["chains", "sa"].times == (50,) and step[FIFO]["chains", "heft"].times == (50,)
     assert step[BEST]["chains", "sa"].times == (60,) and step[BEST]["chains", "heft"].times == (40,)
-    assert ("chains", "sa") not in cells([row, rule], BEST, scheduled)
+    assert ("chains", "sa") not in cells([row, rule], BEST, forms)
     experiment = replace(experiment_of("table2"), agents=("heft", "sa", "sa-scheduled"))
     assert experiment.columns == ("heft", "sa")
 
@@ -339,8 +350,8 @@ def test_ray_is_asked_for_where_it_is_missing(tiny, tmp_path, monkeypatch):
 def test_the_experiments_are_the_papers():
     table = published("table2")
     experiment = experiment_of("table2")
-    assert experiment.graphs == tuple(table)
-    for graph, cluster in zip(experiment.graphs, experiment.clusters, strict=True):
+    assert tuple(experiment.graphs) == tuple(table)
+    for graph, cluster in experiment.graphs.items():
         assert cluster == f"p100x{table[graph]['devices']:.0f}"
     assert table["rnnlm-8"]["metis_s"] is None, "out of memory"
     for name in ("table3", "fig5", "fig6"):
@@ -349,7 +360,7 @@ def test_the_experiments_are_the_papers():
     assert min(expert) > 0.55 and max(expert) < 1, "the paper's GO beats each expert"
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", experiments())
 def test_agents_of_the_experiments_are_installed(name):
     assert set(experiment_of(name).agents) <= set(agent_entry_points())
 
