@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from go_gym.catalogue import datasets  # noqa: E402
 from go_gym.catalogue.models import ENTRIES  # noqa: E402
 from go_gym.catalogue.zoo import dlrm, gnn, gpt2, llama, mamba, moe, unet, vit  # noqa: E402
+from tests.numeric import assert_near  # noqa: E402
 
 PARAMETERS = {  # published, in millions
     "gpt2": (124.4, 0.001),  # Radford et al. 2019, as counted by its released weights
@@ -90,45 +91,42 @@ def test_an_untrained_model_guesses(module, settings, guess):
     assert float(loss) == pytest.approx(guess, rel=0.5)
 
 
-def test_llama_sees_no_future_word():
-    torch.manual_seed(0)
-    settings = llama.Settings(1, 2, 16, 2, 24, 19, 6)
-    model = llama.Llama(settings)
-    words = torch.randint(19, (1, 6))
-    changed = words.clone()
-    changed[0, 4] = (changed[0, 4] + 1) % 19
-    keys, others = model(words)[1], model(changed)[1]
-    assert torch.equal(keys[:, :, :4], others[:, :, :4])
-    assert not torch.equal(keys[:, :, 4:], others[:, :, 4:])
-
-
+@pytest.mark.numeric
 def test_rotary_positions_turn_and_keep_lengths():
     """Scores depend on the distance only (Su et al. 2021, section 3.2.1)."""
+    torch.manual_seed(0)
     model = llama.Llama(llama.Settings(1, 1, 16, 1, 24, 19, 6))
     cosine, sine = model.angles(6)
     query, key = torch.randn(16), torch.randn(16)
     turned = [llama.rotated(x.expand(6, 16), cosine, sine) for x in (query, key)]
     scores = turned[0] @ turned[1].T
-    torch.testing.assert_close(scores[1, 0], scores[4, 3])
-    torch.testing.assert_close(turned[0].norm(dim=1), query.norm().expand(6))
+    size = float(query.norm() * key.norm())
+    for distance in range(6):
+        along = scores.diagonal(-distance)
+        assert_near(along, along[:1].expand_as(along), 16, scale=size)
+    assert abs(float(scores[1, 0] - scores[4, 0])) > 0.01 * size
+    assert_near(turned[0].norm(dim=1), query.norm().expand(6), 16)
 
 
+@pytest.mark.numeric
 def test_mamba_s_parallel_scan_is_the_recurrence():
     torch.manual_seed(0)
-    decay, added = torch.rand(2, 13, 3, 2), torch.randn(2, 13, 3, 2)
-    state, expected = torch.zeros(2, 3, 2), []
+    decay = torch.rand(2, 13, 3, 2, dtype=torch.float64)
+    added = torch.randn(2, 13, 3, 2, dtype=torch.float64)
+    state, expected = torch.zeros(2, 3, 2, dtype=torch.float64), []
     for step in range(13):
         state = decay[:, step] * state + added[:, step]
         expected.append(state)
-    torch.testing.assert_close(mamba.scanned(decay, added), torch.stack(expected, dim=1))
+    assert_near(mamba.scanned(decay, added), torch.stack(expected, dim=1), 13)
 
 
+@pytest.mark.numeric
 def test_experts_take_each_token_to_its_best_two_and_no_more_than_they_hold():
     torch.manual_seed(0)
     layer = moe.Experts(moe.Settings(2, 4, 8, 2, 19, 8, 2))
     tokens = torch.randn(32, 8)
     weight = layer.weights(tokens, capacity=32)
-    torch.testing.assert_close(weight.sum(dim=(1, 2)), torch.ones(32))
+    assert_near(weight.sum(dim=(1, 2)), torch.ones(32), 2)
     best = layer.gate(tokens).topk(2).indices
     assert (weight.sum(dim=2).gather(1, best) > 0).all()
     tight = layer.weights(tokens, capacity=3)
@@ -146,13 +144,15 @@ def test_the_u_net_keeps_the_image_s_size():
         unet.build(settings)(images[..., :15], time, noise)
 
 
+@pytest.mark.numeric
 def test_a_graph_network_s_neighbours_are_averaged():
+    torch.manual_seed(0)
     layer = gnn.Layer(3, 2)
     whole = torch.randn(4, 3)
     source, target = torch.tensor([0, 3, 2]), torch.tensor([1, 1, 0])
     found = layer(whole[:2], whole, source, target)
     mean = torch.stack([whole[2], (whole[0] + whole[3]) / 2])
-    torch.testing.assert_close(found, layer.own(whole[:2]) + layer.neighbours(mean))
+    assert_near(found, layer.own(whole[:2]) + layer.neighbours(mean), 8)
 
 
 def test_settings_of_the_catalogue_are_those_of_the_modules():
