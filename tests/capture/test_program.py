@@ -7,21 +7,9 @@ torch = pytest.importorskip("torch")
 from go_gym.capture import inference_program, training_program  # noqa: E402
 from go_gym.catalogue.zoo import rnnlm  # noqa: E402
 from go_gym.errors import CaptureError  # noqa: E402
-
-from .test_training import SMALL, Normed  # noqa: E402
-
-MODELS = {
-    "rnnlm": (lambda: rnnlm.build(SMALL), lambda: rnnlm.inputs(SMALL)),
-    "normed": (Normed, lambda: [torch.randn(3, 4)]),
-    "convnet": (
-        lambda: Scored(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU()),
-        lambda: [torch.randn(2, 3, 8, 8)],
-    ),
-    "transformer": (
-        lambda: Scored(torch.nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True)),
-        lambda: [torch.randn(2, 5, 8)],
-    ),
-}
+from tests.capture.plain import check_step  # noqa: E402
+from tests.capture.test_training import SMALL, Normed  # noqa: E402
+from tests.numeric import LOSS, along, assert_near, in_float64  # noqa: E402
 
 
 class Scored(torch.nn.Module):
@@ -30,44 +18,61 @@ class Scored(torch.nn.Module):
         self.body = torch.nn.Sequential(*modules)
 
     def forward(self, x):
-        return self.body(x).square().mean()
+        return along(self.body(x))
+
+
+def draw(*shape):
+    return lambda: [torch.randn(shape, dtype=torch.float64)]
+
+
+MODELS = {
+    "rnnlm": (lambda: rnnlm.build(SMALL), lambda: [torch.randint(50, (4, 3)) for _ in range(2)]),
+    "normed": (Normed, draw(3, 4)),
+    "convnet": (
+        lambda: Scored(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU()),
+        draw(2, 3, 8, 8),
+    ),
+    "transformer": (
+        lambda: Scored(torch.nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True)),
+        draw(2, 5, 8),
+    ),
+}
+
+
+def built(name):
+    with in_float64():
+        return MODELS[name][0]()
+
+
+def trained(name):
+    return training_program(name, lambda: built(name), MODELS[name][1])
 
 
 def real(name):
     torch.manual_seed(0)
-    build, inputs = MODELS[name]
-    return build(), list(inputs())
+    return built(name), MODELS[name][1]()
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("name", MODELS)
 def test_a_training_step_gives_loss_gradients_and_update_of_the_plain_model(name):
     model, batch = real(name)
-    program = training_program(name, *MODELS[name])
-    results = program.run(program.bind(model, batch))
-
     optimizer = torch.optim.Adam(model.parameters())
-    loss = model(*batch)
-    loss.backward()
-    optimizer.step()
-    torch.testing.assert_close(results["loss"], loss.detach())
-    for path, parameter in model.named_parameters():
-        torch.testing.assert_close(results[f"gradient:{path}"], parameter.grad)
-        torch.testing.assert_close(results[f"parameter:{path}"], parameter.detach())
-        moment = optimizer.state[parameter]["exp_avg"]
-        torch.testing.assert_close(results[f"first_moment:{path}"], moment)
+    check_step(trained(name), model, batch, lambda loss: loss, optimizer)
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("name", MODELS)
 def test_a_forward_pass_gives_what_the_plain_model_gives(name):
     model, batch = real(name)
-    program = inference_program(name, lambda: MODELS[name][0]().eval(), MODELS[name][1])
+    program = inference_program(name, lambda: built(name).eval(), MODELS[name][1])
     results = program.run(program.bind(model.eval(), batch))
-    torch.testing.assert_close(results["output:0"], model(*batch).detach())
+    assert_near(results["output:0"], model(*batch), LOSS)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_steps_and_graph_are_numbered_alike(name):
-    program = training_program(name, *MODELS[name])
+    program = trained(name)
     graph = program.graph
     assert len(program.steps) == graph.num_ops
     uses = set(zip(graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True))
@@ -84,7 +89,7 @@ FREE = ("parameter", "state", "buffer", "input", "getitem")
 
 
 def test_the_tensors_made_have_the_graph_s_sizes():
-    program = training_program("transformer", *MODELS["transformer"])
+    program = trained("transformer")
     made = {}
     for step, shape in zip(program.steps, program.graph.shape.tolist(), strict=True):
         if step.placeholder is not None:
@@ -95,7 +100,7 @@ def test_the_tensors_made_have_the_graph_s_sizes():
 
 
 def test_a_constant_and_a_device_of_the_arguments_move():
-    program = training_program("normed", *MODELS["normed"])
+    program = trained("normed")
     (constant,) = (step for step in program.steps if step.constant is not None)
     assert constant.call([])[0].tolist() == [1.0, 2.0, 3.0, 4.0]
     assert constant.on("meta").call([])[0].device.type == "meta"
@@ -110,10 +115,10 @@ def test_a_constant_and_a_device_of_the_arguments_move():
 
 
 def test_sample_inputs_fit_and_wrong_ones_are_refused():
-    program = training_program("rnnlm", *MODELS["rnnlm"])
+    program = trained("rnnlm")
     inputs = program.sample_inputs(seed=1)
     assert torch.isfinite(program.run(inputs)["loss"])
     with pytest.raises(CaptureError, match="expected"):
         program.run(inputs[1:])
     with pytest.raises(CaptureError, match=r"input 0 \(parameter .*expected"):
-        program.run([inputs[0].double(), *inputs[1:]])
+        program.run([inputs[0].float(), *inputs[1:]])

@@ -163,7 +163,7 @@ class Normed(torch.nn.Module):
         self.norm = torch.nn.BatchNorm1d(4)
 
     def forward(self, x):
-        return (self.norm(self.layer(x)) * torch.tensor([1.0, 2.0, 3.0, 4.0])).sum()
+        return (self.norm(self.layer(x)) * torch.tensor([1.0, 2.0, 3.0, 4.0])).sin().sum()
 
 
 def test_buffers_and_constants_are_resident():
