@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow lint bench datasets datasets-check leaderboards train-sb3 clean
+.PHONY: demo test test-slow lint bench datasets datasets-check leaderboards figures train-sb3 clean
 
 demo: .venv/.core
 	$(BIN)/go-gym demo
@@ -33,6 +33,10 @@ datasets-check: .venv/.all
 leaderboards: .venv/.core
 	$(BIN)/go-gym leaderboard leaderboards --update
 	$(BIN)/go-gym verify leaderboards
+
+# the measured figures of README and docs, from the committed rows
+figures: .venv/.core
+	$(BIN)/python docs/figures/write.py
 
 # PPO of Stable-Baselines3 on rnnlm-2 in 32 groups: runs/sb3/curve.png, half a minute
 train-sb3: .venv/.all

@@ -168,8 +168,8 @@ def readme(graphs: Mapping[str, ComputationGraph], costs: Mapping[str, BuildCost
         "",
         "Each file is one full training step (forward, loss, backward, Adam), or the forward pass "
         "of a server where its card says so, at ATen level, as `go-gym build-datasets` captures "
-        "it from the models in `go_gym/zoo/`; this page, `manifest.csv`, `build.csv` and the "
-        "pictures are written by the same command. Parameter bytes count weights and, in "
+        "it from the models in `go_gym/catalogue/zoo/`; this page, `manifest.csv`, `build.csv` and "
+        "the pictures are written by the same command. Parameter bytes count weights and, in "
         "training, Adam's two moments. Contracted ops leave out what costs nothing (views, "
         "getitems, parameters, inputs). Pictures: left, how many ops could run at once if "
         "communication were free; right, the work of each layer on a P100.",

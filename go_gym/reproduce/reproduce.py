@@ -86,10 +86,17 @@ def take_in(experiment: Experiment, folder: Path, sources: Sequence[Path]) -> No
 def report_only(experiment: Experiment, folder: Path) -> str:
     """Write table, curves and pictures of the rows that ``folder`` holds of the experiment; run
     nothing."""
+    made = report_of(experiment, folder)
+    return write_report(made.experiment, folder, made.rows, made.timed)
+
+
+def report_of(experiment: Experiment, folder: Path) -> Report:
+    """The report of the rows that ``folder`` holds of the experiment; nothing is run or written."""
     rows = _wanted(experiment, rows_in(folder))
     timed = _wanted(experiment, rows_in(folder / EQUAL_TIME))
     whole = replace(experiment_of(experiment.name), quick=experiment.quick)
-    return write_report(whole.ran(rows, timed), folder, rows, timed)
+    ran = whole.ran(rows, timed)
+    return Report(ran, _in_order(ran, rows), _in_order(ran, timed), folder)
 
 
 def write_report(
