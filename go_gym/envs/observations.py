@@ -1,5 +1,18 @@
 """The observation: a Dict of flat arrays of fixed shape and dtype, padded to the largest graph.
 
+Every task shows graph and devices alike; ``o`` ops (or groups), ``u`` uses, both padded with zeros
+(see the masks), ``d`` devices:
+
+| key | shape, dtype | meaning |
+| --- | --- | --- |
+| ops | (o · F,) float32 | a row of F features an op, ``go_gym.graph.features.OP_FEATURES`` |
+| op_mask | (o,) int8 | 1 for an op of this graph |
+| edges | (u · 2,) int32 | producer and consumer op of each use |
+| edge_features | (u,) float32 | log2(1 + bytes) / 64 |
+| edge_mask | (u,) int8 | 1 for a use of this graph |
+| durations | (o · d,) float32 | log2(1 + ns) / 64 of each op on each device |
+| devices | (d · 5,) float32 | :data:`DEVICE_FEATURES` |
+
 Tables are stored row after row, since Stable-Baselines3 takes any other two-dimensional array for
 an image: ``observation["ops"].reshape(-1, len(OP_FEATURES))`` has a row an op.
 """

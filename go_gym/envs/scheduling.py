@@ -34,18 +34,11 @@ class SchedulingEnv(OneShotEnv):
     graph's own are ignored.
 
     ## Observation Space
-    A ``Dict`` of flat arrays, tables row after row; ``o`` ops, ``u`` uses (padded with zeros, see
-    the masks), ``d`` devices:
+    A ``Dict`` of flat arrays: graph and devices as ``go_gym.envs.observations`` shows them to every
+    task, and for ``o`` ops:
 
     | key | shape, dtype | meaning |
     | --- | --- | --- |
-    | ops | (o · F,) float32 | a row of F features an op, ``go_gym.graph.features.OP_FEATURES`` |
-    | op_mask | (o,) int8 | 1 for an op of this graph |
-    | edges | (u · 2,) int32 | producer and consumer op of each use |
-    | edge_features | (u,) float32 | log2(1 + bytes) / 64 |
-    | edge_mask | (u,) int8 | 1 for a use of this graph |
-    | durations | (o · d,) float32 | log2(1 + ns) / 64 of each op on each device |
-    | devices | (d · 5,) float32 | ``go_gym.envs.observations.DEVICE_FEATURES`` |
     | placement | (o,) int32 | the given placement |
     | priority | (o,) int32 | the previous round's decision, -1 before the first |
     | round | (1,) int32 | rounds done |

@@ -70,9 +70,8 @@ class PlacementStepsEnv(GraphEnv):
     ``Discrete(devices)``: where the current node goes.
 
     ## Observation Space
-    A ``Dict`` of flat arrays. ``ops``, ``op_mask``, ``edges``, ``edge_features``, ``edge_mask``,
-    ``durations`` and ``devices`` are those of ``GO-Placement-v0`` with a row a node, and ``o``
-    nodes, ``d`` devices:
+    A ``Dict`` of flat arrays: graph and devices as ``go_gym.envs.observations`` shows them to every
+    task, a row a node, and for ``o`` nodes and ``d`` devices:
 
     | key | shape, dtype | meaning |
     | --- | --- | --- |
