@@ -49,6 +49,10 @@ class HardwareError(GoGymError):
     """A measurement that cannot be made here, or that failed: a worker died, hung or raised."""
 
 
+class PlatformError(HardwareError):
+    """A machine on which nothing can be measured: not Linux, or cores that are not x86-64."""
+
+
 class CaptureWarning(UserWarning):
     """A program that is captured with costs that are less than sure."""
 

@@ -32,7 +32,7 @@ from go_gym.hardware.program.source import program_of_graph
 from go_gym.hardware.runtime.lanes import Lane, make_lane
 from go_gym.hardware.runtime.orders import program_schedule
 from go_gym.hardware.runtime.places import places
-from go_gym.hardware.runtime.schedule import Kind, Schedule, listed_order
+from go_gym.hardware.runtime.schedule import Action, Schedule, listed_order
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import load_decision
 
@@ -62,15 +62,15 @@ class Rank:
         self.groups = _directions(dist.get_world_size())
         self.resident: dict[int, torch.Tensor] = {}
         self.values: list[Any] = []
-        self.todo: list[tuple[Kind, Any]] = []
-        for kind, number in schedule.devices[self.rank]:
-            if kind != Kind.RUN:
-                self.todo.append((kind, number))
+        self.todo: list[tuple[Action, Any]] = []
+        for action, number in schedule.devices[self.rank]:
+            if action != Action.RUN:
+                self.todo.append((action, number))
                 continue
             step = program.steps[number].on(lane.device)
             call = compile_step(program, step)
             if call is not None:
-                self.todo.append((kind, call))
+                self.todo.append((action, call))
                 continue
             held = step.constant if step.placeholder is None else inputs[step.placeholder]
             assert held is not None
@@ -78,8 +78,8 @@ class Rank:
         self.incoming = [
             number
             for source in range(dist.get_world_size())
-            for kind, number in schedule.devices[source]
-            if kind == Kind.POST and schedule.channels[number].destination == self.rank
+            for action, number in schedule.devices[source]
+            if action == Action.SEND and schedule.channels[number].destination == self.rank
         ]
 
     def run_step(self) -> int:
@@ -91,12 +91,12 @@ class Rank:
         start = time.perf_counter_ns()
         arriving = {number: self._expect(number) for number in self.incoming}
         leaving = []
-        for kind, what in self.todo:
-            if kind == Kind.RUN:
+        for action, what in self.todo:
+            if action == Action.RUN:
                 what(values)
-            elif kind == Kind.DROP:
+            elif action == Action.FREE:
                 values[what] = None
-            elif kind == Kind.POST:
+            elif action == Action.SEND:
                 leaving.append(self._send(what, values))
             else:
                 work, copy = arriving.pop(what)

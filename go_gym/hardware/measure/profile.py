@@ -17,7 +17,7 @@ from go_gym.hardware.program.code import compile_step
 from go_gym.hardware.runtime.executor import Executor
 from go_gym.hardware.runtime.lanes import Lane
 from go_gym.hardware.runtime.orders import program_queues, program_schedule
-from go_gym.hardware.runtime.schedule import Kind, listed_order
+from go_gym.hardware.runtime.schedule import Action, listed_order
 from go_gym.hardware.runtime.team import forks, together
 from go_gym.problem import Decision, Problem
 
@@ -95,8 +95,8 @@ def _op_times(
     schedule = program_schedule(program, place, order, 1)
     resident: dict[int, torch.Tensor] = {}
     calls: list[tuple[Callable[[list[Any]], None], list[int], int]] = []
-    for kind, number in schedule.devices[0]:
-        if kind == Kind.DROP:
+    for action, number in schedule.devices[0]:
+        if action == Action.FREE:
             if calls:
                 calls[-1][1].append(number)
             continue

@@ -25,7 +25,8 @@ from go_gym.fusion.fused import fuse
 from go_gym.graph import ComputationGraph
 from go_gym.graph.io import dumps
 from go_gym.hardware.measure.measurement import Measurement
-from go_gym.hardware.runtime.places import places
+from go_gym.hardware.runtime.places import Place, places
+from go_gym.hardware.runtime.platform import check_platform
 from go_gym.hardware.runtime.schedule import Order, listed_order
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, simulate
@@ -116,7 +117,7 @@ class Session:
                 f"steps {steps}, warmups {warmups}, patience {patience}: expected at least 1, 0 "
                 "and more than 0 s"
             )
-        found = places(problem.cluster)
+        found = _measurable(problem.cluster)
         result = check_runnable(problem, decision)
         none = np.zeros(problem.num_ops, dtype=np.int64)
         arrays = {
@@ -149,7 +150,7 @@ class Session:
         """Durations of ops and transfers on the devices of ``cluster``; see ``calibrate``."""
         request = {
             "do": "profile",
-            "places": places(cluster),
+            "places": _measurable(cluster),
             "steps": steps,
             "patience": patience,
         }
@@ -239,6 +240,13 @@ def _wait_for_end(group: int) -> None:
         except ProcessLookupError:
             return
         time.sleep(0.001)
+
+
+def _measurable(cluster: Cluster) -> list[Place]:
+    """Where the devices of ``cluster`` are; raises HardwareError if they cannot be measured."""
+    found = places(cluster)
+    check_platform(forked=all(place.kind == "cpu" for place in found))
+    return found
 
 
 def _fuses(decision: Decision) -> bool:

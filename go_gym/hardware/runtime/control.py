@@ -1,89 +1,137 @@
-"""What the workers of a step tell each other: whole numbers in memory that all of them see.
+"""What the workers of a step signal to each other, in memory that all of them see.
 
-The memory is anonymous and shared, so it is there for threads and for forked processes alike,
-and gone with the last of them: nothing has a name that could be left behind. Stores are relied
-upon to be seen in the order in which they were made, as x86-64 does.
+Each pair of workers has a queue of messages with one producer and one consumer: the sender writes
+a message, then raises the count of messages posted, and the receiver reads the count first. So
+stores must become visible in the order in which they were made. x86-64 guarantees that (Intel 64
+and IA-32 Architectures Software Developer's Manual, volume 3, section 8.2: "Writes to memory are
+not reordered with other writes"); ARM does not. Threads have the interpreter's lock, which orders
+their stores on every machine.
 """
 
-import mmap
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit, types
 
+from go_gym.hardware.runtime.schedule import Channel
+from go_gym.hardware.runtime.shared import shared_array
+
+WAITING = -1
+"""The position of a worker that waits for others, or has no step to run."""
+MESSAGE = np.dtype([("channel", np.int64), ("posted_ns", np.int64)])
+"""That a channel's tensor is there for its receiver, and since when."""
 give_way = types.ExternalFunction("sched_yield", types.int32())
 """The C library's; by its name, so that code which calls it can be kept on disk."""
-NO_RESERVE = 0x4000
-"""Linux's MAP_NORESERVE, which the module mmap does not name before Python 3.13."""
-
-HALT, GATE, AT, PTR, LOG, STAMP, COUNT, DONE = range(8)
-"""Parts of a board; w workers, c channels.
-
-HALT (1,): not 0 once somebody failed. GATE (w,): the step that each worker is ready for. AT (w,):
-which of its calls each is in, -1 while it waits. PTR (w·w + 1,): where the channels of each pair
-(source · w + destination) begin in LOG and STAMP. LOG (c,): the channels of a pair in the order in
-which they were posted in this step. STAMP (c,): when, ns. COUNT (w·w,): how many were posted in
-all steps so far. DONE (c,): the last step in which the receiver let go of its copy.
-"""
 
 
-def shared_bytes(size: int) -> np.ndarray:
-    """(size,) uint8 zeros that forked processes share; memory is taken when it is touched."""
-    flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | NO_RESERVE
-    return np.frombuffer(mmap.mmap(-1, max(size, 1), flags=flags), dtype=np.uint8)[:size]
+class Message(NamedTuple):
+    """A message as its receiver reads it: see ``MESSAGE``."""
+
+    channel: int
+    posted_ns: int
 
 
-def pack(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """One int64 array of several, in shared memory: compiled code takes one array quickly."""
-    ends = len(parts) + 1 + np.cumsum([0, *(len(part) for part in parts)])
-    packed = shared_bytes(8 * int(ends[-1])).view(np.int64)
-    packed[: len(ends)] = ends
-    for start, part in zip(ends[:-1].tolist(), parts, strict=True):
-        packed[start : start + len(part)] = part
-    return packed
+class Control:
+    """The signals of all workers; made before they start.
+
+    Args:
+        channels: what travels in a step.
+        workers: how many there are, w.
+
+    Attributes:
+        halt: (1,) int64, not 0 once a worker failed or all are to stop.
+        ready_for: (w,) int64, the step that each worker is ready for.
+        position: (w,) int64, which of its calls each worker is in, or ``WAITING``.
+        posted: (w, w) int64 by receiver, then sender: messages posted in all steps so far.
+        queues: by (sender, receiver), ``MESSAGE``: as many as there are channels between them, so
+            that a step's messages fit; the one after the last is the first again.
+    """
+
+    def __init__(self, channels: Sequence[Channel], workers: int) -> None:
+        self.halt = shared_array(1, np.int64)
+        self.ready_for = shared_array(workers, np.int64)
+        self.position = shared_array(workers, np.int64)
+        self.position[:] = WAITING
+        self.posted = shared_array((workers, workers), np.int64)
+        pairs = Counter((channel.source, channel.destination) for channel in channels)
+        self.queues = {pair: shared_array(count, MESSAGE) for pair, count in pairs.items()}
+
+    def wait_for_all(self, step: int) -> bool:
+        """Wait until all workers are ready for ``step``; False if one failed first."""
+        return wait_for_all(self.ready_for, step, self.halt)
 
 
-@njit(inline="always", cache=True)
-def part(packed, number):
-    """One of the arrays of :func:`pack`, not a copy."""
-    return packed[packed[number] : packed[number + 1]]
+class Outbox:
+    """A worker's end of its queues to the others."""
+
+    def __init__(self, control: Control, me: int) -> None:
+        self._me = me
+        self._queues = {
+            receiver: (len(queue), queue["channel"].data, queue["posted_ns"].data)
+            for (sender, receiver), queue in control.queues.items()
+            if sender == me
+        }
+        self._counts = {receiver: control.posted[receiver].data for receiver in self._queues}
+
+    def post(self, channel: int, receiver: int, now: int) -> None:
+        """Tell ``receiver`` that a channel's tensor is there for it since ``now``, ns."""
+        capacity, channels, times = self._queues[receiver]
+        counts = self._counts[receiver]
+        count = counts[self._me]
+        channels[count % capacity] = channel
+        times[count % capacity] = now
+        counts[self._me] = count + 1  # the last store: it is what the receiver looks at
 
 
-def view(packed: np.ndarray, number: int) -> np.ndarray:
-    """:func:`part` for code that is not compiled."""
-    return packed[int(packed[number]) : int(packed[number + 1])]
+class Inbox:
+    """A worker's end of the queues from the others."""
 
+    def __init__(self, control: Control, me: int) -> None:
+        self._queues = {
+            sender: (len(queue), queue["channel"].data, queue["posted_ns"].data)
+            for (sender, receiver), queue in control.queues.items()
+            if receiver == me
+        }
+        self._posted, self._taken = control.posted[me], np.zeros_like(control.posted[me])
+        self._counts = [(sender, self._posted.data, self._taken.data) for sender in self._queues]
+        self._halt = control.halt
 
-def words(numbers: np.ndarray) -> memoryview:
-    """An int64 array for reading and writing single items, faster than through NumPy."""
-    return numbers.view(np.uint8).data.cast("B").cast("q")
+    def poll(self) -> Sequence[Message]:
+        """The messages that were posted since the last poll, by sender."""
+        for sender, posted, taken in self._counts:
+            if posted[sender] != taken[sender]:
+                return self._take()
+        return ()
 
+    def wait(self, yields: int = 0) -> bool:
+        """Wait, without the interpreter's lock, until a poll would find a message.
 
-def new_board(channels: Sequence[tuple[int, int]], workers: int) -> np.ndarray:
-    """The board for channels of these (source, destination)."""
-    pairs = np.array([source * workers + to for source, to in channels], dtype=np.int64)
-    per_pair = np.bincount(pairs, minlength=workers**2)
-    none, count = np.zeros(workers**2, dtype=np.int64), len(channels)
-    return pack(
-        [
-            np.zeros(1, dtype=np.int64),
-            np.zeros(workers, dtype=np.int64),
-            np.full(workers, -1, dtype=np.int64),
-            np.concatenate([[0], np.cumsum(per_pair)]),
-            np.zeros(count, dtype=np.int64),
-            np.zeros(count, dtype=np.int64),
-            none,
-            np.zeros(count, dtype=np.int64),
-        ]
-    )
+        Args:
+            yields: give the core away so often after a message was posted.
+
+        Returns:
+            False if a worker failed first.
+        """
+        return wait_for_message(self._posted, self._taken, self._halt, yields)
+
+    def _take(self) -> list[Message]:
+        found = []
+        for sender, posted, taken in self._counts:
+            capacity, channels, times = self._queues[sender]
+            end = posted[sender]
+            for count in range(taken[sender], end):
+                found.append(Message(channels[count % capacity], times[count % capacity]))
+            taken[sender] = end
+        return found
 
 
 @njit(nogil=True, cache=True)
-def wait_at_gate(board, step):
-    """Wait until all workers are ready for ``step``; False if one failed first."""
-    halt, gate = part(board, HALT), part(board, GATE)
-    for worker in range(len(gate)):
-        while gate[worker] < step:
+def wait_for_all(ready_for, step, halt):
+    """Wait until all (w,) ``ready_for`` have reached ``step``; False if one failed first."""
+    for worker in range(len(ready_for)):
+        while ready_for[worker] < step:
             if halt[0]:
                 return False
             give_way()  # an opaque call: the number is read again after it
@@ -91,37 +139,22 @@ def wait_at_gate(board, step):
 
 
 @njit(nogil=True, cache=True)
-def arrival(board, seen, me):
-    """The place in LOG of the next channel that was posted to ``me``, -1 if there is none.
-
-    ``seen`` (w,): how many of each source's were taken notice of, in all steps; updated.
-    """
-    ptr, count, workers = part(board, PTR), part(board, COUNT), len(seen)
-    for source in range(workers):
-        pair = source * workers + me
-        if count[pair] > seen[source]:
-            place = ptr[pair] + seen[source] % (ptr[pair + 1] - ptr[pair])
-            seen[source] += 1
-            return place
-    return -1
-
-
-@njit(nogil=True, cache=True)
-def wait_for_arrival(board, seen, me, tarry):
-    """The next channel that was posted to ``me``, once there is one; -1 if a worker failed.
-
-    Args:
-        tarry: give the core away so often after a channel was posted. Threads do: who posted
-            holds the interpreter's lock until its next op, and who wakes at once finds it taken,
-            sleeps, and pays tens of microseconds.
-    """
-    halt, log = part(board, HALT), part(board, LOG)
+def wait_for_message(posted, taken, halt, yields):
+    """Wait until a sender's ``posted`` is more than its ``taken``, (w,) both; False on a halt."""
     while True:
-        place = arrival(board, seen, me)
-        if place >= 0:
-            for _ in range(tarry):
-                give_way()
-            return log[place]
+        for sender in range(len(posted)):
+            if posted[sender] > taken[sender]:
+                for _ in range(yields):
+                    give_way()
+                return True
         if halt[0]:
-            return -1
+            return False
         give_way()
+
+
+def compile_waits() -> None:
+    """Compile before workers are started, which would all compile at once."""
+    control = Control([], 1)
+    control.halt[0] = 1
+    control.wait_for_all(1)
+    Inbox(control, 0).wait()

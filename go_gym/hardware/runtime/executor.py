@@ -15,22 +15,19 @@ import torch
 
 from go_gym.capture.program import Program
 from go_gym.errors import HardwareError
-from go_gym.graph import ComputationGraph
-from go_gym.hardware.runtime.control import (
-    AT,
-    HALT,
-    arrival,
-    new_board,
-    view,
-    wait_at_gate,
-    wait_for_arrival,
-)
+from go_gym.hardware.runtime.control import WAITING, Control, compile_waits
 from go_gym.hardware.runtime.lanes import Lane
-from go_gym.hardware.runtime.mail import Common, Handover, Mail, Post
-from go_gym.hardware.runtime.ready import Queues, advance, begin, build_queues
+from go_gym.hardware.runtime.platform import check_platform
+from go_gym.hardware.runtime.ready import Queues
 from go_gym.hardware.runtime.schedule import Schedule
 from go_gym.hardware.runtime.team import Member, forks
-from go_gym.hardware.runtime.worker import Part, Worker
+from go_gym.hardware.runtime.transport import (
+    ProcessTransport,
+    SharedTensors,
+    ThreadTransport,
+    Transport,
+)
+from go_gym.hardware.runtime.worker import RESULTS, STOPPED, Assignment, Worker
 
 GAPS = 2
 """An allocator takes up to so many times what is in use (our choice)."""
@@ -67,54 +64,54 @@ class StepTimes:
 
 
 class Executor:
-    """A program on lanes under a plan: workers that run one step after another when asked.
+    """A program on lanes, its ops in an order: workers that run one step after another when asked.
 
     A context manager: leaving it ends the workers. They are forked processes on CPU cores, and
     threads where there is a GPU (see :mod:`go_gym.hardware.runtime.team`).
 
     Args:
         program: what runs.
-        plan: the order of each lane's ops: queues of ready ops, or lists (a Schedule).
-        lanes: the devices, in the plan's order.
+        order: of each lane's ops: queues of ready ops, or lists (a Schedule).
+        lanes: the devices, as the order numbers them.
         inputs: the program's inputs, on the CPU; each is put where its op is.
         placement: (n,) lane of each op.
         fork: whether the workers are processes; None: as the lanes need it.
         memory: bytes that each lane's tensors take at most; used once before the steps.
+
+    Raises:
+        PlatformError: if the machine cannot run such workers.
+        CaptureError: if the inputs are not the program's.
     """
 
     def __init__(
         self,
         program: Program,
-        plan: Schedule | Queues,
+        order: Schedule | Queues,
         lanes: Sequence[Lane],
         inputs: Sequence[torch.Tensor],
         placement: np.ndarray,
         fork: bool | None = None,
         memory: Sequence[int] | None = None,
     ) -> None:
-        program.check(inputs)
-        compile_all()
         fork = forks(lanes) if fork is None else fork
-        channels = plan.channels
-        self.board = new_board([each[1:] for each in channels], len(lanes))
-        constants = [step.constant for step in program.steps if step.constant is not None]
-        resident = [*inputs, *constants]
-        common = Common(program.graph, channels, self.board, resident) if fork else None
-        box: list[Any] = [None] * len(channels)
+        check_platform(fork)
+        program.check(inputs)
+        compile_waits()
+        self.control = Control(order.channels, len(lanes))
+        transports = _transports(program, order, lanes, inputs, fork)
         spare = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
         self.workers: list[Worker] = []
-        for number, lane in enumerate(lanes):
-            mail: Mail = (
-                Handover(channels, lanes, number, box) if common is None else Post(common, number)
+        for device, (lane, transport) in enumerate(zip(lanes, transports, strict=True)):
+            room = min(GAPS * memory[device], spare // len(lanes)) if memory is not None else 0
+            assignment = Assignment(
+                device, lane, order, np.asarray(placement), transport, self.control, fork, room
             )
-            room = min(GAPS * memory[number], spare // len(lanes)) if memory is not None else 0
-            part = Part(number, lane, mail, self.board, plan, np.asarray(placement), fork, room)
-            self.workers.append(Worker(program, inputs, part))
+            self.workers.append(Worker(program, inputs, assignment))
         self.members: list[Member] = []
         try:
             for worker in self.workers:
-                name = f"go-gym worker {worker.me}"
-                self.members.append(Member(name, fork, worker.live))
+                name = f"go-gym worker {worker.device}"
+                self.members.append(Member(name, fork, worker.serve))
         except BaseException:
             self.close()
             raise
@@ -147,7 +144,7 @@ class Executor:
     def results(self) -> dict[str, torch.Tensor]:
         """The program's results by name, after the last step: copies on the CPU."""
         found: dict[str, torch.Tensor] = {}
-        for answer in self._ask("results", 60.0):
+        for answer in self._ask(RESULTS, 60.0):
             found |= torch.load(io.BytesIO(answer), weights_only=True)
         return found
 
@@ -166,11 +163,11 @@ class Executor:
                 member = self.members[number]
                 if member.connection.poll():
                     answers[number] = answer = self._heard(number)
-                    if isinstance(answer, str) and answer:
+                    if isinstance(answer, str) and answer != STOPPED:
                         raise self._failed(answer)
                 elif member.death is not None:
                     raise self._failed(self._obituary(number))
-        if "" in answers.values():
+        if STOPPED in answers.values():
             raise self._failed("the workers were told to stop")
         return [answers[number] for number in sorted(answers)]
 
@@ -186,8 +183,10 @@ class Executor:
         return f"device {number}, {self._whereabouts(number)}: the worker {member.death}"
 
     def _whereabouts(self, number: int) -> str:
-        at = int(view(self.board, AT)[number])
-        return self.workers[number].names[at] if at >= 0 else "a wait for others"
+        position = int(self.control.position[number])
+        if position == WAITING:
+            return "a wait for others"
+        return self.workers[number].loop.describe(position)
 
     def _stuck(self, waiting: Sequence[int], seconds: float) -> str:
         """Who is late, and in what: in an op rather than in a wait for another's."""
@@ -199,12 +198,12 @@ class Executor:
         )
 
     def _failed(self, message: str) -> HardwareError:
-        view(self.board, HALT)[0] = 1
+        self.control.halt[0] = 1
         return HardwareError(message)
 
     def close(self) -> None:
         """End the workers; a thread that hangs in an op cannot be ended, and is left behind."""
-        view(self.board, HALT)[0] = 1
+        self.control.halt[0] = 1
         for member in self.members:
             with suppress(ConnectionError):  # it ended before
                 member.connection.send(None)
@@ -214,14 +213,18 @@ class Executor:
         self.members = []
 
 
-def compile_all() -> None:
-    """Compile before workers are started, which would all compile at once."""
-    board = new_board([(0, 0)], 1)
-    seen = np.zeros(1, dtype=np.int64)
-    view(board, HALT)[0] = 1
-    wait_at_gate(board, 0)
-    arrival(board, seen, 0)
-    wait_for_arrival(board, seen, 0, 0)
-    queues = build_queues(ComputationGraph.from_costs([1], [(0, 8)], []), np.zeros(1, int), None, 1)
-    begin(queues.tables[0], 0)
-    advance(queues.tables[0], board, -1, 0)
+def _transports(
+    program: Program,
+    order: Schedule | Queues,
+    lanes: Sequence[Lane],
+    inputs: Sequence[torch.Tensor],
+    fork: bool,
+) -> list[Transport]:
+    """Each worker's way to send and receive."""
+    workers, channels = range(len(lanes)), order.channels
+    if not fork:
+        slots: list[Any] = [None] * len(channels)
+        return [ThreadTransport(channels, lanes, number, slots) for number in workers]
+    constants = [step.constant for step in program.steps if step.constant is not None]
+    shared = SharedTensors(program.graph, channels, len(lanes), [*inputs, *constants])
+    return [ProcessTransport(shared, number) for number in workers]

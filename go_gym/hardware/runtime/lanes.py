@@ -13,6 +13,7 @@ import torch
 
 from go_gym.errors import HardwareError
 from go_gym.hardware.runtime.places import Place
+from go_gym.hardware.runtime.platform import usable_cores
 
 
 class Message(NamedTuple):
@@ -45,7 +46,7 @@ class Lane(Protocol):
 
 
 class Core:
-    """A CPU core: its worker thread is pinned to it and computes without helpers."""
+    """A CPU core, by the system's number: its worker is pinned to it and computes alone."""
 
     device = torch.device("cpu")
 
@@ -124,10 +125,13 @@ def make_lane(place: Place, urgent: bool = False) -> Lane:
     ``urgent``: ask the OS to run a core's worker before other programs.
     """
     if place.kind == "cpu":
-        cores = os.sched_getaffinity(0)
-        if place.number not in cores:
-            raise HardwareError(f"no core cpu:{place.number} here: there are {sorted(cores)}")
-        return Core(place.number, urgent)
+        cores = usable_cores()
+        if place.number >= len(cores):
+            raise HardwareError(
+                f"no core cpu:{place.number} here: this process may use {len(cores)} "
+                f"(numbers {cores}), which are cpu:0 to cpu:{len(cores) - 1}"
+            )
+        return Core(cores[place.number], urgent)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if place.number >= count:
         raise HardwareError(f"no device cuda:{place.number} here: {count} CUDA devices")

@@ -1,4 +1,7 @@
-"""The devices of a machine that a cluster's names stand for."""
+"""The devices of a machine that a cluster's names stand for.
+
+``cpu:0`` is the first core that the process may run on, ``cuda:0`` the first GPU that it may see.
+"""
 
 import re
 from typing import NamedTuple

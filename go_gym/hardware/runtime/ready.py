@@ -1,69 +1,164 @@
-"""The ready queue of a device at run time, by the simulator's rule, in compiled code.
+"""What a device runs next, decided while the step runs, by the simulator's rule; plain Python.
 
-An op is ready when all its inputs are on the device. The highest priority goes first, then who
-became ready first, then the lowest op number. What a device knows is one packed array, the
-*table*: it is read and written between any two ops, without the interpreter's lock.
+An op is ready when all its inputs are on the device. The highest priority goes first, then the op
+that became ready first, then the lowest op number.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Any
 
 import numpy as np
-from numba import njit
 
 from go_gym.graph import ComputationGraph
-from go_gym.hardware.runtime.control import AT, HALT, LOG, STAMP, arrival, give_way, pack, part
 from go_gym.hardware.runtime.schedule import Channel, find_channels
-
-(
-    _OPS,  # (k,) the device's ops, rising
-    _URGENCY,  # (k,) less is more urgent
-    _SILENT,  # (k,) 1 where nothing is called or posted
-    _USER_PTR,  # (k + c + 1,) by source: the device's ops, then its incoming channels
-    _USER,  # who waits for the source: places in _OPS, one for each tensor
-    _IN_PTR,  # (k + 1,)
-    _IN,  # tensors that each op uses, by their place among those held here
-    _OUT_PTR,  # (k + 1,)
-    _OUT,  # tensors that each op makes, likewise
-    _HELD,  # (h,) tensors that are ever held here
-    _SOURCE,  # (all channels,) the source that an incoming channel is
-    _NEED,  # (k,) inputs of each op
-    _USES,  # (h,) uses of each tensor here, one more for those that are kept
-    _MISSING,  # (k,) what is left of _NEED in this step
-    _SINCE,  # (k,) when the latest of its inputs so far was there, ns
-    _LEFT,  # (h,) what is left of _USES
-    _HEAP,  # (3 k,) the queue: urgency, ready time, place in _OPS
-    _SIZE,  # (2,) of the queue; ops that ended
-    _NEWS,  # (h + c,) tensors to forget, and -1 - channel for those that arrived
-    _ME,  # (1,) the device
-    _SEEN,  # (w,) posts of each worker that were taken notice of, in all steps
-) = range(21)
-BITS = 32
-"""What :func:`advance` returns: the op's place, and above these bits the number of news."""
-ENDED, HALTED = -1, -2
 
 
 @dataclass(frozen=True, eq=False)
 class Queues:
-    """Ready queues for all devices.
+    """The ready queues of all devices, and what they free.
 
     Attributes:
         channels: tensors that travel, numbered.
-        tables: for each device its table; a step changes it.
+        ready: each device's queue; a step changes it.
+        uses: each device's tensors; likewise.
     """
 
     channels: tuple[Channel, ...]
-    tables: tuple[np.ndarray, ...]
+    ready: tuple["ReadyQueue", ...]
+    uses: tuple["TensorUses", ...]
 
-    def ops(self, device: int) -> list[int]:
-        """The ops of a device; their places in this list are what :func:`advance` speaks of."""
-        table = self.tables[device]
-        return table[int(table[_OPS]) : int(table[_OPS + 1])].tolist()
 
-    def news(self, device: int) -> np.ndarray:
-        """Where :func:`advance` writes its news."""
-        table = self.tables[device]
-        return table[int(table[_NEWS]) : int(table[_NEWS + 1])]
+class ReadyQueue:
+    """The ready queue of one device.
+
+    An op waits for *sources*: the device's own ops by their numbers, and channels whose tensors
+    arrive, by the number of ops + theirs.
+
+    Args:
+        graph: the graph.
+        placement: (n,) device of each op.
+        priority: (n,) highest first.
+        channels: tensors that travel, numbered.
+        device: which device.
+        silent: ops that nothing is called for and that send nothing: they end when it is their
+            turn, and are not given out.
+
+    Attributes:
+        ops: the device's, rising.
+        remaining: how many of them have not had their turn in this step.
+    """
+
+    def __init__(
+        self,
+        graph: ComputationGraph,
+        placement: np.ndarray,
+        priority: np.ndarray,
+        channels: tuple[Channel, ...],
+        device: int,
+        silent: frozenset[int] = frozenset(),
+    ) -> None:
+        num_ops = graph.num_ops
+        self.ops: list[int] = np.flatnonzero(placement == device).tolist()
+        self.remaining = 0
+        self._urgency = (-priority).tolist()
+        self._silent = [op in silent for op in range(num_ops)]
+        source_of = graph.tensor_producer.tolist()
+        for number, channel in enumerate(channels):
+            if channel.destination == device:
+                source_of[channel.tensor] = num_ops + number
+        here = placement[graph.use_consumer] == device
+        users: list[set[int]] = [set() for _ in range(num_ops + len(channels))]
+        for tensor, op in zip(
+            graph.use_tensor[here].tolist(), graph.use_consumer[here].tolist(), strict=True
+        ):
+            users[source_of[tensor]].add(op)
+        self._users = [tuple(sorted(each)) for each in users]  # by source
+        self._needed = [0] * num_ops  # sources that an op waits for
+        for waiting in self._users:
+            for op in waiting:
+                self._needed[op] += 1
+        self._missing: list[int] = []
+        self._since: list[int] = []  # when the latest of an op's inputs so far was here, ns
+        self._heap: list[tuple[int, int, int]] = []  # urgency, ready since, op
+
+    def begin(self, now: int) -> None:
+        """Begin a step at ``now``, ns: ops without inputs are ready."""
+        self._missing = self._needed.copy()
+        self._since = [now] * len(self._needed)
+        self._heap = [(self._urgency[op], now, op) for op in self.ops if not self._needed[op]]
+        self._heap.sort()  # a sorted list is a heap
+        self.remaining = len(self.ops)
+
+    def pop(self, now: int) -> int | None:
+        """The op to run at ``now``; None if none is ready."""
+        heap = self._heap
+        while heap:
+            op = heappop(heap)[2]
+            self.remaining -= 1
+            if not self._silent[op]:
+                return op
+            self.notify(op, now)
+        return None
+
+    def notify(self, source: int, now: int) -> None:
+        """An op of the device ended, or a channel's tensor arrived, at ``now``."""
+        missing, since = self._missing, self._since
+        for op in self._users[source]:
+            if now > since[op]:  # arrivals are noticed late, so not in the order of time
+                since[op] = now
+            missing[op] = left = missing[op] - 1
+            if not left:
+                heappush(self._heap, (self._urgency[op], since[op], op))
+
+
+class TensorUses:
+    """Counts what is left of each tensor's uses on a device, to free it after the last.
+
+    Args:
+        graph: the graph.
+        placement: (n,) device of each op.
+        device: which device.
+        keep: tensors that stay to the end of the step where they are produced (the results).
+    """
+
+    def __init__(
+        self, graph: ComputationGraph, placement: np.ndarray, device: int, keep: frozenset[int]
+    ) -> None:
+        here = placement[graph.use_consumer] == device
+        used: list[set[int]] = [set() for _ in range(graph.num_ops)]
+        for tensor, op in zip(
+            graph.use_tensor[here].tolist(), graph.use_consumer[here].tolist(), strict=True
+        ):
+            used[op].add(tensor)
+        self._counts = [0] * graph.num_tensors
+        for tensors in used:
+            for tensor in tensors:
+                self._counts[tensor] += 1
+        for tensor in keep:
+            self._counts[tensor] += int(placement[graph.tensor_producer[tensor]] == device)
+        ptr = graph.op_tensor_ptr.tolist()
+        self._read = [tuple(sorted(tensors)) for tensors in used]  # by op
+        self._unused = [  # by op, outputs that nobody here reads
+            tuple(each for each in range(ptr[op], ptr[op + 1]) if not self._counts[each])
+            for op in range(graph.num_ops)
+        ]
+        self._left: list[int] = []
+
+    def begin(self) -> None:
+        """Begin a step."""
+        self._left = self._counts.copy()
+
+    def free_after(self, op: int, values: list[Any]) -> None:
+        """Set to None what nobody needs once ``op`` has ended and its outputs were sent."""
+        left = self._left
+        for tensor in self._read[op]:
+            left[tensor] = count = left[tensor] - 1
+            if not count:
+                values[tensor] = None
+        for tensor in self._unused[op]:
+            values[tensor] = None
 
 
 def build_queues(
@@ -84,214 +179,15 @@ def build_queues(
         resident: ops that call nothing, since their tensor is there from the start.
         keep: tensors that stay to the end of the step where they are produced (the results).
     """
-    channels = find_channels(graph, placement)
+    place = np.asarray(placement, dtype=np.int64)
     levels = np.zeros(graph.num_ops, dtype=np.int64) if priority is None else np.asarray(priority)
-    quiet = np.zeros(graph.num_ops, dtype=bool)
-    quiet[list(resident)] = True
-    quiet[graph.tensor_producer[[channel.tensor for channel in channels]]] = False
-    kept = np.zeros(graph.num_tensors, dtype=bool)
-    kept[list(keep)] = True
-    tables = [
-        _table(graph, np.asarray(placement), levels, channels, (device, devices), quiet, kept)
-        for device in range(devices)
-    ]
-    return Queues(channels, tuple(tables))
-
-
-def _table(
-    graph: ComputationGraph,
-    place: np.ndarray,
-    levels: np.ndarray,
-    channels: tuple[Channel, ...],
-    which: tuple[int, int],
-    quiet: np.ndarray,
-    kept: np.ndarray,
-) -> np.ndarray:
-    device, devices = which
-    ops = np.flatnonzero(place == device)
-    at = np.full(graph.num_ops, -1, dtype=np.int64)
-    at[ops] = np.arange(len(ops))
-    coming = [number for number, each in enumerate(channels) if each.destination == device]
-    source = np.full(len(channels), -1, dtype=np.int64)
-    source[coming] = len(ops) + np.arange(len(coming))
-    source_of = at[graph.tensor_producer]  # of each tensor: an op here, or a channel
-    for number in coming:
-        source_of[channels[number].tensor] = source[number]
-    here = place[graph.use_consumer] == device
-    tensor, user = graph.use_tensor[here], at[graph.use_consumer[here]]
-    made_here = place[graph.tensor_producer] == device
-    uses = np.bincount(tensor, minlength=graph.num_tensors) + (kept & made_here)
-    held = np.flatnonzero(made_here | (uses > 0))
-    local = np.full(graph.num_tensors, -1, dtype=np.int64)
-    local[held] = np.arange(len(held))
-    out = np.flatnonzero(made_here)
-    need = np.bincount(user, minlength=len(ops))
-    return pack(
-        [
-            ops,
-            -levels[ops],
-            quiet[ops],
-            *_rows(source_of[tensor], user, len(ops) + len(coming)),
-            *_rows(user, local[tensor], len(ops)),
-            *_rows(at[graph.tensor_producer[out]], local[out], len(ops)),
-            held,
-            source,
-            need,
-            uses[held],
-            need,
-            np.zeros(len(ops), dtype=np.int64),
-            uses[held],
-            np.zeros(3 * len(ops), dtype=np.int64),
-            np.zeros(2, dtype=np.int64),
-            np.zeros(len(held) + len(coming), dtype=np.int64),
-            np.array([device]),
-            np.zeros(devices, dtype=np.int64),
-        ]
+    channels, kept = find_channels(graph, place), frozenset(keep)
+    sending = {int(graph.tensor_producer[channel.tensor]) for channel in channels}
+    silent = frozenset(resident) - sending
+    return Queues(
+        channels,
+        tuple(
+            ReadyQueue(graph, place, levels, channels, device, silent) for device in range(devices)
+        ),
+        tuple(TensorUses(graph, place, device, kept) for device in range(devices)),
     )
-
-
-def _rows(row: np.ndarray, value: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """(rows + 1,) where each row's values begin, and the values by row."""
-    ends = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows))])
-    return ends, value[np.argsort(row, kind="stable")]
-
-
-@njit(nogil=True, cache=True)
-def begin(table, now):
-    """Begin a step: ops without inputs are ready."""
-    missing, size = part(table, _MISSING), part(table, _SIZE)
-    missing[:] = part(table, _NEED)
-    part(table, _SINCE)[:] = now
-    part(table, _LEFT)[:] = part(table, _USES)
-    size[:] = 0
-    for op in range(len(missing)):
-        if missing[op] == 0:
-            _push(table, now, op)
-
-
-@njit(nogil=True, cache=True)
-def advance(table, board, ended, now):
-    """End an op and choose the next one, waiting until one is ready.
-
-    Args:
-        table: the device's.
-        board: see :mod:`go_gym.hardware.runtime.control`.
-        ended: the op's place, -1 for none.
-        now: ns on the clock of the stamps.
-
-    Returns:
-        The next op's place + (number of news << BITS); ENDED after the last op; HALTED if a
-        worker failed.
-    """
-    halt, where, size = part(board, HALT), part(board, AT), part(table, _SIZE)
-    silent, ops = part(table, _SILENT), len(part(table, _OPS))
-    news = _arrivals(table, board, 0)
-    if ended >= 0:
-        news = _end(table, ended, now, news)
-    while True:
-        if size[0] > 0:
-            op = _pop(table)
-            if not silent[op]:
-                return op + (news << BITS)
-            news = _end(table, op, now, news)
-        elif size[1] == ops:
-            return ENDED
-        else:
-            where[part(table, _ME)[0]] = -1
-            if halt[0]:
-                return HALTED
-            give_way()
-            news = _arrivals(table, board, news)
-
-
-@njit(nogil=True, cache=True)
-def _arrivals(table, board, news):
-    log, stamp = part(board, LOG), part(board, STAMP)
-    source, found = part(table, _SOURCE), part(table, _NEWS)
-    seen, me = part(table, _SEEN), part(table, _ME)[0]
-    place = arrival(board, seen, me)
-    while place >= 0:
-        found[news] = -1 - log[place]
-        news += 1
-        _serve(table, source[log[place]], stamp[place])
-        place = arrival(board, seen, me)
-    return news
-
-
-@njit(nogil=True, cache=True)
-def _end(table, op, now, news):
-    """Its users have its tensors, and what nobody needs any more is forgotten."""
-    left, held, found = part(table, _LEFT), part(table, _HELD), part(table, _NEWS)
-    _serve(table, op, now)
-    inputs, input_ptr = part(table, _IN), part(table, _IN_PTR)
-    for i in range(input_ptr[op], input_ptr[op + 1]):
-        left[inputs[i]] -= 1
-        if left[inputs[i]] == 0:
-            found[news] = held[inputs[i]]
-            news += 1
-    outputs, output_ptr = part(table, _OUT), part(table, _OUT_PTR)
-    for i in range(output_ptr[op], output_ptr[op + 1]):
-        if left[outputs[i]] == 0:
-            found[news] = held[outputs[i]]
-            news += 1
-    part(table, _SIZE)[1] += 1
-    return news
-
-
-@njit(nogil=True, cache=True)
-def _serve(table, source, now):
-    ptr, user = part(table, _USER_PTR), part(table, _USER)
-    missing, since = part(table, _MISSING), part(table, _SINCE)
-    for i in range(ptr[source], ptr[source + 1]):
-        op = user[i]
-        missing[op] -= 1
-        since[op] = max(since[op], now)  # sources are asked one after another, not by time
-        if missing[op] == 0:
-            _push(table, since[op], op)
-
-
-@njit(nogil=True, cache=True)
-def _before(heap, a, b):
-    for key in range(3):
-        if heap[3 * a + key] != heap[3 * b + key]:
-            return heap[3 * a + key] < heap[3 * b + key]
-    return False
-
-
-@njit(nogil=True, cache=True)
-def _swap(heap, a, b):
-    for key in range(3):
-        heap[3 * a + key], heap[3 * b + key] = heap[3 * b + key], heap[3 * a + key]
-
-
-@njit(nogil=True, cache=True)
-def _push(table, now, op):
-    heap, size = part(table, _HEAP), part(table, _SIZE)
-    child = size[0]
-    size[0] += 1
-    heap[3 * child] = part(table, _URGENCY)[op]
-    heap[3 * child + 1] = now
-    heap[3 * child + 2] = op  # places rise with op numbers
-    while child > 0 and _before(heap, child, (child - 1) // 2):
-        _swap(heap, child, (child - 1) // 2)
-        child = (child - 1) // 2
-
-
-@njit(nogil=True, cache=True)
-def _pop(table):
-    heap, size = part(table, _HEAP), part(table, _SIZE)
-    op = heap[2]
-    size[0] -= 1
-    last = size[0]
-    _swap(heap, 0, last)
-    parent = 0
-    while True:
-        child = 2 * parent + 1
-        if child >= last:
-            return op
-        if child + 1 < last and _before(heap, child + 1, child):
-            child += 1
-        if not _before(heap, child, parent):
-            return op
-        _swap(heap, child, parent)
-        parent = child

@@ -1,4 +1,4 @@
-"""What each device does in a step, in order: run ops, take in copies, hand tensors out, forget.
+"""What each device does in a step, in order: run ops, receive and send tensors, free them.
 
 Plain Python, no torch: the same lists drive threads on one machine and processes on several.
 """
@@ -17,24 +17,24 @@ from go_gym.simulator import simulate
 Order = Literal["ready", "simulated"]
 """What decides which op a device runs next. ``"ready"``, the default: a queue at run time, by the
 simulator's rule. ``"simulated"``: the order in which the simulator's queues started them, whatever
-happens. A queue takes 1 to 2.5 µs an op more (3 % of a step of RNNLM on one core), and what it
-runs is what is there: where much is moved, steps were up to 4 % shorter than in a fixed order,
-which waits for one copy while another op could run."""
+happens. A queue takes about 1 µs an op more, and what it runs is what is there: where much is
+moved, steps were up to 4 % shorter than in a fixed order, which waits for one copy while another
+op could run."""
 
 
-class Kind(IntEnum):
+class Action(IntEnum):
     """What an instruction does with its number."""
 
     RUN = 0  # number: an op
-    TAKE = 1  # number: a channel; wait for its tensor and copy it here
-    POST = 2  # number: a channel; hand its tensor out
-    DROP = 3  # number: a tensor; nobody here needs it any more
+    RECEIVE = 1  # number: a channel; wait for its tensor
+    SEND = 2  # number: a channel
+    FREE = 3  # number: a tensor; nobody here needs it any more
 
 
 class Instruction(NamedTuple):
     """One thing to do."""
 
-    kind: Kind
+    action: Action
     number: int
 
 
@@ -122,17 +122,17 @@ def build_schedule(
             channel_number = numbers.get((tensor, device))
             if channel_number is not None and channel_number not in taken:
                 taken.add(channel_number)
-                todo.append(Instruction(Kind.TAKE, channel_number))
-        todo.append(Instruction(Kind.RUN, op))
+                todo.append(Instruction(Action.RECEIVE, channel_number))
+        todo.append(Instruction(Action.RUN, op))
         for tensor in range(ptr[op], ptr[op + 1]):
             for channel_number in remote.get(tensor, ()):
-                todo.append(Instruction(Kind.POST, channel_number))
+                todo.append(Instruction(Action.SEND, channel_number))
             if (tensor, device) not in last and tensor not in kept:
-                todo.append(Instruction(Kind.DROP, tensor))
+                todo.append(Instruction(Action.FREE, tensor))
         for tensor in inputs[op]:
             here = place[producer[tensor]] == device
             if last[tensor, device] == op and not (here and tensor in kept):
-                todo.append(Instruction(Kind.DROP, tensor))
+                todo.append(Instruction(Action.FREE, tensor))
     return Schedule(channels, tuple(map(tuple, lists)))
 
 

@@ -5,7 +5,6 @@ share it slow each other by up to a half. So CPU cores have processes. A CUDA co
 outlive a fork, so with a GPU all are threads, which enqueue and seldom wait.
 """
 
-import ctypes
 import gc
 import multiprocessing
 import os
@@ -20,9 +19,7 @@ from typing import Any
 
 from go_gym.errors import HardwareError
 from go_gym.hardware.runtime.lanes import Lane
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+from go_gym.hardware.runtime.platform import die_with_parent
 
 
 def forks(lanes: Sequence[Lane]) -> bool:
@@ -82,9 +79,7 @@ def _forked(
     work: Callable[[Connection], None], theirs: Connection, ours: Connection, parent: int
 ) -> None:
     """The life of a forked process: it dies with its parent, and leaves Ctrl-C to it."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ours.close()
     gc.freeze()  # what is there is the parent's: to look through it would copy it

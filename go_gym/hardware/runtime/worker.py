@@ -1,279 +1,169 @@
-"""One device's part of a step: the loop that runs its ops, sends and receives."""
+"""A device's worker: does its part of a step when it is asked to, and reports times and results."""
 
 import gc
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from resource import RUSAGE_THREAD, getrusage
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from go_gym.capture.program import Program
-from go_gym.hardware.program.code import Call, Values, compile_step
-from go_gym.hardware.runtime.control import (
-    AT,
-    COUNT,
-    GATE,
-    HALT,
-    LOG,
-    PTR,
-    STAMP,
-    view,
-    wait_at_gate,
-    wait_for_arrival,
-    words,
-)
+from go_gym.hardware.program.code import Values
+from go_gym.hardware.runtime.control import WAITING, Control, Inbox, Outbox
 from go_gym.hardware.runtime.lanes import Lane
-from go_gym.hardware.runtime.mail import PAGE, Mail
-from go_gym.hardware.runtime.ready import BITS, HALTED, Queues, advance, begin
-from go_gym.hardware.runtime.schedule import Channel, Kind, Schedule
+from go_gym.hardware.runtime.loops import Halted, Ports, make_loop
+from go_gym.hardware.runtime.platform import preemptions
+from go_gym.hardware.runtime.ready import Queues
+from go_gym.hardware.runtime.schedule import Schedule
+from go_gym.hardware.runtime.transport import PAGE, Transport
 
-TARRY = 3
-"""See ``wait_for_arrival``; among threads on two cores, 4 µs a transfer instead of 34."""
-_LOW = (1 << BITS) - 1
-_clock = time.perf_counter_ns
+RESULTS = "results"
+"""The question to a worker that asks for results, not steps."""
+STOPPED = ""
+"""The answer of a worker that stopped since another failed."""
 
 
-class Halted(Exception):
-    """Another worker failed, or the executor was told to stop."""
+class WorkerTimes(NamedTuple):
+    """Of one worker in one step: start and end on the monotonic clock, CPU time, preemptions."""
+
+    start_ns: int
+    finish_ns: int
+    cpu_ns: int
+    switches: int
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Assignment:
     """What a worker is given.
 
     Attributes:
-        number: the device.
+        device: its number.
         lane: where it runs.
-        mail: how it sends and receives.
-        board: see :mod:`go_gym.hardware.runtime.control`.
-        plan: the schedule or the queues of all devices.
+        order: the order of all devices' ops.
         placement: (n,) device of each op.
-        alone: it is a process of its own.
+        transport: how it sends and receives tensors.
+        control: the signals of all workers.
+        forked: whether it is a process of its own.
         memory: bytes to be used once before the steps.
     """
 
-    number: int
+    device: int
     lane: Lane
-    mail: Mail
-    board: np.ndarray
-    plan: Schedule | Queues
+    order: Schedule | Queues
     placement: np.ndarray
-    alone: bool
+    transport: Transport
+    control: Control
+    forked: bool
     memory: int = 0
 
 
 class Worker:
-    """Runs its part of a step, again and again, as it is told.
+    """Runs its part of a step, again and again, as it is asked to.
 
     Args:
         program: what runs.
         inputs: the program's, on the CPU; each is put where its op is.
-        part: its share.
+        assignment: its share.
 
     Attributes:
-        names: of what AT on the board speaks of.
+        device: its number.
+        loop: what it does in a step.
     """
 
-    def __init__(self, program: Program, inputs: Sequence[torch.Tensor], part: Part) -> None:
-        self.program, self.part = program, part
-        self.lane, self.mail, self.board, self.me = part.lane, part.mail, part.board, part.number
-        self.channels: tuple[Channel, ...] = part.plan.channels
-        self.tensor_of = [channel.tensor for channel in self.channels]
-        self.step = 0
-        self.values: Values = [None] * program.graph.num_tensors
-        self.resident: dict[int, torch.Tensor] = {}
-        workers = len(view(part.board, GATE))
-        self.seen = np.zeros(workers, dtype=np.int64)
-        self.posted = [0] * workers
-        self.names: list[str] = []
-        self.at = words(view(part.board, AT))
-        self.run_ops = self._listed() if isinstance(part.plan, Schedule) else self._queued()
-        self._place_inputs(inputs)
-
-    # -- making
-
-    def _place_inputs(self, inputs: Sequence[torch.Tensor]) -> None:
-        for op in np.flatnonzero(self.part.placement == self.me).tolist():
-            step = self.program.steps[op]
+    def __init__(
+        self, program: Program, inputs: Sequence[torch.Tensor], assignment: Assignment
+    ) -> None:
+        self._program, self._assignment = program, assignment
+        self.device = me = assignment.device
+        control, order = assignment.control, assignment.order
+        ports = Ports(
+            me,
+            order.channels,
+            assignment.transport,
+            Inbox(control, me),
+            Outbox(control, me),
+            control,
+            assignment.forked,
+        )
+        self.loop = make_loop(program, order, ports, assignment.lane.device)
+        self._step = 0
+        self._values: Values = [None] * program.graph.num_tensors
+        self._resident: dict[int, torch.Tensor] = {}
+        for op in np.flatnonzero(assignment.placement == me).tolist():
+            step = program.steps[op]
             held = step.constant if step.placeholder is None else inputs[step.placeholder]
             if held is not None:
-                self.resident[step.tensors[0]] = held.to(self.lane.device)
+                self._resident[step.tensors[0]] = held.to(assignment.lane.device)
 
-    def _call(self, op: int) -> Call | None:
-        return compile_step(self.program, self.program.steps[op].on(self.lane.device))
+    def serve(self, connection: Connection) -> None:
+        """Answer what comes through ``connection``: a number of steps, RESULTS, or None to end.
 
-    def _listed(self) -> Callable[[], None]:
-        """In the order of a Schedule."""
-        assert isinstance(self.part.plan, Schedule)
-        calls: list[Call] = []
-        steps = self.program.steps
-        for kind, number in self.part.plan.devices[self.me]:
-            if kind == Kind.RUN:
-                call, name = self._call(number), f"op {steps[number].name!r}"
-                if call is None:
-                    continue
-            elif kind == Kind.TAKE:
-                producer = self.program.graph.tensor_producer[self.tensor_of[number]]
-                name = f"the wait for the result of op {steps[producer].name!r}"
-                call = self._taking(self.tensor_of[number])
-            elif kind == Kind.POST:
-                call, name = self._posting(number), "handing out a result"
-            else:
-                call, name = _dropping(number), "forgetting a tensor"
-            calls.append(call)
-            self.names.append(name)
-        values, at, me = self.values, self.at, self.me
-
-        def run() -> None:
-            for number, call in enumerate(calls):
-                at[me] = number
-                call(values)
-
-        return run
-
-    def _queued(self) -> Callable[[], None]:
-        """In the order of a ready queue."""
-        assert isinstance(self.part.plan, Queues)
-        table, news = self.part.plan.tables[self.me], self.part.plan.news(self.me)
-        ops, steps = self.part.plan.ops(self.me), self.program.steps
-        self.names = [f"op {steps[op].name!r}" for op in ops]
-        calls = [self._call(op) or _nothing for op in ops]
-        leaving: dict[int, list[int]] = {}
-        for number, channel in enumerate(self.channels):
-            leaving.setdefault(channel.tensor, []).append(number)
-        posts = [
-            tuple(
-                self._posting(number)
-                for tensor in steps[op].tensors
-                for number in leaving.get(tensor, ())
-            )
-            for op in ops
-        ]
-        values, at, me, board = self.values, self.at, self.me, self.board
-        receive, tensor_of = self.mail.receive, self.tensor_of
-
-        def run() -> None:
-            begin(table, _clock())
-            code = advance(table, board, -1, _clock())
-            while code >= 0:
-                if code > _LOW:
-                    for fact in news[: code >> BITS].tolist():
-                        if fact >= 0:
-                            values[fact] = None
-                        else:
-                            values[tensor_of[-1 - fact]] = receive(-1 - fact)
-                    code &= _LOW
-                at[me] = code
-                calls[code](values)
-                for post in posts[code]:
-                    post(values)
-                code = advance(table, board, code, _clock())
-            if code == HALTED:
-                raise Halted
-
-        return run
-
-    def _posting(self, number: int) -> Call:
-        send, posted, channel = self.mail.send, self.posted, self.channels[number]
-        pair = self.me * len(posted) + channel.destination
-        log, stamp, count = (words(view(self.board, each)) for each in (LOG, STAMP, COUNT))
-        first, end = view(self.board, PTR)[pair : pair + 2].tolist()
-        tensor, to = channel.tensor, channel.destination
-
-        def call(values: Values) -> None:
-            send(number, values[tensor])
-            place = first + posted[to] % (end - first)
-            log[place], stamp[place] = number, _clock()
-            posted[to] += 1
-            count[pair] = posted[to]  # the last, since it is what the receiver looks at
-
-        return call
-
-    def _taking(self, tensor: int) -> Call:
-        board, seen, me, receive = self.board, self.seen, self.me, self.mail.receive
-        tensor_of, tarry = self.tensor_of, 0 if self.part.alone else TARRY
-
-        def call(values: Values) -> None:
-            while values[tensor] is None:
-                number = wait_for_arrival(board, seen, me, tarry)
-                if number < 0:
-                    raise Halted
-                values[tensor_of[number]] = receive(number)
-
-        return call
-
-    # -- running
-
-    def live(self, connection: Connection) -> None:
-        """Do what comes through ``connection``: a number of steps, ``"results"``, or None to end.
-
-        The answers: (workers' times), results as bytes, or a string that says what failed.
+        The answers: a list of WorkerTimes, results as bytes, or a text that says what failed.
         """
+        assignment = self._assignment
         try:
             with ExitStack() as stack:
-                self.lane.enter(stack)
-                if self.part.alone:
+                assignment.lane.enter(stack)
+                if assignment.forked:
                     gc.disable()
-                    _touch(self.part.memory)
+                    _touch(assignment.memory)
                 while (asked := connection.recv()) is not None:
-                    if asked == "results":
+                    if asked == RESULTS:
                         connection.send(self._results())
                     else:
                         connection.send([self._run_step() for _ in range(asked)])
         except (EOFError, ConnectionError):  # nobody asks any more
             pass
         except Halted:
-            connection.send("")
+            connection.send(STOPPED)
         except BaseException as error:  # whatever it is, the executor reports it
-            view(self.board, HALT)[0] = 1
+            assignment.control.halt[0] = 1
             connection.send(self._complaint(error))
         finally:
-            self.values.clear()
+            self._values.clear()
 
-    def _run_step(self) -> tuple[int, int, int, int]:
-        values = self.values
-        self.step += 1
-        values[:] = [None] * self.program.graph.num_tensors
-        for tensor, held in self.resident.items():
+    def _run_step(self) -> WorkerTimes:
+        control, values = self._assignment.control, self._values
+        self._step += 1
+        values[:] = [None] * self._program.graph.num_tensors
+        for tensor, held in self._resident.items():
             values[tensor] = held
-        self.mail.begin(self.step)
-        view(self.board, GATE)[self.me] = self.step
-        if not wait_at_gate(self.board, self.step):
+        self._assignment.transport.begin_step(self._step)
+        control.ready_for[self.device] = self._step
+        if not control.wait_for_all(self._step):
             raise Halted
-        switches = getrusage(RUSAGE_THREAD).ru_nivcsw
-        cpu, start = time.thread_time_ns(), _clock()
-        self.run_ops()
-        self.at[self.me] = -1
-        self.lane.finish()
-        finish, cpu = _clock(), time.thread_time_ns() - cpu
-        switches = getrusage(RUSAGE_THREAD).ru_nivcsw - switches
-        return start, finish, cpu, switches
+        switches, cpu = preemptions(), time.thread_time_ns()
+        start = time.perf_counter_ns()
+        self.loop.run(values)
+        control.position[self.device] = WAITING
+        self._assignment.lane.finish()
+        finish = time.perf_counter_ns()
+        return WorkerTimes(start, finish, time.thread_time_ns() - cpu, preemptions() - switches)
 
     def _results(self) -> bytes:
         """The program's results that were made here, as torch.save writes them."""
         found = {
-            name: self.values[self.program.steps[value.op].tensors[value.position]].detach().cpu()
-            for name, value in self.program.outputs.items()
-            if self.part.placement[value.op] == self.me
+            name: self._values[self._program.steps[value.op].tensors[value.position]]
+            for name, value in self._program.outputs.items()
+            if self._assignment.placement[value.op] == self.device
         }
         buffer = io.BytesIO()
-        torch.save({name: tensor.contiguous() for name, tensor in found.items()}, buffer)
+        torch.save({name: each.detach().cpu().contiguous() for name, each in found.items()}, buffer)
         return buffer.getvalue()
 
     def _complaint(self, error: BaseException) -> str:
         """What went wrong here, in one line."""
-        at = int(self.at[self.me])
-        where = self.names[at] if at >= 0 else "outside all ops"
+        position = int(self._assignment.control.position[self.device])
+        where = self.loop.describe(position) if position != WAITING else "outside all ops"
         text = str(error).strip().split("\n")[0]
         memory = isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text
         kind = "out of memory" if memory else type(error).__name__
-        return f"device {self.me}, {where}: {kind}: {text}"
+        return f"device {self.device}, {where}: {kind}: {text}"
 
 
 def _touch(size: int) -> None:
@@ -281,14 +171,3 @@ def _touch(size: int) -> None:
     for the first use of every page, and which pages a step uses varies with its order."""
     with suppress(RuntimeError):  # as much is not allowed: then it is used when it is needed
         torch.empty(size, dtype=torch.uint8)[::PAGE] = 0
-
-
-def _nothing(values: Values) -> Any:
-    """The call of a tensor that is there from the start."""
-
-
-def _dropping(tensor: int) -> Call:
-    def call(values: Values) -> None:
-        values[tensor] = None
-
-    return call

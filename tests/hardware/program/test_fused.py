@@ -19,6 +19,7 @@ from go_gym.hardware.runtime.orders import program_queues, program_schedule
 from go_gym.hardware.runtime.schedule import listed_order
 from go_gym.problem import Decision, Problem
 from tests.hardware import models
+from tests.hardware.requirements import CORES
 from tests.numeric import assert_results_near
 
 
@@ -46,7 +47,9 @@ def fused_on_two_cores(made, placement, order):
         if order == "ready"
         else program_schedule(program, place, listed_order(told.problem, told.decision), 2)
     )
-    with Executor(program, plan, [Core(0), Core(1)], made.sample_inputs(), place) as executor:
+    with Executor(
+        program, plan, [Core(CORES[0]), Core(CORES[1])], made.sample_inputs(), place
+    ) as executor:
         executor.run(2)
         return program, executor.results()
 

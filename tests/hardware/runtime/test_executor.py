@@ -14,7 +14,10 @@ from go_gym.hardware.runtime.orders import program_queues, program_schedule
 from go_gym.hardware.runtime.schedule import listed_order
 from go_gym.problem import Decision, Problem
 from tests.hardware.models import SMALL, inputs_of, program
+from tests.hardware.requirements import CORES, runs_workers
 from tests.numeric import LOSS, STEP, apart, assert_near, assert_results_near
+
+pytestmark = runs_workers
 
 ROUGH = {"inception": 0.1}
 """How far results may be apart as a whole, where an activation that rounds to the other side of a
@@ -31,7 +34,7 @@ def plan(made, placement, priority, order):
 
 def run(made, placement, lanes=None, steps=2, priority=None, order="ready", fork=None, given=None):
     planned = plan(made, placement, priority, order)
-    lanes = lanes or [Core(0), Core(0)]
+    lanes = lanes or [Core(CORES[0]), Core(CORES[0])]
     inputs = given or made.sample_inputs()
     with Executor(made, planned, lanes, inputs, placement, fork) as executor:
         executor.run(steps)
@@ -162,6 +165,6 @@ def test_gpus_give_the_loss_and_parameters_of_one_core(family, lanes):
     alone = run(made, np.zeros(made.graph.num_ops, dtype=np.int64), given=inputs_of(family))
     rng = np.random.default_rng(0)
     placement = colocated(made, rng.integers(2, size=made.graph.num_ops))
-    devices = [Gpu(0) if kind == "cuda" else Core(0) for kind in lanes]
+    devices = [Gpu(0) if kind == "cuda" else Core(CORES[0]) for kind in lanes]
     found = run(made, placement, devices, given=inputs_of(family))
     assert_results_near({name: value.cpu() for name, value in found.items()}, alone)

@@ -1,14 +1,11 @@
-"""The ready queues: told the same moments, they choose what the simulator chose."""
-
-from itertools import groupby
+"""The ready queues: of the same events, they choose what the simulator chose."""
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from go_gym import Cluster, ComputationGraph
-from go_gym.hardware.runtime.control import COUNT, HALT, LOG, PTR, STAMP, new_board, view
-from go_gym.hardware.runtime.ready import BITS, ENDED, HALTED, advance, begin, build_queues
+from go_gym.hardware.runtime.ready import build_queues
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 
@@ -36,8 +33,6 @@ def test_the_queues_choose_what_the_simulator_chose(case):
     devices = problem.num_devices
     queues = build_queues(problem.graph, place, decision.priority, devices)
     number = {(each.tensor, each.destination): n for n, each in enumerate(queues.channels)}
-    board = new_board([each[1:] for each in queues.channels], devices)
-    view(board, HALT)[0] = 1  # then it does not wait, and says that nothing is ready
     for device in range(devices):
         arrivals = sorted(
             (int(finish), number[int(tensor), device])
@@ -49,74 +44,76 @@ def test_the_queues_choose_what_the_simulator_chose(case):
             )
             if to == device
         )
-        moments = [(time, [n for _, n in group]) for time, group in groupby(arrivals, _time)]
         expected = sorted(np.flatnonzero(place == device), key=lambda op: trace.op_start[op])
-        assert list(replay(queues, board, device, trace.op_finish, moments)) == [
+        assert list(replay(queues.ready[device], problem.num_ops, trace.op_finish, arrivals)) == [
             (int(trace.op_start[op]), op) for op in expected
         ]
 
 
-def _time(arrival):
-    return arrival[0]
-
-
-def replay(queues, board, device, finish, moments):
-    """When each op of a device is chosen, and which."""
-    table, ops = queues.tables[device], queues.ops(device)
-    begin(table, 0)
-    ended, now = -1, 0
-    while True:
-        while moments and moments[0][0] <= now:
-            time, channels = moments.pop(0)
-            for channel in channels:
-                post(queues, board, channel, time)
-        code = advance(table, board, ended, now)
-        if code == ENDED:
-            return
-        if code == HALTED:
-            ended, now = -1, moments[0][0]
+def replay(queue, num_ops, finish, arrivals):
+    """When each op of a device is chosen, and which, if arrivals are noticed between ops."""
+    now = 0
+    queue.begin(now)
+    while queue.remaining:
+        while arrivals and arrivals[0][0] <= now:
+            time, channel = arrivals.pop(0)
+            queue.notify(num_ops + channel, time)
+        op = queue.pop(now)
+        if op is None:
+            now = arrivals[0][0]
             continue
-        ended = code & ((1 << BITS) - 1)
-        yield now, ops[ended]
-        now = int(finish[ops[ended]])
+        yield now, op
+        now = int(finish[op])
+        queue.notify(op, now)
 
 
-def post(queues, board, number, time):
-    each, workers = queues.channels[number], len(queues.tables)
-    pair = each.source * workers + each.destination
-    place = view(board, PTR)[pair] + view(board, COUNT)[pair]
-    view(board, LOG)[place], view(board, STAMP)[place] = number, time
-    view(board, COUNT)[pair] += 1
+def test_a_silent_op_has_its_turn_but_is_not_given_out():
+    """Two inputs of the program, of which the second is more urgent: its reader runs first."""
+    graph = ComputationGraph.from_costs([0, 0, 5, 5], [(0, 8), (1, 8)], [(0, 2), (1, 3)])
+    priority = np.array([1, 2, 3, 0])
+    queue = build_queues(graph, np.zeros(4, int), priority, 1, resident=[0, 1]).ready[0]
+    queue.begin(0)
+    assert queue.remaining == 4
+    assert queue.pop(0) == 2  # op 1 went, then op 0, which made op 2 ready before op 3's turn
+    assert (queue.pop(0), queue.pop(0), queue.remaining) == (3, None, 0)
+
+
+def test_what_was_noticed_late_counts_from_when_it_was_there():
+    """Ops 2 and 3 wait for a tensor each; that of op 3 was there earlier, and is noticed later."""
+    graph = ComputationGraph.from_costs([1] * 4, [(0, 8), (1, 8)], [(0, 2), (1, 3)])
+    queue = build_queues(graph, np.array([0, 0, 1, 1]), None, 2).ready[1]
+    queue.begin(0)
+    queue.notify(4, 20)
+    queue.notify(5, 10)
+    assert (queue.pop(30), queue.pop(30)) == (3, 2)
 
 
 @given(decided())
 @settings(max_examples=50, deadline=None)
-def test_what_is_forgotten_is_what_nobody_needs(case):
-    """All that is made or arrives is forgotten once, after its last use, but for the results."""
+def test_what_is_freed_is_what_nobody_needs(case):
+    """After each op, what lies on its device is what is still to be read there, or a result."""
     problem, decision = case
     graph, place = problem.graph, np.asarray(decision.placement)
-    kept = [int(graph.num_tensors) - 1]
-    queues = build_queues(graph, place, None, problem.num_devices, keep=kept)
-    board = new_board([each[1:] for each in queues.channels], problem.num_devices)
-    view(board, HALT)[0] = 1
-    for number in range(len(queues.channels)):
-        post(queues, board, number, 0)
-    for device, table in enumerate(queues.tables):
-        begin(table, 0)
-        ops, news = queues.ops(device), queues.news(device)
-        held = {c.tensor for c in queues.channels if c.destination == device}
-        ran: list[int] = []
-        code = advance(table, board, -1, 0)
-        while code >= 0:
-            for fact in news[: code >> BITS].tolist():
-                if fact >= 0:
-                    held.remove(fact)
-            ran.append(ops[code & ((1 << BITS) - 1)])
-            inputs = graph.use_tensor[graph.use_consumer == ran[-1]]
-            assert set(inputs.tolist()) <= held
-            held |= set(np.flatnonzero(graph.tensor_producer == ran[-1]).tolist())
-            code = advance(table, board, code & ((1 << BITS) - 1), 0)
-        assert code == ENDED and sorted(ran) == np.flatnonzero(place == device).tolist()
-        last = {int(t) for t in graph.use_tensor[graph.use_consumer == ran[-1]]} if ran else set()
-        made = set(np.flatnonzero(graph.tensor_producer == ran[-1]).tolist()) if ran else set()
-        assert held <= last | made | set(kept)  # what the last op's end lets go is not told
+    results = [int(graph.num_tensors) - 1]
+    queues = build_queues(graph, place, None, problem.num_devices, keep=results)
+    for device, uses in enumerate(queues.uses):
+        ops = np.flatnonzero(place == device).tolist()
+        values = [None] * graph.num_tensors
+        for channel in queues.channels:
+            if channel.destination == device:
+                values[channel.tensor] = "arrived"
+        for _ in range(2):  # a second step begins anew
+            held = list(values)
+            uses.begin()
+            for number, op in enumerate(ops):
+                for tensor in graph.use_tensor[graph.use_consumer == op].tolist():
+                    assert held[tensor] is not None
+                for tensor in np.flatnonzero(graph.tensor_producer == op).tolist():
+                    held[tensor] = "made"
+                uses.free_after(op, held)
+                to_come = np.isin(graph.use_consumer, ops[number + 1 :])
+                needed = {*graph.use_tensor[to_come].tolist()}
+                made = set(np.flatnonzero(np.isin(graph.tensor_producer, ops[: number + 1])))
+                there = {t for t, value in enumerate(held) if value is not None}
+                arrived = {t for t, value in enumerate(values) if value is not None}
+                assert there == (needed & (made | arrived)) | (set(results) & made)

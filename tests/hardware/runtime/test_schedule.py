@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from go_gym.hardware.runtime.schedule import Kind, build_schedule, listed_order
+from go_gym.hardware.runtime.schedule import Action, build_schedule, listed_order
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 from tests.strategies import problems
@@ -29,16 +29,16 @@ def test_replaying_the_lists_never_misses_a_tensor(problem: Problem, seed: int):
         moved = False
         for device, todo in enumerate(schedule.devices):
             while at[device] < len(todo):
-                kind, number = todo[at[device]]
-                if kind == Kind.TAKE:
+                action, number = todo[at[device]]
+                if action == Action.RECEIVE:
                     if number not in posted:
                         break
                     assert schedule.channels[number].destination == device
                     held[device].add(schedule.channels[number].tensor)
-                elif kind == Kind.POST:
+                elif action == Action.SEND:
                     assert schedule.channels[number].tensor in held[device]
                     posted.add(number)
-                elif kind == Kind.DROP:
+                elif action == Action.FREE:
                     held[device].remove(number)
                 else:
                     inputs = graph.use_tensor[graph.use_consumer == number]
@@ -86,8 +86,8 @@ def test_results_stay_to_the_end():
         keep: sorted(
             number
             for todo in build_schedule(graph, np.array([0, 1]), order, 2, keep).devices
-            for kind, number in todo
-            if kind == Kind.DROP
+            for action, number in todo
+            if action == Action.FREE
         )
         for keep in [(), (1,), (0, 1)]
     }

@@ -1,4 +1,4 @@
-"""Tensors through shared memory: what arrives is what was sent, and places are used again."""
+"""Tensors through shared memory: what arrives is what was sent, and blocks are used again."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,13 @@ import torch
 
 from go_gym import ComputationGraph
 from go_gym.errors import HardwareError
-from go_gym.hardware.runtime.control import new_board
-from go_gym.hardware.runtime.mail import LINE, Common, Post
+from go_gym.hardware.runtime.arena import LINE
+from go_gym.hardware.runtime.layout import DIMENSIONS
 from go_gym.hardware.runtime.schedule import Channel
+from go_gym.hardware.runtime.transport import ProcessTransport, SharedTensors
+from tests.hardware.requirements import runs_workers
 
+pytestmark = runs_workers
 SENT = [
     torch.arange(24, dtype=torch.float32).reshape(4, 6),
     torch.arange(24, dtype=torch.float64).reshape(4, 6).t(),
@@ -22,20 +25,19 @@ SENT = [
 
 
 def ends(sizes, channels, resident=()):
-    """The mail of two workers for tensors of so many bytes, all made by worker 0."""
+    """Both ends of what is shared by two workers, for tensors of so many bytes, all made by 0."""
     ops = len(sizes)
     graph = ComputationGraph.from_costs([1] * ops, list(enumerate(sizes)), [])
-    board = new_board([each[1:] for each in channels], 2)
-    common = Common(graph, channels, board, resident)
-    return Post(common, 0), Post(common, 1)
+    shared = SharedTensors(graph, channels, 2, resident)
+    return ProcessTransport(shared, 0), ProcessTransport(shared, 1)
 
 
 @pytest.mark.parametrize("tensor", SENT, ids=lambda each: f"{each.dtype}-{tuple(each.shape)}")
 def test_what_arrives_is_a_copy_of_what_was_sent(tensor):
     sender, receiver = ends([tensor.numel() * tensor.element_size()], [Channel(0, 0, 1)])
     for step in range(1, 4):
-        sender.begin(step)
-        receiver.begin(step)
+        sender.begin_step(step)
+        receiver.begin_step(step)
         sender.send(0, tensor)
         found = receiver.receive(0)
         assert torch.equal(found, tensor) and found.dtype == tensor.dtype
@@ -43,33 +45,33 @@ def test_what_arrives_is_a_copy_of_what_was_sent(tensor):
         assert found.data_ptr() != tensor.data_ptr() or tensor.numel() == 0
 
 
-def test_a_place_is_used_again_once_no_view_of_the_copy_is_left():
+def test_a_block_is_used_again_once_no_view_of_the_copy_is_left():
     channels = [Channel(number, 0, 1) for number in range(3)]
     sender, receiver = ends([64] * 3, channels)
     for each in (sender, receiver):
-        each.begin(1)
+        each.begin_step(1)
     sender.send(0, torch.zeros(16))
     first = receiver.receive(0)
     view = first.view(4, 4)
-    place = first.data_ptr()
+    block = first.data_ptr()
     del first
     sender.send(1, torch.ones(16))
     second = receiver.receive(1)
-    assert second.data_ptr() != place and (view == 0).all()
+    assert second.data_ptr() != block and (view == 0).all()
     del view
     sender.send(2, torch.full((16,), 2.0))
     third = receiver.receive(2)
-    assert third.data_ptr() == place
+    assert third.data_ptr() == block
     assert (second == 1).all() and (third == 2).all()
 
 
-def test_one_copy_serves_all_channels_and_a_changed_layout_is_told():
+def test_one_copy_serves_all_channels_and_a_changed_layout_is_passed_on():
     channels = [Channel(0, 0, 1), Channel(0, 0, 1)]
     sender, receiver = ends([96], channels)
     square = torch.arange(16, dtype=torch.float32).reshape(4, 4)
     for step, tensor in enumerate((square, square.t(), square), start=1):
         for each in (sender, receiver):
-            each.begin(step)
+            each.begin_step(step)
         sender.send(0, tensor)
         sender.send(1, tensor)
         found = [receiver.receive(number) for number in (0, 1)]
@@ -79,18 +81,42 @@ def test_one_copy_serves_all_channels_and_a_changed_layout_is_told():
         del found
 
 
-def test_what_is_there_from_the_start_is_not_copied():
+def test_what_is_resident_is_not_copied():
     weight = torch.arange(12.0).reshape(3, 4)
     sender, receiver = ends([48], [Channel(0, 0, 1)], [torch.zeros(2), weight])
+    start = sender.arena.top
     sender.send(0, weight[1:].t())
     found = receiver.receive(0)
     assert torch.equal(found, weight[1:].t())
     assert found.untyped_storage().data_ptr() == weight.untyped_storage().data_ptr()
-    assert not sender.lent and not np.any(sender.memory)
+    assert sender.arena.top == start
 
 
 def test_more_than_was_planned_for_is_refused():
     sender, _ = ends([0], [Channel(0, 0, 1)])
-    sender.begin(1)
+    sender.begin_step(1)
     with pytest.raises(HardwareError, match="out of memory for the copies"):
         sender.send(0, torch.zeros(10 * LINE))
+
+
+def test_more_dimensions_than_a_row_has_room_for_are_refused():
+    sender, _ = ends([4], [Channel(0, 0, 1)])
+    with pytest.raises(HardwareError, match="17 dimensions travels: expected at most 16"):
+        sender.send(0, torch.zeros([1] * (DIMENSIONS + 1)))
+
+
+def test_a_step_that_sends_every_tensor_anew_fits_and_steps_do_not_add_up():
+    """Nothing is released within a step: the memory that was planned must do, step after step."""
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 300, size=20).tolist()
+    sender, receiver = ends(
+        [4 * size for size in sizes], [Channel(number, 0, 1) for number in range(20)]
+    )
+    for step in range(1, 4):
+        for each in (sender, receiver):
+            each.begin_step(step)
+        for number, size in enumerate(sizes):
+            sender.send(number, torch.full((size,), float(step * number)))
+        found = [receiver.receive(number) for number in range(20)]
+        for number, size in enumerate(sizes):
+            assert torch.equal(found[number], torch.full((size,), float(step * number)))
