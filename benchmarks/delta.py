@@ -25,7 +25,7 @@ from go_gym.baselines.placements import human_expert
 from go_gym.catalogue import datasets
 from go_gym.envs.nodes import Nodes
 from go_gym.envs.steps import STARTS, PlacementStepsEnv
-from go_gym.partitions.grouping import attached_groups
+from go_gym.partitions import attached_partition
 from go_gym.simulator import DeltaSimulator, Result, simulate, simulate_batch
 
 GRAPHS = ("rnnlm-4", "gnmt-4", "transformer-xl-4")
@@ -175,7 +175,7 @@ def walks(graphs: Sequence[str], moves: int) -> list[str]:
         problem = go_gym.Problem(datasets.load(name), go_gym.load_cluster(CLUSTER))
         kinds = (
             with_views(problem),
-            Nodes(problem, attached_groups(problem)).members,
+            Nodes(problem, attached_partition(problem)).members,
             Nodes.of(problem, 64).members,
         )
         cells = [f"{walk(problem, groups, moves):.2f}×" for groups in kinds]

@@ -9,9 +9,8 @@ import numpy as np
 from go_gym.baselines.placements import single_device
 from go_gym.baselines.priorities import critical_path
 from go_gym.fusion.greedy import default_fusion
+from go_gym.partitions import QuotientGraph
 from go_gym.problem import Decision, Problem
-
-from ..common.units import UnitGraph
 
 DECIDES = {
     "placement": ("placement",),
@@ -41,13 +40,13 @@ class Decoder:
     """
 
     problem: Problem
-    units: UnitGraph
+    units: QuotientGraph
     levels: int
     scheduled: bool = False
 
     def decision(self, choices: Choices) -> Decision:
         """The Decision about every op."""
-        of_op = self.units.groups.of_op
+        of_op = self.units.part_of
         if "placement" in choices:
             placement = choices["placement"][of_op]
         else:

@@ -8,17 +8,19 @@ import numpy as np
 import torch
 
 from go_gym.agent import Budget
+from go_gym.partitions import Hierarchy
+from go_gym.partitions.structure import dense_hierarchy, structural_partitions
+from go_gym.partitions.units import chain_units
 from go_gym.problem import Problem
 from go_gym.simulator import BatchResult, Result
 
 from ..common.curves import CurvePoint, LearningCurve
 from ..common.traced import traced
-from ..common.units import UnitGraph, unit_graph
 from .beginnings import heuristic_choices, stretched_placements
 from .config import NetworkConfig, SearchConfig
 from .decisions import DECIDES, Choices, Decoder, canonical
 from .features import GraphInputs, State, graph_inputs, no_state, state_of
-from .levels import LevelChooser, cluster_levels, coarse_rungs
+from .level_chooser import LevelChooser
 from .model import GONetwork, Scores
 from .moves import MOVE_FEATURES, MoveOffer, Moves
 from .policy import Actions, MoveChooser, Trials, apply, draw, greedy
@@ -80,18 +82,19 @@ class Episode:
         self.problem, self.search, self.from_best = problem, search, from_best
         self.random, self.device = random, device
         self.decides = DECIDES[problem.task]
-        self.units: UnitGraph = unit_graph(problem, most=search.most_units)
+        self.units = chain_units(problem, most=search.most_units)
         self.decoder = Decoder(problem, self.units, network.levels, scheduled)
         self.inputs = graph_inputs(
             problem, self.units, network.type_buckets, device, search.most_rows
         )
-        self.levels = cluster_levels(problem, self.units, search.coarse)
-        self.rungs = coarse_rungs(problem, self.units, search.first_round_clusters)
-        self.chooser = LevelChooser(self.levels)
+        self.hierarchy = dense_hierarchy(problem, self.units, search.coarse)
+        structure = Hierarchy.of(structural_partitions(problem, self.units))
+        self.first_levels = structure.at_most(search.first_round_clusters)
+        self.chooser = LevelChooser(len(self.hierarchy))
         values = tuple(
             problem.num_devices if name == "placement" else network.levels for name in self.decides
         )
-        self.moves = MoveOffer(problem, self.units, self.levels, self.decides, values)
+        self.moves = MoveOffer(problem, self.units, self.hierarchy, self.decides, values)
         one_device = float(problem.durations.sum(axis=1).min())  # takes no simulator call
         self.scales = Scales(max(one_device, 1.0))
         self.known: set[int] = set()
@@ -230,7 +233,7 @@ class Episode:
 
     def _given_placement(self) -> np.ndarray:
         """(U,) the given placement of each unit: its first op's."""
-        _, first = np.unique(self.units.groups.of_op, return_index=True)
+        _, first = np.unique(self.units.part_of, return_index=True)
         assert self.problem.placement is not None
         return np.asarray(self.problem.placement)[first]
 
@@ -261,7 +264,7 @@ class Episode:
             self._keep(given, self._evaluate(given, budget, results)[0])
         batches: list[Batch] = []
         while left > len(results):
-            level = self.rungs[self.random.integers(len(self.rungs))]
+            level = self.first_levels[int(self.random.integers(len(self.first_levels)))]
             count = min(self.search.first_batch, left - len(results))
             actions = {name: draw(scores[name], level, count, self.random) for name in self.decides}
             columns = {name: apply(each) for name, each in actions.items()}

@@ -10,9 +10,10 @@ import torch
 from go_gym.baselines.bounds import heads_and_tails
 from go_gym.graph import ComputationGraph
 from go_gym.graph.model import PHASES, SHAPE_DIMS
+from go_gym.partitions import QuotientGraph
+from go_gym.partitions.units import merged_units
 from go_gym.problem import Problem
 
-from ..common.units import UnitGraph, longest_ops, unit_layers, unit_rows
 from .step import StepView, idle_shares
 
 WAVES = 4
@@ -92,25 +93,22 @@ class State:
 
 
 def graph_inputs(
-    problem: Problem, units: UnitGraph, buckets: int, device: torch.device, most_rows: int
+    problem: Problem, units: QuotientGraph, buckets: int, device: torch.device, most_rows: int
 ) -> GraphInputs:
     """The tensors of a problem, on ``device``, with at most ``most_rows`` rows."""
-    rows, row_of_unit = unit_rows(problem, units, most_rows)
-    order = np.argsort(rows.groups.of_op, kind="stable")
-    types = hashed_types(problem.graph, buckets)[order]
-    counts = np.bincount(rows.groups.of_op, minlength=rows.count)
+    rows, parts = merged_units(problem, units, most_rows)
+    types = hashed_types(problem.graph, buckets)[rows.partition.order]
     by_target = np.lexsort((rows.source, rows.target))
-    sizes = np.bincount(row_of_unit, minlength=rows.count).astype(np.float32)
 
     def long(values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(values.astype(np.int64), device=device)
 
     return GraphInputs(
         op_types=long(types),
-        type_offsets=long(np.cumsum(counts) - counts),
+        type_offsets=long(rows.partition.pointers[:-1]),
         rows=torch.as_tensor(unit_features(problem, rows), device=device),
-        row_of_unit=long(row_of_unit),
-        row_sizes=torch.as_tensor(sizes, device=device),
+        row_of_unit=long(parts.part_of),
+        row_sizes=torch.as_tensor(parts.sizes.astype(np.float32), device=device),
         devices=torch.as_tensor(device_features(problem), device=device),
         producers=long(rows.source[by_target]),
         producer_lengths=long(np.bincount(rows.target, minlength=rows.count)),
@@ -125,16 +123,16 @@ def hashed_types(graph: ComputationGraph, buckets: int) -> np.ndarray:
     return table[graph.op_type]
 
 
-def unit_features(problem: Problem, units: UnitGraph) -> np.ndarray:
+def unit_features(problem: Problem, units: QuotientGraph) -> np.ndarray:
     """(U, UNIT_FEATURES) float32, all of the order of one.
 
     Sums over the unit's ops as logarithms; shape and layer of its longest op; degrees; and, as
     waves, its place in the topological order, depth, layer, and how much of the critical path
     lies before and after it. Places are our choice: they let a policy cut along a graph.
     """
-    graph, of_op, count = problem.graph, units.groups.of_op, units.count
+    graph, of_op, count = problem.graph, units.part_of, units.count
     duration = problem.mean_durations
-    longest = longest_ops(problem, units.groups)
+    longest = units.partition.longest(problem.mean_durations)
     head, tail = heads_and_tails(problem, duration.astype(np.int64))
     path = max(float((head + duration + tail).max()), 1.0)
     step = max(float(duration.sum()), 1.0)
@@ -208,7 +206,7 @@ def no_state(inputs: GraphInputs) -> State:
 
 def state_of(
     problem: Problem,
-    units: UnitGraph,
+    units: QuotientGraph,
     inputs: GraphInputs,
     choices: Mapping[str, np.ndarray],
     view: StepView | None = None,
@@ -237,11 +235,11 @@ def state_of(
     going = _bytes_by_device(units.source, placement[units.target], units.size, count, d) / total
     load = np.bincount(placement, units.work, d)
     load = load / max(load.mean(), 1.0)
-    resident = np.bincount(units.groups.of_op, problem.graph.parameter_bytes, count)
+    resident = np.bincount(units.part_of, problem.graph.parameter_bytes, count)
     held = np.bincount(placement, resident, d)
     held = held / max(held.mean(), 1.0)
     near = _moving_mean(one_hot, NEAR)
-    layer = unit_layers(problem, units) + 1
+    layer = units.layers(problem) + 1
     alike = np.stack([np.bincount(layer, column) for column in one_hot.T], axis=1)
     alike = (alike / np.maximum(np.bincount(layer), 1)[:, None])[layer]
     flat = np.ones((count, 1))

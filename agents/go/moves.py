@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from go_gym.partitions import Hierarchy, QuotientGraph
 from go_gym.problem import Problem
 
-from ..common.clusterings import Clustering
-from ..common.units import UnitGraph
 from .step import BINS, StepView
 
 SAMPLED = 8
@@ -108,7 +107,7 @@ class MoveOffer:
     Args:
         problem: graph and cluster.
         units: what is decided about.
-        levels: clusterings, coarse to fine.
+        levels: partitions of the units, coarse to fine.
         columns: what is decided, names of the network's tasks.
         values: how many values each column has.
     """
@@ -116,8 +115,8 @@ class MoveOffer:
     def __init__(
         self,
         problem: Problem,
-        units: UnitGraph,
-        levels: tuple[Clustering, ...],
+        units: QuotientGraph,
+        levels: Hierarchy,
         columns: tuple[str, ...],
         values: tuple[int, ...],
     ) -> None:
@@ -125,7 +124,7 @@ class MoveOffer:
         self.kinds = np.array([("placement", "priority", "fusion").index(c) for c in columns])
         counts = np.array([level.count for level in levels])
         self.clusters = Clusters(
-            of_unit=np.stack([level.of_unit for level in levels]),
+            of_unit=np.stack([level.part_of for level in levels]),
             order=np.stack([level.order for level in levels]),
             first=np.cumsum(counts + 1) - (counts + 1),
             pointers=np.concatenate([level.pointers for level in levels]),

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..common.clusterings import Clustering
+from go_gym.partitions import Partition
+
 from .model import MoveHead, Scores
 from .moves import Moves
 
@@ -67,11 +68,11 @@ class Trials:
         return cls(*(torch.cat([getattr(each, name) for each in trials]) for name in names))
 
 
-def draw(scores: Scores, level: Clustering, samples: int, random: np.random.Generator) -> Actions:
+def draw(scores: Scores, level: Partition, samples: int, random: np.random.Generator) -> Actions:
     """Sample ``samples`` first-round actions at ``level``."""
     where = scores.options.device
-    of_unit = torch.as_tensor(level.of_unit, device=where)
-    sizes = torch.as_tensor(np.diff(level.pointers).astype(np.float32), device=where)
+    of_unit = torch.tensor(level.part_of, device=where)
+    sizes = torch.as_tensor(level.sizes.astype(np.float32), device=where)
     actions = Actions(of_unit, sizes, torch.empty(0), torch.empty(0))
     with torch.no_grad():
         log = actions.all_log_probabilities(scores)

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from go_gym.partitions import QuotientGraph
+
 from ..common.critical import critical_ops
 from ..common.traced import Traced
-from ..common.units import UnitGraph
 
 BINS = 256
 """Into how many parts a step is cut to see when devices are idle."""
@@ -44,9 +45,9 @@ class StepView(NamedTuple):
         return cls(1.0, zeros, none, np.empty(0), zeros, zeros, zeros, idle)
 
 
-def step_view(units: UnitGraph, step: Traced) -> StepView:
+def step_view(units: QuotientGraph, step: Traced) -> StepView:
     """The view of a traced step; under fusion a unit begins and ends with its ops' kernels."""
-    of_op, count, trace = units.groups.of_op, units.count, step.trace
+    of_op, count, trace = units.part_of, units.count, step.trace
     ops, share = critical_ops(step)
     focus = np.bincount(of_op[ops], share, count)
     focus = focus / max(focus.sum(), 1.0)

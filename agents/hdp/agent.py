@@ -17,7 +17,7 @@ class Hdp(LearningAgent):
     - **Start**: an untrained grouper scatters neighbours over the groups and an untrained placer
       the groups over the devices, and 1,000 updates do not undo it. The authors' released
       grouper multiplies plain topological numbers by random weights and so begins with stretches
-      of the order; here each unit begins at home in a group of :func:`bounded_groups` (METIS's
+      of the order; here each unit begins at home in a group of :func:`bounded_partition` (METIS's
       parts of each layer), its logits raised by a constant, and may move. The groups reach the
       placer in the order of their layers, and each leans to the device of the one before it:
       little from layer to layer, and inside layers so that a sample has 0.4 changes of device
@@ -31,7 +31,7 @@ class Hdp(LearningAgent):
       time.
     - **Units**: the paper samples a group for every op by itself. Here a co-location group, and
       a view or parameter with what it belongs to
-      (:func:`go_gym.partitions.grouping.attached_groups`), is sampled once, in
+      (:func:`go_gym.partitions.attached_partition`), is sampled once, in
       larger graphs the finest 2,048 parts of such; the first op of each that
       costs anything is what the grouper sees. Placements keep co-location, which the paper
       leaves to the framework.

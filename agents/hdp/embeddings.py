@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from go_gym.graph import ComputationGraph
-from go_gym.partitions.grouping import Groups, directed_edges
+from go_gym.partitions import Partition
+from go_gym.partitions.quotient import directed_edges
 from go_gym.problem import Problem
 
 TYPES = 200
@@ -36,7 +37,7 @@ class OpTable:
     numbers: np.ndarray
 
 
-def op_table(problem: Problem, units: Groups) -> OpTable:
+def op_table(problem: Problem, units: Partition) -> OpTable:
     """The embeddings of the units' leading ops (their first that costs anything)."""
     graph = problem.graph
     leader = leading_ops(graph, units)
@@ -45,12 +46,12 @@ def op_table(problem: Problem, units: Groups) -> OpTable:
     return OpTable(type_numbers(graph)[leader], numbers.astype(np.float32))
 
 
-def leading_ops(graph: ComputationGraph, units: Groups) -> np.ndarray:
+def leading_ops(graph: ComputationGraph, units: Partition) -> np.ndarray:
     """(U,) int64: the first op of each unit that costs anything, else its first."""
     n = graph.num_ops
     rank = np.arange(n) + np.where(graph.is_free, n, 0)
     first = np.full(units.count, 2 * n, dtype=np.int64)
-    np.minimum.at(first, units.of_op, rank)
+    np.minimum.at(first, units.part_of, rank)
     return first % n
 
 
@@ -81,7 +82,7 @@ def output_sizes(graph: ComputationGraph) -> np.ndarray:
     return sizes
 
 
-def adjacency(problem: Problem, units: Groups) -> np.ndarray:
+def adjacency(problem: Problem, units: Partition) -> np.ndarray:
     """(U, 2 × NEIGHBOURS) float64: the first producers, then the first consumers, of each unit.
 
     Each by its number in breadth-first order, as a fraction of U; missing ones -1.
@@ -137,7 +138,7 @@ class GroupEmbeddings:
         width: number of columns.
     """
 
-    def __init__(self, problem: Problem, units: Groups, groups: int) -> None:
+    def __init__(self, problem: Problem, units: Partition, groups: int) -> None:
         graph = problem.graph
         self.groups = groups
         self.types = slice(0, TYPES)
@@ -145,11 +146,11 @@ class GroupEmbeddings:
         self.neighbours = slice(TYPES + SHAPE_WIDTH, TYPES + SHAPE_WIDTH + groups)
         self.width = self.neighbours.stop
         self._source, self._target, _ = directed_edges(problem, units)
-        keys, counts = np.unique(units.of_op * TYPES + type_numbers(graph), return_counts=True)
+        keys, counts = np.unique(units.part_of * TYPES + type_numbers(graph), return_counts=True)
         self._unit, self._kind, self._count = keys // TYPES, keys % TYPES, counts
         sizes = np.maximum(output_sizes(graph)[:, :GROUP_OUTPUTS], 0).reshape(-1, SHAPE_WIDTH)
         self._sizes = np.stack(
-            [np.bincount(units.of_op, column, units.count) for column in sizes.T]
+            [np.bincount(units.part_of, column, units.count) for column in sizes.T]
         )
 
     def __call__(self, group: np.ndarray) -> np.ndarray:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.partitions.coarsening import bounded_groups
-from go_gym.partitions.grouping import Groups, directed_edges
+from go_gym.partitions import Partition
+from go_gym.partitions.bounded import bounded_partition
+from go_gym.partitions.quotient import directed_edges
 from go_gym.problem import Problem
 
-from ..common.units import longest_ops
 from .networks import TANH_BOUND, TEMPERATURE
 
 NEAR, FAR = -6.0, -12.0
@@ -30,25 +30,25 @@ class Start:
         stay: (G,) float32, how far each group leans to the device of the one before it.
     """
 
-    units: Groups
+    units: Partition
     logits: np.ndarray
     stay: np.ndarray
 
 
 def start_of(problem: Problem, groups: int, most_units: int) -> Start:
-    """Units and groups by :func:`bounded_groups`: METIS's parts of each layer, at two scales."""
-    units = bounded_groups(problem, most_units)
-    coarse = bounded_groups(problem, groups)
-    layer = problem.graph.layer[longest_ops(problem, coarse)]
+    """Units and groups by :func:`bounded_partition`: METIS's parts of each layer, at two scales."""
+    units = bounded_partition(problem, most_units)
+    coarse = bounded_partition(problem, groups)
+    layer = problem.graph.layer[coarse.longest(problem.mean_durations)]
     order = np.argsort(layer, kind="stable")
     rank = np.empty(coarse.count, dtype=np.int64)
     rank[order] = np.arange(coarse.count)
-    home = rank[coarse.of_op[longest_ops(problem, units)]]
+    home = rank[coarse.part_of[units.longest(problem.mean_durations)]]
     logits = first_logits(problem, units, home, coarse.count)
     return Start(units, logits, first_stay(layer[order], problem.num_devices))
 
 
-def first_logits(problem: Problem, units: Groups, home: np.ndarray, groups: int) -> np.ndarray:
+def first_logits(problem: Problem, units: Partition, home: np.ndarray, groups: int) -> np.ndarray:
     """(U, groups) float32: 0 at ``home`` (U,), NEAR where a neighbour is at home, else FAR."""
     source, target, _ = directed_edges(problem, units)
     logits = np.full((units.count, groups), FAR, dtype=np.float32)

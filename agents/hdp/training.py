@@ -104,7 +104,7 @@ class HdpLearner(Learner):
         self.config = config
         most = min(config.groups, config.groups_per_device * problem.num_devices)
         start = start_of(problem, most, config.most_units)
-        self.unit_of_op = start.units.of_op
+        self.unit_of_op = start.units.part_of
         self.groups = len(start.stay)
         self.ops = as_tensors(op_table(problem, start.units))
         self.embed = GroupEmbeddings(problem, start.units, self.groups)

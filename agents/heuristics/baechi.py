@@ -4,7 +4,7 @@ import numpy as np
 
 from go_gym.agent import Budget
 from go_gym.graph import Alias
-from go_gym.partitions.grouping import attached_groups, decided_groups
+from go_gym.partitions import attached_partition, colocation_partition
 from go_gym.problem import Decision, Problem
 
 from .etf_kernel import Tables, earliest_task_first
@@ -19,7 +19,7 @@ def m_topo_placement(problem: Problem) -> np.ndarray:
     no more than its memory; a group that fits into no later device goes to the one with most
     memory left.
     """
-    groups = attached_groups(problem)
+    groups = attached_partition(problem)
     size = groups.sums(resident_bytes(problem))
     d = problem.num_devices
     share = int(size.sum()) // d + int(size.max())
@@ -36,7 +36,7 @@ def m_topo_placement(problem: Problem) -> np.ndarray:
             device = max(range(d), key=lambda i: capacity[i] - used[i])
         used[device] += needed
         device_of[group] = device
-    return device_of[groups.of_op]
+    return device_of[groups.part_of]
 
 
 def m_etf_schedule(problem: Problem) -> Schedule:
@@ -66,9 +66,9 @@ def m_sct_schedule(problem: Problem) -> Schedule:
 def earliest_schedule(problem: Problem, favourite: np.ndarray, parent: np.ndarray) -> Schedule:
     """What :func:`earliest_task_first` plans, with favourites and whose they are, (n,) int64."""
     graph = problem.graph
-    groups = decided_groups(problem)
+    groups = colocation_partition(problem)
     tables = Tables(
-        groups.of_op,
+        groups.part_of,
         groups.sums(resident_bytes(problem)),
         problem.cluster.memory_bytes,
         graph.is_free,
@@ -86,7 +86,7 @@ def earliest_schedule(problem: Problem, favourite: np.ndarray, parent: np.ndarra
         *link_figures(problem),
     )
     device_of, start, finish = earliest_task_first(tables, favourite, parent)
-    return Schedule(np.maximum(device_of, 0)[groups.of_op], start, finish)
+    return Schedule(np.maximum(device_of, 0)[groups.part_of], start, finish)
 
 
 def resident_bytes(problem: Problem) -> np.ndarray:

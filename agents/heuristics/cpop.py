@@ -3,13 +3,12 @@
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.partitions.grouping import decided_groups
+from go_gym.partitions import colocation_partition
 from go_gym.problem import Decision, Problem
 
 from .listing import (
     Schedule,
     by_ready_priority,
-    mean_delays,
     mean_downward_ranks,
     mean_upward_ranks,
     schedule_in_order,
@@ -19,7 +18,7 @@ from .listing import (
 def critical_path_ops(problem: Problem, upward: np.ndarray) -> list[int]:
     """Ops of a longest path, from an op of highest upward rank (n,) along what made its rank."""
     graph = problem.graph
-    delays = mean_delays(problem)
+    delays = problem.mean_delays
     op = int(np.argmax(upward))
     path = [op]
     while True:
@@ -40,11 +39,11 @@ def cpop_schedule(problem: Problem) -> Schedule:
     upward = mean_upward_ranks(problem)
     path = critical_path_ops(problem, upward)
     totals = problem.durations[:, path].sum(axis=1)[problem.device_class]
-    groups = decided_groups(problem)
-    given = np.full(groups.count, -1, dtype=np.int64)
-    given[groups.of_op[path]] = int(np.argmin(totals))
+    units = colocation_partition(problem)
+    given = np.full(units.count, -1, dtype=np.int64)
+    given[units.part_of[path]] = int(np.argmin(totals))
     order = by_ready_priority(problem, upward + mean_downward_ranks(problem))
-    return schedule_in_order(problem, order, given=given, groups=groups)
+    return schedule_in_order(problem, order, given=given, units=units)
 
 
 class Cpop:

@@ -3,10 +3,8 @@
 import numpy as np
 
 from go_gym.errors import AgentError
-from go_gym.partitions.grouping import decided_groups
+from go_gym.partitions import colocation_partition
 from go_gym.problem import Problem
-
-from .listing import mean_delays
 
 MOST_TASKS = 8192
 """Tasks of one linear programme, a second or two; larger graphs are cut (our choice)."""
@@ -119,9 +117,9 @@ def _edges(problem: Problem, task_of: np.ndarray) -> tuple[np.ndarray, np.ndarra
     within a group, which lies on one device."""
     graph = problem.graph
     source, target = task_of[graph.use_producer], task_of[graph.use_consumer]
-    group = decided_groups(problem).of_op
+    group = colocation_partition(problem).part_of
     apart = group[graph.use_producer] != group[graph.use_consumer]
-    delay = np.where(apart, mean_delays(problem)[graph.use_tensor], 0.0)
+    delay = np.where(apart, problem.mean_delays[graph.use_tensor], 0.0)
     between = np.flatnonzero((source >= 0) & (target >= 0) & (source != target))
     key = source[between] * graph.num_ops + target[between]
     pairs, inverse = np.unique(key, return_inverse=True)

@@ -5,16 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from go_gym.agent import Budget
-from go_gym.partitions.grouping import coarse_groups
+from go_gym.partitions.rules import edge_zeroed_partition
 from go_gym.problem import Decision, Problem
 
-from .listing import (
-    Schedule,
-    by_rank,
-    mean_delays,
-    mean_upward_ranks,
-    schedule_in_order,
-)
+from .listing import Schedule, by_rank, mean_upward_ranks, schedule_in_order
 
 
 def heft_schedule(problem: Problem) -> Schedule:
@@ -52,7 +46,7 @@ def contention_plans(problem: Problem) -> Iterator[Schedule]:
     """
     graph = problem.graph
     order = by_rank(mean_upward_ranks(problem))
-    work, delay = problem.mean_durations, mean_delays(problem)[graph.use_tensor]
+    work, delay = problem.mean_durations, problem.mean_delays[graph.use_tensor]
     both_ends = work[graph.use_producer] + work[graph.use_consumer]
     sizes = set()
     for grain in GRAINS:
@@ -60,13 +54,13 @@ def contention_plans(problem: Problem) -> Iterator[Schedule]:
             kept = np.zeros(graph.num_uses, dtype=bool)
         else:
             kept = delay > grain * both_ends
-        groups = coarse_groups(problem, kept)
-        if groups.count in sizes:  # nothing more was united
+        units = edge_zeroed_partition(problem, kept)
+        if units.count in sizes:  # nothing more was united
             continue
-        sizes.add(groups.count)
+        sizes.add(units.count)
         for toll in TOLLS:
             yield schedule_in_order(
-                problem, order, contention=problem.cluster.contention, toll=toll, groups=groups
+                problem, order, contention=problem.cluster.contention, toll=toll, units=units
             )
 
 

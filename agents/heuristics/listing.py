@@ -7,7 +7,7 @@ import numpy as np
 
 from go_gym.cluster.model import CONTENTION_MODELS
 from go_gym.graph.topology import upward_ranks
-from go_gym.partitions.grouping import Groups, decided_groups
+from go_gym.partitions import Partition, colocation_partition
 from go_gym.problem import Problem
 
 from .kernels import list_schedule
@@ -31,28 +31,15 @@ class Schedule:
         return int(self.finish.max())
 
 
-def mean_delays(problem: Problem) -> np.ndarray:
-    """(t,) float64 ns: what moving each tensor takes, over all ordered pairs of devices."""
-    cluster = problem.cluster
-    d = cluster.num_devices
-    if d == 1:
-        return np.zeros(problem.graph.num_tensors)
-    pairs = cluster.link_of[~np.eye(d, dtype=bool)]
-    weight = np.bincount(pairs, minlength=len(cluster.links)) / len(pairs)
-    latency = float(weight @ np.array([link.latency_ns for link in cluster.links]))
-    slowness = float(weight @ np.array([link.ns_per_byte for link in cluster.links]))
-    return latency + problem.graph.tensor_bytes * slowness
-
-
 def mean_upward_ranks(problem: Problem) -> np.ndarray:
     """(n,) float64 ns: HEFT's upward rank (Topcuoglu et al. 2002, equation 4)."""
-    return upward_ranks(problem.graph, problem.mean_durations, mean_delays(problem))
+    return upward_ranks(problem.graph, problem.mean_durations, problem.mean_delays)
 
 
 def mean_downward_ranks(problem: Problem) -> np.ndarray:
     """(n,) float64 ns: HEFT's downward rank (equation 6), the longest path up to each op."""
     graph = problem.graph
-    durations, delays = problem.mean_durations.tolist(), mean_delays(problem).tolist()
+    durations, delays = problem.mean_durations.tolist(), problem.mean_delays.tolist()
     rank = [0.0] * graph.num_ops
     producers = graph.use_producer[graph.op_uses].tolist()
     tensors = graph.use_tensor[graph.op_uses].tolist()
@@ -96,7 +83,7 @@ def schedule_in_order(
     contention: str = "none",
     toll: float = 0.0,
     given: np.ndarray | None = None,
-    groups: Groups | None = None,
+    units: Partition | None = None,
 ) -> Schedule:
     """Place ops in ``order`` (n,), each where it finishes first; see ``kernels.list_schedule``.
 
@@ -105,16 +92,16 @@ def schedule_in_order(
         order: a topological order.
         contention: what a transfer is believed to occupy, one of ``CONTENTION_MODELS``.
         toll: weight of the port time that a choice takes.
-        given: (groups,) int64 devices decided beforehand, -1 for open.
-        groups: what shares a device; default :func:`decided_groups`.
+        given: (units,) int64 devices decided beforehand, -1 for open.
+        units: what shares a device; default :func:`colocation_partition`.
     """
     graph, cluster = problem.graph, problem.cluster
-    groups = groups or decided_groups(problem)
-    open_groups = np.full(groups.count, -1, dtype=np.int64) if given is None else given
+    units = units or colocation_partition(problem)
+    open_units = np.full(units.count, -1, dtype=np.int64) if given is None else given
     device_of, start, finish = list_schedule(
         order,
-        groups.of_op,
-        open_groups,
+        units.part_of,
+        open_units,
         graph.is_free,
         graph.op_use_ptr,
         graph.op_uses,
@@ -128,7 +115,7 @@ def schedule_in_order(
         CONTENTION_MODELS.index(contention),
         float(toll),
     )
-    placement = np.maximum(device_of, 0)[groups.of_op]
+    placement = np.maximum(device_of, 0)[units.part_of]
     return Schedule(placement, start, finish)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from go_gym.agent import Budget
 from go_gym.baselines.placements import contiguous_balanced, human_expert, single_device
-from go_gym.partitions.grouping import attached_groups
+from go_gym.partitions import attached_partition
 from go_gym.problem import Decision, Problem
 
 
@@ -25,9 +25,9 @@ class Random:
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """A uniform draw for each group; no simulator call."""
-        groups = attached_groups(problem)
+        groups = attached_partition(problem)
         drawn = np.random.default_rng(seed).integers(0, problem.num_devices, groups.count)
-        return Decision(placement=drawn[groups.of_op])
+        return Decision(placement=drawn[groups.part_of])
 
 
 class RoundRobin:
@@ -37,7 +37,7 @@ class RoundRobin:
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Group i on device i modulo devices; no simulator call."""
-        return Decision(placement=attached_groups(problem).of_op % problem.num_devices)
+        return Decision(placement=attached_partition(problem).part_of % problem.num_devices)
 
 
 class Contiguous:

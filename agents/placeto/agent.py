@@ -17,7 +17,7 @@ class Placeto(LearningAgent):
     published, but for these departures:
 
     - **Groups**: the paper merges ops by co-location and by ColocRL's rule; here
-      :func:`go_gym.partitions.coarsening.bounded_groups` (views and parameters with what they
+      :func:`go_gym.partitions.bounded.bounded_partition` (views and parameters with what they
       belong to, co-location groups whole, then METIS) leaves at most 32. An episode takes a
       simulator call a group, and at a budget of 4,000 calls more episodes taught more than finer
       groups.

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.partitions.coarsening import bounded_groups
-from go_gym.partitions.grouping import Groups, directed_edges
+from go_gym.partitions import Partition
+from go_gym.partitions.bounded import bounded_partition
+from go_gym.partitions.quotient import directed_edges
 from go_gym.problem import Problem
 from go_gym.simulator import Trace
 
@@ -29,7 +30,7 @@ class GroupGraph:
             v to u. parallel: (G, G) bool, neither. No group is in a set of its own.
     """
 
-    groups: Groups
+    groups: Partition
     cost: np.ndarray
     output: np.ndarray
     parents: np.ndarray
@@ -39,8 +40,8 @@ class GroupGraph:
 
 
 def group_graph(problem: Problem, limit: int) -> GroupGraph:
-    """The graph of :func:`go_gym.partitions.coarsening.bounded_groups`, at most ``limit``."""
-    groups = bounded_groups(problem, limit)
+    """The graph of :func:`go_gym.partitions.bounded.bounded_partition`, at most ``limit``."""
+    groups = bounded_partition(problem, limit)
     source, target, size = directed_edges(problem, groups)
     count = groups.count
     parents = np.zeros((count, count), dtype=bool)
@@ -50,7 +51,7 @@ def group_graph(problem: Problem, limit: int) -> GroupGraph:
     own = np.eye(count, dtype=bool)
     return GroupGraph(
         groups=groups,
-        cost=share(np.bincount(groups.of_op, problem.mean_durations, count)),
+        cost=share(np.bincount(groups.part_of, problem.mean_durations, count)),
         output=share(np.bincount(source, size, count)),
         parents=parents.astype(np.float32),
         ancestors=ancestors,
@@ -73,7 +74,7 @@ def reachable(adjacent: np.ndarray) -> np.ndarray:
 def group_starts(graph: GroupGraph, trace: Trace) -> np.ndarray:
     """(G,) int64 ns: when the first op of each group starts."""
     start = np.full(graph.groups.count, np.iinfo(np.int64).max)
-    np.minimum.at(start, graph.groups.of_op, trace.op_start)
+    np.minimum.at(start, graph.groups.part_of, trace.op_start)
     return start
 
 

@@ -118,7 +118,7 @@ class PlacetoLearner(Learner):
             state = self._state(devices, np.zeros(count, dtype=np.int64), group, done)
             logits = self.policy(torch.from_numpy(state)[None], torch.tensor([group]))
             devices[group], done[group] = int(draw(logits, self.generator)), True
-        return devices[self.graph.groups.of_op]
+        return devices[self.graph.groups.part_of]
 
     def _walk(self, budget: Budget) -> Episodes | None:
         """Place every group, passes times, simulating after each; None if calls run out."""
@@ -164,7 +164,7 @@ class PlacetoLearner(Learner):
         return result.step_time_ns / self.one_device_ns + self.config.memory * float(over) / GB
 
     def _simulate(self, budget: Budget, devices: np.ndarray) -> list[Result]:
-        placements = [row[self.graph.groups.of_op] for row in devices]
+        placements = [row[self.graph.groups.part_of] for row in devices]
         results = [budget.evaluate(Decision(each), trace=True) for each in placements]
         self.note(placements, results)
         return results

@@ -1,4 +1,4 @@
-"""Simulated annealing over groups and single ops, from nothing or from the best heuristic."""
+"""Simulated annealing over parts of the graph and single ops, from nothing or the best rule."""
 
 import itertools
 import math
@@ -64,9 +64,9 @@ class Proposer:
 
     def __init__(self, space: Space, schedule: Schedule, rng: np.random.Generator) -> None:
         self.space, self.schedule, self.rng = space, schedule, rng
-        self.clusterings = sorted(space.clusterings, key=lambda scale: scale.count)
+        self.hierarchy = space.hierarchy
         self.progress = 0.0
-        self.credit = np.full(len(self.clusterings), 0.5)
+        self.credit = np.full(len(self.hierarchy), 0.5)
         self.scale = 0  # of the last proposal
         self.critical = np.empty(0, dtype=np.int64)  # units
         self.chance = np.empty(0)  # cumulative
@@ -75,7 +75,7 @@ class Proposer:
         """Read the critical units from the trace of a decision."""
         ops, share = critical_ops(traced(self.space.problem, decision, trace))
         if share.sum() > 0:
-            self.critical = self.space.units.groups.of_op[ops]
+            self.critical = self.space.units.part_of[ops]
             self.chance = np.cumsum(share) / share.sum()
 
     def propose(self, genome: np.ndarray, busy: np.ndarray) -> np.ndarray:
@@ -86,12 +86,12 @@ class Proposer:
         away = (position - self.progress) / self.schedule.width
         weights = np.cumsum((self.credit + self.schedule.least) * np.exp(-away * away))
         self.scale = int(np.searchsorted(weights, rng.random() * weights[-1]))
-        clustering = self.clusterings[self.scale]
+        partition = self.hierarchy[self.scale]
         if len(self.critical) and rng.random() < self.schedule.on_critical:
             pivot = self.critical[np.searchsorted(self.chance, rng.random())]
-            members = clustering.members(clustering.of_unit[pivot])
+            members = partition.members(partition.part_of[pivot])
         else:
-            members = clustering.members(int(rng.integers(clustering.count)))
+            members = partition.members(int(rng.integers(partition.count)))
             pivot = members[rng.integers(len(members))]
         changed = genome.copy()
         old = genome[row, pivot]
@@ -102,7 +102,7 @@ class Proposer:
             members = members[:cut] if rng.random() < 0.5 else members[cut:]
         new = self._value(genome, row, members, old, busy)
         if self.space.columns[row] == "placement" and rng.random() < self.schedule.swap:
-            other = clustering.members(int(rng.integers(clustering.count)))
+            other = partition.members(int(rng.integers(partition.count)))
             changed[row, other[genome[row, other] == new]] = old
         changed[row, members] = new
         return changed

@@ -20,8 +20,8 @@ class Settings:
         elite: share that survives and gives one parent of each child.
         mutants: share of newcomers a generation.
         bias: chance that a child takes a key from its elite parent.
-        mutations: clusters changed in a child, on average (our choice: the published algorithm
-            has mutants alone, which are of no use once the population is good).
+        mutations: parts changed in a child, on average (our choice: the published algorithm has
+            mutants alone, which are of no use once the population is good).
         patience: generations without an improvement after which the population starts anew
             (Toso and Resende 2015); the budget keeps the best.
     """
@@ -38,9 +38,9 @@ class Brkga:
     """BRKGA over placements and, where the task decides them, priorities and fusion.
 
     A chromosome has a key in [0, 1) for each unit and column; key × values, rounded down, is the
-    value. Departures from the paper: a child inherits whole clusters of units, of a scale drawn
-    anew for each child, since thousands of single keys would take for ever to agree; and a few
-    clusters of a child are changed.
+    value. Departures from the paper: a child inherits whole parts of a partition of the units,
+    drawn anew for each child, since thousands of single keys would take for ever to agree; and a
+    few parts of a child are changed.
     """
 
     version = "1"
@@ -87,14 +87,14 @@ class Brkga:
         return budget.best or space.decision(self._genome(space, keys[int(np.argmin(costs))]))
 
     def _child(self, space: Space, strong, weak, rng: np.random.Generator) -> np.ndarray:
-        """Clusters of one scale from either parent, then a few clusters of any scale anew."""
-        clusterings = space.clusterings
-        scale = clusterings[rng.integers(len(clusterings))]
-        taken = rng.random((len(strong), scale.count)) < self.settings.bias
-        child = np.where(taken[:, scale.of_unit], strong, weak)
+        """Parts of one partition from either parent, then a few of any partition anew."""
+        partitions = space.partitions
+        partition = partitions[rng.integers(len(partitions))]
+        taken = rng.random((len(strong), partition.count)) < self.settings.bias
+        child = np.where(taken[:, partition.part_of], strong, weak)
         for _ in range(rng.poisson(self.settings.mutations)):
-            scale = clusterings[rng.integers(len(clusterings))]
-            members = scale.members(int(rng.integers(scale.count)))
+            partition = partitions[rng.integers(len(partitions))]
+            members = partition.members(int(rng.integers(partition.count)))
             child[rng.integers(len(child)), members] = rng.random()
         return child
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from go_gym.agent import Budget
+from go_gym.partitions import Partition
 from go_gym.problem import TASKS, Decision, Problem
 
-from ..common.clusterings import Clustering
 from .space import Space
 from .starts import starting_points
 
@@ -20,9 +20,9 @@ class Settings:
         samples: decisions an iteration, fewer where there are few units.
         elite: share of them that the distribution moves towards.
         rate: how far it moves each time.
-        flips: clusters that a sample of a fresh distribution changes, on average; twice as many
-            after all scales brought no improvement.
-        patience: iterations without an improvement before the next finer clustering.
+        flips: parts that a sample of a fresh distribution changes, on average; twice as many after
+            all levels brought no improvement.
+        patience: iterations without an improvement before the next finer level.
     """
 
     samples: int = 50
@@ -33,14 +33,14 @@ class Settings:
 
 
 class Distribution:
-    """Independent values for the clusters of each column: (clusters, values) float64 each."""
+    """Independent values for the parts of each column: (parts, values) float64 each."""
 
-    def __init__(self, space: Space, clustering: Clustering, centre: np.ndarray, flips: float):
+    def __init__(self, space: Space, level: Partition, centre: np.ndarray, flips: float):
         self.space = space
-        # clusters keep the pieces that the centre already has
-        self.clustering = Clustering.of(clustering.of_unit, *centre)
-        first = self.clustering.order[self.clustering.pointers[:-1]]
-        keep = max(1.0 / max(space.values), 1.0 - flips / (self.clustering.count * len(centre)))
+        # parts are divided where the centre already differs within them
+        self.partition = Partition.by_labels(level.part_of, *centre)
+        first = self.partition.order[self.partition.pointers[:-1]]
+        keep = max(1.0 / max(space.values), 1.0 - flips / (self.partition.count * len(centre)))
         self.chances = []
         for row, values in zip(centre, space.values, strict=True):
             table = np.full((len(first), values), (1.0 - keep) / max(values - 1, 1))
@@ -48,7 +48,7 @@ class Distribution:
             self.chances.append(table)
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """(count, columns, clusters) int64."""
+        """(count, columns, parts) int64."""
         drawn = []
         for table in self.chances:
             below = np.cumsum(table, axis=1)[:, :-1]
@@ -56,12 +56,12 @@ class Distribution:
         return np.stack(drawn, axis=1)
 
     def genome(self, drawn: np.ndarray) -> np.ndarray:
-        """(columns, units) int64 of one draw (columns, clusters)."""
-        return drawn[:, self.clustering.of_unit]
+        """(columns, units) int64 of one draw (columns, parts)."""
+        return drawn[:, self.partition.part_of]
 
     def learn(self, elite: np.ndarray, rate: float) -> None:
-        """Move towards the values of ``elite`` (e, columns, clusters); no value dies out."""
-        least = 1.0 / (self.clustering.count * len(self.chances))
+        """Move towards the values of ``elite`` (e, columns, parts); no value dies out."""
+        least = 1.0 / (self.partition.count * len(self.chances))
         for row, table in enumerate(self.chances):
             values = table.shape[1]
             seen = (elite[:, row, :, None] == np.arange(values)).mean(axis=0)
@@ -72,7 +72,7 @@ class Distribution:
 
 
 class CrossEntropy:
-    """Cross-entropy method over clusters of ops, from coarse to fine."""
+    """Cross-entropy method over parts of the graph, from coarse to fine."""
 
     version = "1"
     tasks: tuple[str, ...] = TASKS
@@ -88,10 +88,10 @@ class CrossEntropy:
             return space.decision(space.neutral())
         genomes, costs = starting_points(space, budget, rng, self.from_best)
         best, best_cost = genomes[0], float(costs[0])
-        scales = sorted(space.clusterings, key=lambda scale: scale.count)
-        rung, waited, flips = 0, 0, settings.flips
+        hierarchy = space.hierarchy
+        level, waited, flips = 0, 0, settings.flips
         at_last_cycle = np.inf
-        distribution = Distribution(space, scales[0], best, settings.flips)
+        distribution = Distribution(space, hierarchy[0], best, settings.flips)
         while budget.remaining:
             samples = min(settings.samples, max(20, 2 * space.units.count), budget.remaining)
             drawn = distribution.draw(samples, rng)
@@ -103,11 +103,11 @@ class CrossEntropy:
             else:
                 waited += 1
             if waited >= settings.patience:
-                rung, waited = (rung + 1) % len(scales), 0
-                if rung == 0:
+                level, waited = (level + 1) % len(hierarchy), 0
+                if level == 0:
                     flips = settings.flips if best_cost < at_last_cycle else 2 * flips
                     at_last_cycle = best_cost
-                distribution = Distribution(space, scales[rung], best, flips)
+                distribution = Distribution(space, hierarchy[level], best, flips)
             else:
                 elite = order[: max(1, round(settings.elite * len(order)))]
                 distribution.learn(drawn[elite], settings.rate)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from go_gym.baselines.priorities import critical_path
+from go_gym.partitions import Hierarchy, Partition
+from go_gym.partitions.structure import structural_partitions
+from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult, Result
-
-from ..common.clusterings import Clustering, clusterings
-from ..common.units import decided_units, longest_ops
 
 COLUMNS = {
     "placement": ("placement",),
@@ -45,8 +45,8 @@ class Space:
     def __init__(self, problem: Problem, scheduled: bool = False) -> None:
         self.problem = problem
         self.scheduled = scheduled
-        self.units = decided_units(problem)
-        self.representative = longest_ops(problem, self.units.groups)
+        self.units = smallest_units(problem)
+        self.representative = self.units.partition.longest(problem.mean_durations)
         self.columns = COLUMNS[problem.task]
         sizes = {
             "placement": problem.num_devices,
@@ -56,9 +56,14 @@ class Space:
         self.values = tuple(sizes[column] for column in self.columns)
 
     @cached_property
-    def clusterings(self) -> tuple[Clustering, ...]:
-        """The scales at which a move may act."""
-        return clusterings(self.problem, self.units)
+    def partitions(self) -> tuple[Partition, ...]:
+        """Of the units, those that a start or a child may be drawn by."""
+        return structural_partitions(self.problem, self.units)
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """The same from coarse to fine: the levels at which a move may act."""
+        return Hierarchy.of(self.partitions)
 
     def neutral(
         self, placement: np.ndarray | None = None, fusion: np.ndarray | None = None
@@ -75,7 +80,7 @@ class Space:
                 genome[row] = PRIORITY_LEVELS // 2
             elif column == "fusion" and fusion is not None:
                 level = np.zeros(self.units.count, dtype=np.int64)
-                np.maximum.at(level, self.units.groups.of_op, fusion)
+                np.maximum.at(level, self.units.part_of, fusion)
                 step = max(int(level.max()), 1)
                 genome[row] = -(-level * (FUSION_LEVELS - 1) // step)
         return genome
@@ -84,7 +89,7 @@ class Space:
         """The decision that a genome stands for; columns that the task does not decide are None,
         but for ``scheduled`` priorities."""
         rows = dict(zip(self.columns, genome, strict=True))
-        of_op = self.units.groups.of_op
+        of_op = self.units.part_of
         given = self.problem.placement
         placement = _frozen(rows["placement"][of_op]) if given is None else np.asarray(given)
         priority = fusion = None

@@ -4,6 +4,7 @@ import numpy as np
 
 from go_gym.agent import Budget
 from go_gym.fusion.greedy import default_fusion
+from go_gym.partitions.partition import work_shares
 
 from ..heuristics.portfolio import heuristic_placements
 from .space import Space
@@ -25,26 +26,24 @@ def heuristic_genomes(space: Space) -> list[np.ndarray]:
 
 
 def random_genomes(space: Space, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Genomes at random: a value for each cluster of a scale, coarse scales as often as fine.
+    """Genomes at random: a value for each part of a partition, coarse ones as often as fine.
 
     The first is :meth:`Space.neutral`, every other second has devices by stretches of the
     topological order.
     """
     found = [space.neutral()]
-    units = space.units
+    shares = work_shares(space.units.work)
     while len(found) < count:
         genome = space.neutral()
         for row, column in enumerate(space.columns):
             if column == "placement" and len(found) % 2:
                 cuts = rng.random(space.values[row] - 1)
-                share = (np.cumsum(units.work) - units.work / 2) / max(units.work.sum(), 1.0)
-                genome[row] = rng.permutation(space.values[row])[
-                    np.searchsorted(np.sort(cuts), share)
-                ]
+                devices = rng.permutation(space.values[row])
+                genome[row] = devices[np.searchsorted(np.sort(cuts), shares)]
             else:
-                clustering = space.clusterings[rng.integers(len(space.clusterings))]
-                drawn = rng.integers(0, space.values[row], clustering.count)
-                genome[row] = drawn[clustering.of_unit]
+                partition = space.partitions[rng.integers(len(space.partitions))]
+                drawn = rng.integers(0, space.values[row], partition.count)
+                genome[row] = drawn[partition.part_of]
         found.append(genome)
     return found[:count]
 

@@ -6,6 +6,7 @@ it feeds), since moving a view moves its tensor.
 
 import numpy as np
 
+from go_gym.partitions.partition import equal_work
 from go_gym.problem import Problem
 
 RECURRENT = ("rnnlm", "gnmt")
@@ -28,11 +29,7 @@ def single_device(problem: Problem) -> np.ndarray:
 
 def contiguous_balanced(problem: Problem) -> np.ndarray:
     """(n,) int64: the topological order cut into stretches of equal work, one a device."""
-    work = problem.mean_durations
-    middle = np.cumsum(work) - work / 2
-    share = middle / max(float(work.sum()), 1.0)
-    device = np.minimum((share * problem.num_devices).astype(np.int64), problem.num_devices - 1)
-    return settle(problem, device)
+    return settle(problem, equal_work(problem.mean_durations, problem.num_devices))
 
 
 def human_expert(problem: Problem) -> np.ndarray:

@@ -72,7 +72,7 @@ class JointEnv(OneShotEnv):
     ``levels``, ``fusion_levels``: how many priorities (our choice: 8) and fusion levels there are
     (20, as in one re-implementation of GO).
     ``groups``: None, or at most how many groups of ops are decided about instead of ops; the
-    observation then has a row a group (``go_gym.partitions.coarsening.bounded_groups``).
+    observation then has a row a group (``go_gym.partitions.bounded.bounded_partition``).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
 

@@ -1,4 +1,4 @@
-"""The nodes that an agent sees and decides about: the ops, or groups of them."""
+"""The nodes that an agent sees and decides about: the ops, or the parts of a partition of them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from go_gym.graph.features import OP_FEATURES, edges, log_scaled, op_features
-from go_gym.partitions.coarsening import bounded_groups
-from go_gym.partitions.grouping import Groups, directed_edges
+from go_gym.partitions import Partition
+from go_gym.partitions.bounded import bounded_partition
+from go_gym.partitions.quotient import directed_edges
 from go_gym.problem import Problem
 
 
@@ -17,89 +18,85 @@ class Nodes:
 
     Attributes:
         problem: whose ops.
-        groups: a node a group; None for a node an op.
+        partition: a node a part; None for a node an op.
     """
 
     problem: Problem
-    groups: Groups | None = None
+    partition: Partition | None = None
 
     @classmethod
     def of(cls, problem: Problem, limit: int | None) -> "Nodes":
-        """The ops, or at most ``limit`` groups of them (:func:`bounded_groups`)."""
-        return cls(problem, None if limit is None else bounded_groups(problem, limit))
+        """The ops, or at most ``limit`` parts of them (:func:`bounded_partition`)."""
+        return cls(problem, None if limit is None else bounded_partition(problem, limit))
 
     @property
     def count(self) -> int:
-        return self.problem.num_ops if self.groups is None else self.groups.count
+        return self.problem.num_ops if self.partition is None else self.partition.count
 
     def spread(self, column: np.ndarray) -> np.ndarray:
         """(n,): to each op its node's entry of ``column`` (count,)."""
-        return column if self.groups is None else column[self.groups.of_op]
+        return column if self.partition is None else column[self.partition.part_of]
 
     def gathered(self, column: np.ndarray) -> np.ndarray:
         """(count,): of each node its longest op's entry of ``column`` (n,)."""
-        return column if self.groups is None else column[self.longest]
+        return column if self.partition is None else column[self.longest]
 
     def name(self, node: int) -> str:
         """What an error calls a node: its op, or its longest one."""
-        op = node if self.groups is None else int(self.longest[node])
-        kind = "op" if self.groups is None else "group of op"
+        op = node if self.partition is None else int(self.longest[node])
+        kind = "op" if self.partition is None else "group of op"
         return f"{kind} {self.problem.graph.op_names[op]!r}"
 
     @cached_property
     def longest(self) -> np.ndarray:
         """(count,) int64: the op of each node that takes longest, the last of equal ones."""
-        rising = np.argsort(self.problem.mean_durations, kind="stable")
-        result = np.empty(self.count, dtype=np.int64)
-        result[rising if self.groups is None else self.groups.of_op[rising]] = rising
-        return result
+        if self.partition is None:
+            return np.arange(self.count)
+        return self.partition.longest(self.problem.mean_durations, ties="last")
 
     @cached_property
     def members(self) -> list[np.ndarray]:
         """The ops of each node, rising."""
-        if self.groups is None:
-            return list(np.arange(self.count)[:, None])
-        order = np.argsort(self.groups.of_op, kind="stable")
-        sizes = np.bincount(self.groups.of_op, minlength=self.count)
-        return np.split(order, np.cumsum(sizes)[:-1])
+        partition = self.partition or Partition.singletons(self.count)
+        return np.split(partition.order, partition.pointers[1:-1])
 
     @cached_property
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends (e, 2) int32, producer and consumer, and features (e, 1) float32.
 
-        A feature is log2(1 + bytes) / 64. Ops have an edge a use, groups one an ordered pair with
+        A feature is log2(1 + bytes) / 64. Ops have an edge a use, parts one an ordered pair with
         each tensor counted once.
         """
-        if self.groups is None:
+        if self.partition is None:
             return edges(self.problem.graph)
-        source, target, size = directed_edges(self.problem, self.groups)
+        source, target, size = directed_edges(self.problem, self.partition)
         ends = np.stack([source, target], axis=1).astype(np.int32)
         return ends, log_scaled(size)[:, None].astype(np.float32)
 
     def durations(self) -> np.ndarray:
         """(count, devices) ns: the work of each node on each device."""
         table = self.problem.durations
-        if self.groups is not None:
-            table = np.stack([np.bincount(self.groups.of_op, row, self.count) for row in table])
+        if self.partition is not None:
+            part_of = self.partition.part_of
+            table = np.stack([np.bincount(part_of, row, self.count) for row in table])
         return table[self.problem.device_class].T
 
     def features(self) -> np.ndarray:
         """(count, len(OP_FEATURES)) float32 in [0, 1].
 
-        Of a group: FLOPs and bytes are sums, inputs and consumers its edges to other groups, the
+        Of a part: FLOPs and bytes are sums, inputs and consumers its edges to other parts, the
         shape that of its longest op; depth, position, free and phases are means over its ops.
         """
-        graph, groups = self.problem.graph, self.groups
+        graph, partition = self.problem.graph, self.partition
         table = op_features(graph)
-        if groups is None:
+        if partition is None:
             return table
         at = {name: index for index, name in enumerate(OP_FEATURES)}
 
         def total(values: np.ndarray) -> np.ndarray:
-            return np.bincount(groups.of_op, values, groups.count)
+            return np.bincount(partition.part_of, values, partition.count)
 
-        size = np.bincount(groups.of_op, minlength=groups.count)
-        result = np.stack([total(column) / size for column in table.T], axis=1)
+        result = np.stack([total(column) / partition.sizes for column in table.T], axis=1)
         produced = np.bincount(graph.tensor_producer, graph.tensor_bytes, graph.num_ops)
         sums = {
             "log_flops": total(graph.flops),
@@ -107,8 +104,8 @@ class Nodes:
             "log_bytes_written": total(graph.bytes_written),
             "log_parameter_bytes": total(graph.parameter_bytes),
             "log_output_bytes": total(produced),
-            "log_inputs": np.bincount(self.edges[0][:, 1], minlength=groups.count),
-            "log_consumers": np.bincount(self.edges[0][:, 0], minlength=groups.count),
+            "log_inputs": np.bincount(self.edges[0][:, 1], minlength=partition.count),
+            "log_consumers": np.bincount(self.edges[0][:, 0], minlength=partition.count),
         }
         for name, values in sums.items():
             result[:, at[name]] = log_scaled(values)

@@ -62,7 +62,7 @@ class PlacementEnv(OneShotEnv):
     ``cluster``: a preset, a TOML path, or a ``Cluster``.
     ``reward``: one of the above. ``rounds``: decisions an episode (GO's T).
     ``groups``: None, or at most how many groups of ops are decided about instead of ops; the
-    observation then has a row a group (``go_gym.partitions.coarsening.bounded_groups``).
+    observation then has a row a group (``go_gym.partitions.bounded.bounded_partition``).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
 

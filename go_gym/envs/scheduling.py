@@ -69,7 +69,7 @@ class SchedulingEnv(OneShotEnv):
     ``placement``: devices (one graph), or a function from a Problem to devices, such as those of
     ``go_gym.baselines.placements``; None for the human expert's.
     ``groups``: None, or at most how many groups of ops are decided about instead of ops; the
-    observation then has a row a group (``go_gym.partitions.coarsening.bounded_groups``).
+    observation then has a row a group (``go_gym.partitions.bounded.bounded_partition``).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
 

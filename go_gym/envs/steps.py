@@ -19,7 +19,7 @@ from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, static_space
 from go_gym.envs.rewards import Outcome
 from go_gym.errors import DecisionError, GoGymError
-from go_gym.partitions.grouping import attached_groups
+from go_gym.partitions import attached_partition
 from go_gym.problem import Decision
 from go_gym.simulator import Mover, Result
 
@@ -102,7 +102,7 @@ class PlacementStepsEnv(GraphEnv):
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.
     ``cluster``: a preset, a TOML path, or a ``Cluster``.
     ``reward``: one of the above. ``rounds``: passes over the graph (Placeto's K).
-    ``groups``: at most how many nodes (``go_gym.partitions.coarsening.bounded_groups``);
+    ``groups``: at most how many nodes (``go_gym.partitions.bounded.bounded_partition``);
     None: as many as there are smallest groups (co-located ops, free ops with what they
     feed or view).
     ``start``: ``"single-device"`` or ``"human-expert"`` (each node where the expert has its
@@ -138,7 +138,7 @@ class PlacementStepsEnv(GraphEnv):
             raise GoGymError(f"start {start!r}: expected one of {', '.join(STARTS)}")
         self.rounds, self.start = rounds, start
         self.nodes = [
-            Nodes(problem, attached_groups(problem))
+            Nodes(problem, attached_partition(problem))
             if groups is None
             else Nodes.of(problem, groups)
             for problem in self.problems

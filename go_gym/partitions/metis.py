@@ -3,32 +3,8 @@
 import numpy as np
 import pymetis
 
-from go_gym.partitions.grouping import Groups, group_edges
-from go_gym.problem import Problem
-
 LARGEST_SUM = 10**9
 """METIS adds weights up in 32 bits."""
-
-
-def partition(
-    problem: Problem,
-    groups: Groups,
-    work: np.ndarray,
-    parts: int,
-    share: np.ndarray | None = None,
-    seed: int = 0,
-) -> np.ndarray:
-    """(groups,) int64: METIS's part of each group.
-
-    Args:
-        problem: its graph gives the bytes between groups, which weigh the edges.
-        groups: the vertices.
-        work: (groups,) float64, weights of the vertices.
-        parts: how many parts, at least 2.
-        share: (parts,) float64 of the work that each part should get; default equal.
-        seed: METIS's own.
-    """
-    return metis_parts(group_edges(problem, groups), work, parts, share, seed)
 
 
 def metis_parts(
@@ -38,7 +14,16 @@ def metis_parts(
     share: np.ndarray | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """(vertices,) int64: as :func:`partition`, of a graph of (low, high, weight) ``edges``."""
+    """(vertices,) int64: METIS's part of each vertex.
+
+    Args:
+        edges: low, high (e,) int64 vertices, and (e,) weights, as of
+            :func:`go_gym.partitions.quotient.undirected_edges`.
+        work: (vertices,) float64, their weights.
+        parts: how many parts, at least 2.
+        share: (parts,) float64 of the work that each part should get; default equal.
+        seed: METIS's own.
+    """
     low, high, size = edges
     ends, others = np.concatenate([low, high]), np.concatenate([high, low])
     order = np.lexsort((others, ends))

@@ -118,6 +118,21 @@ class Problem:
         return mean
 
     @cached_property
+    def mean_delays(self) -> np.ndarray:
+        """(t,) float64 ns: what moving each tensor takes, the mean over all pairs of devices."""
+        cluster, d = self.cluster, self.num_devices
+        if d == 1:
+            delays = np.zeros(self.graph.num_tensors)
+        else:
+            pairs = cluster.link_of[~np.eye(d, dtype=bool)]
+            weight = np.bincount(pairs, minlength=len(cluster.links)) / len(pairs)
+            latency = float(weight @ np.array([link.latency_ns for link in cluster.links]))
+            slowness = float(weight @ np.array([link.ns_per_byte for link in cluster.links]))
+            delays = latency + self.graph.tensor_bytes * slowness
+        delays.setflags(write=False)
+        return delays
+
+    @cached_property
     def colocation_leader(self) -> np.ndarray:
         """(n,) int64: the first op of each op's co-location group; itself where it has none."""
         groups = self.graph.colocation

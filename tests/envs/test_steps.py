@@ -97,7 +97,7 @@ def test_each_step_is_a_whole_simulation_and_rewards_add_up(problem, data):
         current = int(observation["current"][0])
         observation, reward, done, _, info = env.step(device)
         total += reward
-        decided = np.where(nodes.groups.of_op == current, device, decided)
+        decided = np.where(nodes.partition.part_of == current, device, decided)
         expected = go_gym.simulate(env.problem, go_gym.Decision(decided), trace=True)
         np.testing.assert_array_equal(env.episode.starts, expected.trace.op_start)
         assert info["step_time_ns"] == expected.step_time_ns

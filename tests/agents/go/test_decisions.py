@@ -1,9 +1,8 @@
 """From choices to decisions: neutral levels are the known rules, names of devices do not matter."""
 
 import numpy as np
-from go_agents.common.units import unit_graph
 from go_agents.go.decisions import Decoder, canonical
-from go_agents.go.levels import LevelChooser, cluster_levels, coarse_rungs
+from go_agents.go.level_chooser import LevelChooser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from go_gym.baselines.priorities import critical_path
 from go_gym.catalogue.problems import make_problem
 from go_gym.fusion.greedy import default_fusion
 from go_gym.fusion.plan import take_order
+from go_gym.partitions.units import chain_units
 from go_gym.problem import check_decision
 from tests.agents.go.test_network import layered
 from tests.fusion.examples import aten_problems
@@ -23,7 +23,7 @@ LEVELS = 8
 @settings(max_examples=50, deadline=None)
 @given(problem=problems())
 def test_any_choices_are_a_whole_decision_that_keeps_colocation(problem):
-    units = unit_graph(problem)
+    units = chain_units(problem)
     joint = make_problem(problem.graph, problem.cluster, "joint")
     random = np.random.default_rng(0)
     choices = {
@@ -40,7 +40,7 @@ def test_any_choices_are_a_whole_decision_that_keeps_colocation(problem):
 def test_middle_levels_are_the_known_rules():
     graph, cluster = layered().graph, layered().cluster
     joint = make_problem(graph, cluster, "joint")
-    units = unit_graph(joint)
+    units = chain_units(joint)
     one = np.zeros(units.count, dtype=np.int64)
     middle = one + LEVELS // 2
     choices = {"placement": one, "priority": middle, "fusion": middle}
@@ -56,7 +56,7 @@ def test_middle_levels_are_the_known_rules():
 @given(problem=aten_problems(), data=st.data())
 def test_levels_of_fusion_order_ops_against_the_default(problem, data):
     fusing = make_problem(problem.graph, problem.cluster, "fusion", np.zeros(problem.num_ops, int))
-    units = unit_graph(fusing, chains=False)
+    units = chain_units(fusing, merge_chains=False)
     default = take_order(default_fusion(fusing, np.asarray(fusing.placement))).tolist()
     decoder = Decoder(fusing, units, LEVELS)
     middle = np.full(units.count, LEVELS // 2)
@@ -65,7 +65,7 @@ def test_levels_of_fusion_order_ops_against_the_default(problem, data):
         st.lists(st.integers(0, LEVELS - 1), min_size=units.count, max_size=units.count)
     )
     choices = np.array(drawn, dtype=np.int64)
-    level = choices[units.groups.of_op]
+    level = choices[units.part_of]
     order = take_order(np.asarray(decoder.decision({"fusion": choices}).fusion)).tolist()
     own = [op for op in order if level[op] != LEVELS // 2]
     assert own == sorted(
@@ -80,7 +80,7 @@ def test_levels_of_fusion_order_ops_against_the_default(problem, data):
 
 def test_scheduled_placements_bring_critical_path_priorities():
     problem = layered()
-    units = unit_graph(problem)
+    units = chain_units(problem)
     choices = {"placement": np.arange(units.count) % 3}
     plain = Decoder(problem, units, LEVELS).decision(choices)
     decision = Decoder(problem, units, LEVELS, scheduled=True).decision(choices)
@@ -91,7 +91,7 @@ def test_scheduled_placements_bring_critical_path_priorities():
 def test_names_of_equal_devices_do_not_matter():
     free = go_gym.Cluster.uniform(3, 1e9, contention="none")  # ports break ties by number
     problem = go_gym.Problem(layered().graph, free)
-    units = unit_graph(problem, chains=False)
+    units = chain_units(problem, merge_chains=False)
     random = np.random.default_rng(0)
     placement = random.integers(0, 3, units.count)
     expected = canonical(problem, {"placement": placement})["placement"]
@@ -114,30 +114,12 @@ def test_unequal_devices_keep_their_names():
     assert canonical(problem, choices) is choices
 
 
-def test_levels_are_partitions_from_coarse_to_single_units():
-    problem = layered(300)
-    units = unit_graph(problem, chains=False)
-    levels = cluster_levels(problem, units, (4, 16, 128))
-    counts = [level.count for level in levels]
-    assert counts == sorted(counts) and counts[0] <= 4 and counts[-1] == units.count
-    layers = [level for level in levels if level.count == 4]
-    assert any(len(set((level.of_unit * 5 + LAYER).tolist())) == 4 for level in layers)
-    for level in levels:
-        assert sorted(set(level.of_unit.tolist())) == list(range(level.count))
-    rungs = coarse_rungs(problem, units, 40)
-    assert rungs and all(rung.count <= 40 for rung in rungs)
-
-
-LAYER = np.arange(300) * 4 // 300
-
-
 def test_levels_go_from_coarse_to_fine_and_those_that_gain_come_more_often():
-    levels = cluster_levels(layered(300), unit_graph(layered(300)), (4, 16))
-    chooser, random = LevelChooser(levels), np.random.default_rng(0)
+    chooser, random = LevelChooser(6), np.random.default_rng(0)
     middle = [chooser.choose(500, progress, random).mean() for progress in (0.0, 0.5, 1.0)]
     assert middle[0] < middle[1] < middle[2]
     before = (chooser.choose(500, 0.1, random) == 1).mean()
     for _ in range(200):
-        for level in range(len(levels)):
+        for level in range(6):
             chooser.note(level, gained=level == 1)
     assert (chooser.choose(500, 0.1, random) == 1).mean() > 1.5 * before

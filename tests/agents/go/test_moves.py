@@ -4,14 +4,14 @@ import itertools
 
 import numpy as np
 from go_agents.common.traced import traced
-from go_agents.common.units import unit_graph
-from go_agents.go.levels import cluster_levels
 from go_agents.go.moves import MoveOffer
 from go_agents.go.step import BINS, StepView, slacks, step_view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
+from go_gym.partitions.structure import dense_hierarchy
+from go_gym.partitions.units import chain_units
 from tests.agents.go.test_network import layered
 from tests.fusion.examples import aten_problems, fused_decisions
 from tests.strategies import problems
@@ -20,13 +20,13 @@ COLUMNS, VALUES = ("fusion", "placement"), (8, 3)
 
 
 def offered(problem, count=200, seed=0):
-    units = unit_graph(problem, chains=False)
-    levels = cluster_levels(problem, units, (4, 16))
+    units = chain_units(problem, merge_chains=False)
+    levels = dense_hierarchy(problem, units, (4, 16))
     values = (8, problem.num_devices)
     offer = MoveOffer(problem, units, levels, COLUMNS, values)
     random = np.random.default_rng(seed)
     genome = np.stack([random.integers(0, v, units.count) for v in values])
-    placement = genome[1][units.groups.of_op]
+    placement = genome[1][units.part_of]
     result = go_gym.simulate(problem, go_gym.Decision(placement), trace=True)
     decision = go_gym.Decision(placement)
     view = step_view(units, traced(problem, decision, result.trace))
@@ -59,7 +59,7 @@ def test_without_a_swap_a_move_is_part_of_a_cluster_and_goes_one_way():
     assert swapped.any()
     for move in np.flatnonzero(~swapped):
         part = slice(moves.pointers[move], moves.pointers[move + 1])
-        assert len(set(levels[at[move]].of_unit[moves.units[part]].tolist())) == 1
+        assert len(set(levels[at[move]].part_of[moves.units[part]].tolist())) == 1
         assert set(moves.values[part].tolist()) == {moves.value[move]}
 
 
@@ -95,8 +95,8 @@ def test_what_is_known_of_a_move_written_out():
 
 def test_without_a_trace_nothing_begins_on_a_chain():
     problem = layered(60)
-    units = unit_graph(problem, chains=False)
-    levels = cluster_levels(problem, units, (4, 16))
+    units = chain_units(problem, merge_chains=False)
+    levels = dense_hierarchy(problem, units, (4, 16))
     offer = MoveOffer(problem, units, levels, ("placement",), (3,))
     genome, random = np.zeros((1, units.count), dtype=np.int64), np.random.default_rng(0)
     at, view = np.zeros(50, dtype=np.int64), StepView.unknown(units.count, 3)
@@ -157,10 +157,10 @@ def test_a_view_of_a_fused_step(problem, data):
     the whole step, and what is on it cannot end later."""
     decision = data.draw(fused_decisions(problem))
     result = go_gym.simulate(problem, decision, trace=True)
-    units = unit_graph(problem, chains=False)
+    units = chain_units(problem, merge_chains=False)
     view = step_view(units, traced(problem, decision, result.trace))
     for unit in range(units.count):
-        mine = units.groups.of_op == unit
+        mine = units.part_of == unit
         assert view.start[unit] == result.trace.op_start[mine].min()
         assert view.finish[unit] == result.trace.op_finish[mine].max()
     assert (view.slack >= 0).all() and np.isfinite(view.slack).all()

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from go_agents.common.units import unit_graph
 from go_agents.go.attention import SegmentedAttention
 from go_agents.go.config import NetworkConfig
 from go_agents.go.features import graph_inputs, no_state, state_of
@@ -15,6 +14,7 @@ from go_agents.go.training import fresh_network
 
 import go_gym
 from go_gym.catalogue import datasets
+from go_gym.partitions.units import chain_units
 
 CPU = torch.device("cpu")
 SMALL = NetworkConfig(width=16, heads=2, segment=8, type_buckets=32, type_width=8, score_width=8)
@@ -35,8 +35,8 @@ def layered(ops: int = 40, devices: int = 3) -> go_gym.Problem:
     return go_gym.Problem(graph, go_gym.Cluster.uniform(devices, 1e9))
 
 
-def encoded(problem, chains=False):
-    units = unit_graph(problem, chains=chains)
+def encoded(problem, merge_chains=False):
+    units = chain_units(problem, merge_chains=merge_chains)
     return units, graph_inputs(problem, units, SMALL.type_buckets, CPU, 10**6)
 
 
@@ -241,7 +241,7 @@ def test_gnmt_8_fits():
     import time
 
     problem = go_gym.Problem(datasets.load("gnmt-8"), go_gym.load_cluster("p100x8"))
-    units = unit_graph(problem)
+    units = chain_units(problem)
     config = NetworkConfig()
     inputs = graph_inputs(problem, units, config.type_buckets, CPU, 10**6)
     network = fresh_network(config, 0, None)

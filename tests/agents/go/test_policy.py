@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from go_agents.common.clusterings import Clustering
 from go_agents.go.model import MoveHead, Scores
 from go_agents.go.moves import MOVE_FEATURES, Moves
 from go_agents.go.policy import (
@@ -20,8 +19,10 @@ from go_agents.go.policy import (
     move_scores,
 )
 
+from go_gym.partitions import Partition
+
 OF_UNIT = np.array([0, 0, 1, 2, 2, 2])
-LEVEL = Clustering.of(OF_UNIT)
+LEVEL = Partition.by_labels(OF_UNIT)
 
 
 def some_scores(options: int = 3) -> Scores:

@@ -8,7 +8,7 @@ from go_agents.hdp.embeddings import DIMS, NEIGHBOURS, OUTPUTS, SHAPE_WIDTH, TYP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from go_gym.partitions.grouping import attached_groups
+from go_gym.partitions import attached_partition
 from tests.agents.toys import awkward
 from tests.strategies import problems
 
@@ -37,7 +37,7 @@ def plain_sizes(problem, op):
 
 def test_columns_neither_overlap_nor_leave_gaps():
     problem = awkward()
-    embed = GroupEmbeddings(problem, attached_groups(problem), 5)
+    embed = GroupEmbeddings(problem, attached_partition(problem), 5)
     columns = [
         range(*part.indices(embed.width)) for part in (embed.types, embed.shapes, embed.neighbours)
     ]
@@ -48,12 +48,12 @@ def test_columns_neither_overlap_nor_leave_gaps():
 @settings(max_examples=60, deadline=None)
 @given(problem=problems(), seed=st.integers(0, 2**32 - 1))
 def test_group_embeddings_equal_plain_sums(problem, seed):
-    units = attached_groups(problem)
+    units = attached_partition(problem)
     count = 4
     embed = GroupEmbeddings(problem, units, count)
     group = np.random.default_rng(seed).integers(0, count, units.count)
     table = embed(group)
-    of_op = group[units.of_op]
+    of_op = group[units.part_of]
     kinds = embeddings.type_numbers(problem.graph)
     edges = plain_edges(problem, of_op)
     for g in range(count):
@@ -75,9 +75,9 @@ def test_group_embeddings_equal_plain_sums(problem, seed):
 @settings(max_examples=60, deadline=None)
 @given(problem=problems())
 def test_op_table_equals_a_plain_walk(problem):
-    units = attached_groups(problem)
+    units = attached_partition(problem)
     table = embeddings.op_table(problem, units)
-    edges = sorted(plain_edges(problem, units.of_op))
+    edges = sorted(plain_edges(problem, units.part_of))
     number: dict[int, int] = {}
     inner = {b for _, b in edges}
     for root in [*(u for u in range(units.count) if u not in inner), *range(units.count)]:
@@ -93,7 +93,7 @@ def test_op_table_equals_a_plain_walk(problem):
                     queue.append(b)
     free = problem.graph.is_free
     for unit in range(units.count):
-        ops = np.flatnonzero(units.of_op == unit).tolist()
+        ops = np.flatnonzero(units.part_of == unit).tolist()
         leader = next((op for op in ops if not free[op]), ops[0])
         sizes = [side for row in plain_sizes(problem, leader) for side in row]
         expected = [-1.0 if side < 0 else math.log2(1 + side) / 16 for side in sizes]

@@ -14,7 +14,7 @@ from tests.agents.toys import awkward
 def test_a_unit_is_at_home_near_its_neighbours_and_far_from_the_rest():
     problem = awkward()
     start = start_of(problem, 256, 2048)
-    unit = start.units.of_op
+    unit = start.units.part_of
     assert len(start.stay) == start.units.count  # few ops: each unit is a group
     expected = np.full((start.units.count,) * 2, FAR)
     for a, b in zip(problem.graph.use_producer, problem.graph.use_consumer, strict=True):
@@ -27,7 +27,7 @@ def test_a_unit_is_at_home_near_its_neighbours_and_far_from_the_rest():
 def test_groups_of_real_graphs_follow_their_layers():
     problem = go_gym.Problem(datasets.load("transformer-xl-2"), go_gym.load_cluster("p100x2"))
     start = start_of(problem, 40, 400)
-    home = start.logits.argmax(1)[start.units.of_op]
+    home = start.logits.argmax(1)[start.units.part_of]
     assert start.logits.shape == (start.units.count, len(start.stay))
     assert len(start.stay) <= 40
     middle = [

@@ -37,7 +37,7 @@ def test_reachability_equals_a_walk_rings_included(seed):
 @given(problem=problems(), limit=st.integers(1, 6))
 def test_sets_of_groups(problem, limit):
     graph = group_graph(problem, limit)
-    of_op, count = graph.groups.of_op, graph.groups.count
+    of_op, count = graph.groups.part_of, graph.groups.count
     assert count <= limit
     ends = zip(problem.graph.use_producer, problem.graph.use_consumer, strict=True)
     made = {(int(of_op[b]), int(of_op[a])) for a, b in ends if of_op[a] < of_op[b]}

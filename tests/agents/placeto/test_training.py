@@ -40,7 +40,7 @@ def test_each_step_places_its_group_and_is_simulated_and_the_last_is_placed(pass
     for step, group in enumerate(episodes.current.tolist()):
         devices[:, group] = episodes.devices[step]
         asked = budget.asked[1 + 2 * step : 3 + 2 * step]
-        assert np.array_equal(np.stack(asked), devices[:, learner.graph.groups.of_op])
+        assert np.array_equal(np.stack(asked), devices[:, learner.graph.groups.part_of])
     assert (episodes.features[0, :, :, 3].argmax(1) == 0).all()
     assert (episodes.features[-1, :, :, 3].argmax(1) == count - 1).all()
     assert (episodes.features[1, 0, :, 2] == torch.tensor([1.0] + [0.0] * 7)).all()

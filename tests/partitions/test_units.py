@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from go_agents.common.units import coarsened, decided_units, longest_ops, unit_graph, unit_layers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
+from go_gym.partitions.coarsen import heavy_edges
+from go_gym.partitions.units import chain_units, smallest_units
 from tests.strategies import problems
 
 
@@ -24,10 +25,10 @@ def chain(length: int, name: str = "chain") -> go_gym.Problem:
 @settings(max_examples=100, deadline=None)
 @given(problem=problems(), most=st.integers(1, 6))
 def test_units_are_a_partition_that_keeps_groups_and_work(problem, most):
-    whole = unit_graph(problem)
-    units = unit_graph(problem, most=most)
+    whole = chain_units(problem)
+    units = chain_units(problem, most=most)
     assert units.count <= min(most, whole.count)
-    of_op = units.groups.of_op
+    of_op = units.part_of
     assert set(of_op.tolist()) == set(range(units.count))
     assert np.array_equal(of_op, of_op[problem.colocation_leader])
     assert units.work.sum() == pytest.approx(whole.work.sum())
@@ -40,29 +41,29 @@ def test_units_are_a_partition_that_keeps_groups_and_work(problem, most):
 
 
 def test_a_chain_is_one_unit_and_a_fork_is_not():
-    assert unit_graph(chain(9)).count == 1
-    assert unit_graph(chain(9), chains=False).count == 9
+    assert chain_units(chain(9)).count == 1
+    assert chain_units(chain(9), merge_chains=False).count == 9
     fork = go_gym.ComputationGraph.from_costs(
         [10] * 4, [(0, 1), (1, 1), (2, 1)], [(0, 1), (0, 2), (1, 3), (2, 3)]
     )
     problem = go_gym.Problem(fork, go_gym.Cluster.uniform(2, 1e9))
-    assert unit_graph(problem).count == 4
+    assert chain_units(problem).count == 4
 
 
 def test_coarsening_keeps_layers_apart_while_it_can():
-    """Ops of two layers in turns, without a tensor: clusters of the next ones, layer by layer."""
+    """Ops of two layers in turns, without a tensor: parts of the next ones, layer by layer."""
     graph = go_gym.ComputationGraph.from_costs([10] * 64, [], [])
-    units = unit_graph(go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9)))
+    units = chain_units(go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9)))
     layer = np.arange(64) % 2
     for most in (32, 16, 2):
-        label = coarsened(units, most, layer)
+        label = heavy_edges(units, most, layer).part_of
         assert len(np.unique(label)) == most
         assert len(np.unique(np.stack([label, layer]), axis=1).T) == most
-    assert len(np.unique(coarsened(units, 1, layer))) == 1
+    assert heavy_edges(units, 1, layer).count == 1
 
 
 def test_coarsening_joins_what_exchanges_most():
-    """Two cliques with one thin edge between them end as two clusters."""
+    """Two cliques with one thin edge between them end as two parts."""
     uses, tensors = [], []
     for half in (0, 6):
         for i in range(half, half + 6):
@@ -72,8 +73,8 @@ def test_coarsening_joins_what_exchanges_most():
     uses.append((12, 11))
     graph = go_gym.ComputationGraph.from_costs([10] * 12, tensors, uses)
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
-    units = unit_graph(problem, chains=False)
-    label = coarsened(units, 2, unit_layers(problem, units))[units.groups.of_op]
+    units = chain_units(problem, merge_chains=False)
+    label = heavy_edges(units, 2, units.layers(problem)).part_of[units.part_of]
     assert len(set(label[:6])) == len(set(label[6:])) == 1
     assert label[0] != label[6]
 
@@ -86,9 +87,9 @@ def test_coarsening_prefers_the_same_layer_to_heavier_edges():
         layers=["a", "a", "b", "b"],
     )
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
-    units = unit_graph(problem, chains=False)
-    assert coarsened(units, 2, unit_layers(problem, units)).tolist() == [0, 0, 1, 1]
-    assert coarsened(units, 2, np.zeros(4, dtype=np.int64)).tolist() != [0, 0, 1, 1]
+    units = chain_units(problem, merge_chains=False)
+    assert heavy_edges(units, 2, units.layers(problem)).part_of.tolist() == [0, 0, 1, 1]
+    assert heavy_edges(units, 2, np.zeros(4, dtype=np.int64)).part_of.tolist() != [0, 0, 1, 1]
 
 
 def test_the_longest_op_speaks_for_its_unit():
@@ -99,16 +100,16 @@ def test_the_longest_op_speaks_for_its_unit():
         layers=["a", "b", "c", "d"],
     )
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
-    units = unit_graph(problem)
-    assert longest_ops(problem, units.groups).tolist() == [1]
-    assert [graph.layers[i] for i in unit_layers(problem, units)] == ["b"]
+    units = chain_units(problem)
+    assert units.partition.longest(problem.mean_durations).tolist() == [1]
+    assert [graph.layers[i] for i in units.layers(problem)] == ["b"]
 
 
 def test_neighbours_are_those_that_share_a_tensor():
     graph = go_gym.ComputationGraph.from_costs(
         [1, 1, 1, 1], [(0, 1), (1, 1)], [(0, 1), (0, 3), (1, 3)]
     )
-    pointers, others = decided_units(
+    pointers, others = smallest_units(
         go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
     ).neighbours
     found = [set(others[pointers[i] : pointers[i + 1]].tolist()) for i in range(4)]

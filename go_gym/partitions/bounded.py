@@ -3,8 +3,10 @@
 import numpy as np
 
 from go_gym.errors import GoGymError
-from go_gym.partitions.grouping import Groups, attached_groups, group_edges, numbered
 from go_gym.partitions.metis import metis_parts
+from go_gym.partitions.partition import Partition, equal_work
+from go_gym.partitions.quotient import undirected_edges
+from go_gym.partitions.rules import attached_partition, numbered
 from go_gym.problem import Problem
 
 METHODS = ("metis", "chunks")
@@ -14,23 +16,23 @@ FEW = 4
 """With fewer vertices a part METIS has nothing to choose from, and complains."""
 
 
-def bounded_groups(problem: Problem, limit: int, method: str = "metis") -> Groups:
-    """At most ``limit`` groups of ops, each of which gets one decision. Deterministic.
+def bounded_partition(problem: Problem, limit: int, method: str = "metis") -> Partition:
+    """At most ``limit`` parts of ops, each of which gets one decision. Deterministic.
 
     Free ops lie with what they feed or view and co-location groups stay whole, as in
-    :func:`go_gym.partitions.grouping.attached_groups`; if more groups than ``limit`` remain,
-    they are joined (our choice):
+    :func:`go_gym.partitions.rules.attached_partition`; if more parts than ``limit`` remain, they
+    are joined (our choice):
 
-    - ``"metis"``: METIS partitions of each layer, so that few bytes travel between groups and a
+    - ``"metis"``: METIS partitions of each layer, so that few bytes travel between parts and a
       placement by layers, such as the human expert's, can still be said; of the whole graph where
       it has no layers or too many;
     - ``"chunks"``: stretches of the topological order.
 
-    Both balance a group's share of the work plus its share of the ops: work alone leaves most
-    groups of a graph with few heavy ops empty.
+    Both balance a part's share of the work plus its share of the ops: work alone leaves most
+    parts of a graph with few heavy ops empty.
 
     Args:
-        problem: its graph is grouped; durations are the mean over its devices.
+        problem: its graph is partitioned; durations are the mean over its devices.
         limit: 1 or more.
         method: one of ``METHODS``.
 
@@ -41,33 +43,28 @@ def bounded_groups(problem: Problem, limit: int, method: str = "metis") -> Group
         raise GoGymError(f"groups: {limit!r}, expected a whole number from 1")
     if method not in METHODS:
         raise GoGymError(f"groups: method {method!r}, expected one of {', '.join(METHODS)}")
-    groups = attached_groups(problem)
-    if groups.count <= limit:
-        return groups
-    work = np.bincount(groups.of_op, weights=problem.mean_durations, minlength=groups.count)
-    share = work / max(float(work.sum()), 1.0) + 1.0 / groups.count
+    fine = attached_partition(problem)
+    if fine.count <= limit:
+        return fine
+    work = fine.sums(problem.mean_durations)
+    share = work / max(float(work.sum()), 1.0) + 1.0 / fine.count
     if method == "chunks":
-        joined = _stretches(share, limit)
+        joined = equal_work(share, limit)
     else:
-        joined = _within_layers(problem, groups, share, limit)
-    return numbered(problem, joined[groups.of_op])
+        joined = _within_layers(problem, fine, share, limit)
+    return numbered(problem, joined[fine.part_of])
 
 
-def _stretches(share: np.ndarray, limit: int) -> np.ndarray:
-    middle = np.cumsum(share) - share / 2
-    return np.minimum(middle / share.sum() * limit, limit - 1).astype(np.int64)
-
-
-def _within_layers(problem: Problem, groups: Groups, share: np.ndarray, limit: int) -> np.ndarray:
-    layer = _layers(problem, groups)
+def _within_layers(problem: Problem, fine: Partition, share: np.ndarray, limit: int) -> np.ndarray:
+    layer = _layers(problem, fine)
     count = int(layer.max()) + 1
     if count > limit:
         layer, count = np.zeros_like(layer), 1
     weight = np.bincount(layer, share, count)
     parts = 1 + (weight / weight.sum() * (limit - count)).astype(np.int64)
-    low, high, size = group_edges(problem, groups)
-    place = np.empty(groups.count, dtype=np.int64)
-    joined = np.empty(groups.count, dtype=np.int64)
+    low, high, size = undirected_edges(problem, fine)
+    place = np.empty(fine.count, dtype=np.int64)
+    joined = np.empty(fine.count, dtype=np.int64)
     first = np.cumsum(parts) - parts
     for number in range(count):
         members = np.flatnonzero(layer == number)
@@ -78,12 +75,10 @@ def _within_layers(problem: Problem, groups: Groups, share: np.ndarray, limit: i
     return joined
 
 
-def _layers(problem: Problem, groups: Groups) -> np.ndarray:
-    """(groups,) int64: the layer of each group's longest op, numbered from 0; none is one too."""
-    rising = np.argsort(problem.mean_durations, kind="stable")
-    layer = np.empty(groups.count, dtype=np.int64)
-    layer[groups.of_op[rising]] = problem.graph.layer[rising]  # the last one written counts
-    return np.unique(layer, return_inverse=True)[1].reshape(-1)
+def _layers(problem: Problem, fine: Partition) -> np.ndarray:
+    """(parts,) int64: the layer of each part's longest op, numbered from 0; none is one too."""
+    longest = fine.longest(problem.mean_durations, ties="last")
+    return np.unique(problem.graph.layer[longest], return_inverse=True)[1].reshape(-1)
 
 
 def _parts(
@@ -92,6 +87,6 @@ def _parts(
     if parts == 1 or len(share) <= parts:
         return np.arange(len(share)) % parts
     if len(share) < FEW * parts:
-        return _stretches(share, parts)
+        return equal_work(share, parts)
     heaviest = share.sum() / parts  # beyond it METIS runs out of vertices for the other parts
     return metis_parts(edges, np.minimum(share, heaviest) * SCALE, parts)
