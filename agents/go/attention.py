@@ -29,30 +29,32 @@ class SegmentedAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """(U, width) → (U, width)."""
-        count, width = rows.shape
+        """(…, U, width) → (…, U, width); leading dimensions are sequences of their own."""
+        shape = rows.shape
+        count, width = shape[-2:]
+        rows = rows.reshape(-1, count, width)
         length = min(self.segment, count)
         segments = -(-count // length)
         query = self._cut(self.query(rows), segments, length)
         key_value = self._cut(self.key_value(rows), segments, length)
         seen = torch.arange(segments * length, device=rows.device) < count
-        seen = seen.view(segments, 1, 1, length)
+        seen = seen.view(segments, 1, 1, length).repeat(len(rows), 1, 1, 1)
         if self.recurrence and segments > 1:
             stopped = F.linear(rows.detach(), self.key_value.weight, self.key_value.bias)
             before = self._cut(stopped, segments, length).roll(1, dims=0)
             key_value = torch.cat([before, key_value], dim=2)
             there = torch.ones_like(seen)
-            there[0] = False  # the first segment has none before it
+            there[::segments] = False  # the first segment has none before it
             seen = torch.cat([there, seen], dim=3)
         key, value = key_value.chunk(2, dim=3)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        joined = mixed.transpose(1, 2).reshape(segments * length, width)[:count]
-        return self.out(joined)
+        joined = mixed.transpose(1, 2).reshape(-1, segments * length, width)[:, :count]
+        return self.out(joined.reshape(shape))
 
     def _cut(self, rows: torch.Tensor, segments: int, length: int) -> torch.Tensor:
-        """(U, k · width) → (segments, heads, length, k · width / heads), padded with zeros."""
-        padded = F.pad(rows, (0, 0, 0, segments * length - len(rows)))
-        return padded.view(segments, length, self.heads, -1).transpose(1, 2)
+        """(B, U, k · width) → (B · segments, heads, length, k · width / heads), zeros added."""
+        padded = F.pad(rows, (0, 0, 0, segments * length - rows.shape[1]))
+        return padded.view(len(rows) * segments, length, self.heads, -1).transpose(1, 2)
 
 
 class AttentionLayer(nn.Module):
@@ -74,7 +76,7 @@ class AttentionLayer(nn.Module):
         )
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """(U, width) → (U, width)."""
+        """(…, U, width) → (…, U, width)."""
         if self.attend is not None:
             rows = rows + self.attend(self.before_attention(rows))
         return rows + self.feed_forward(self.before_forward(rows))

@@ -48,12 +48,11 @@ class TaskLayer(nn.Module):
     parameters serves every task (our choice; the paper does not say how widths are kept).
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, width: int, heads: int, segment: int, recurrence: bool = True) -> None:
         super().__init__()
-        width = config.width
         self.join = nn.Linear(2 * width, width)
         self.norm = nn.LayerNorm(width)
-        self.attend = SegmentedAttention(width, config.heads, config.segment, config.recurrence)
+        self.attend = SegmentedAttention(width, heads, segment, recurrence)
         self.forward_part = nn.Sequential(
             nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width)
         )
@@ -61,8 +60,8 @@ class TaskLayer(nn.Module):
     def forward(
         self, decided: torch.Tensor, hidden: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """A_(t-1), H_(t-1), both (U, width) → A_t, H_t."""
-        joined = hidden + self.norm(self.join(torch.cat([decided, hidden], dim=1)))
+        """A_(t-1), H_(t-1), both (…, U, width) → A_t, H_t."""
+        joined = hidden + self.norm(self.join(torch.cat([decided, hidden], dim=-1)))
         return decided + self.forward_part(self.attend(joined)), joined
 
 
@@ -128,7 +127,7 @@ class GONetwork(nn.Module):
         self.modulator = AttentionLayer(width, config.heads, config.segment, config.recurrence)
         self.modulation = nn.Linear(width, width)
         self.trunk = nn.ModuleList(self._layer() for _ in range(config.attention_layers))
-        self.task_layer = TaskLayer(config)
+        self.task_layer = TaskLayer(width, config.heads, config.segment, config.recurrence)
         self.out_norm = nn.LayerNorm(width)
         self.score_unit = nn.Linear(width, config.score_width)
         self.score_device = nn.Linear(width, config.score_width, bias=False)

@@ -1,9 +1,30 @@
 """GraphSAGE with max-pool aggregation in both directions (GO, section 3.1)."""
 
+from typing import Protocol
+
 import torch
 from torch import nn
 
-from .features import GraphInputs
+
+class Neighbours(Protocol):
+    """Edges between U units: of unit 0, 1, …, in CSR order.
+
+    Attributes:
+        producers, consumers: (e,) int64 neighbours of each unit.
+        producer_lengths, consumer_lengths: (U,) int64, how many each has.
+    """
+
+    @property
+    def producers(self) -> torch.Tensor: ...
+
+    @property
+    def producer_lengths(self) -> torch.Tensor: ...
+
+    @property
+    def consumers(self) -> torch.Tensor: ...
+
+    @property
+    def consumer_lengths(self) -> torch.Tensor: ...
 
 
 class PoolAggregator(nn.Module):
@@ -31,7 +52,7 @@ class SageLayer(nn.Module):
         self.consumers = PoolAggregator(width)
         self.combine = nn.Linear(3 * width, width)
 
-    def forward(self, rows: torch.Tensor, inputs: GraphInputs) -> torch.Tensor:
+    def forward(self, rows: torch.Tensor, inputs: Neighbours) -> torch.Tensor:
         """(U, width) → (U, width)."""
         before = self.producers(rows, inputs.producers, inputs.producer_lengths)
         after = self.consumers(rows, inputs.consumers, inputs.consumer_lengths)

@@ -1,0 +1,117 @@
+"""GO as published (Zhou et al., NeurIPS 2020): PPO over decisions of the whole graph."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from go_gym.agent import Budget
+from go_gym.errors import AgentError
+from go_gym.problem import TASKS, Decision, Problem
+
+from ...common.checkpoint import load_checkpoint
+from ...common.curves import LearningCurve
+from .ppo import decode
+from .settings import PaperSettings
+from .training import PaperTraining, one_thread
+
+
+class PaperGO:
+    """GO-one as published: a policy over decisions of the whole graph, trained by PPO on it.
+
+    GraphSAGE embeds the ops; recurrent attention over segments of the topological order, modulated
+    op by op, gives each op a distribution, given what the round before decided; T rounds, all ops
+    sampled at once. No moves, no annealing, no trace, nobody else's decisions: the search that
+    goes by the name of ``go`` (:class:`go_agents.go.agent.GO`) shares the network's parts and
+    nothing else. The answer is the best decision sampled. As published, but for these departures
+    (:class:`PaperSettings` says of every figure whether it was published):
+
+    - **Units**: the paper decides every op. Here a co-location group, and a view or parameter
+      with what it belongs to (:func:`go_gym.partitions.grouping.attached_groups`), is decided as
+      one, so that no sample breaks a co-location; where more than ``rows`` units are left, those
+      that exchange most bytes are merged first
+      (:func:`go_agents.common.units.coarsened`), for speed and memory. A unit's type is the mean
+      of its ops' embeddings, its shape that of its longest op, and it also says how many ops it
+      has and how many bytes they give.
+    - **Shapes** are those of an op's first output (graphs keep no others), as logarithms.
+    - **Adjacency**, beside what GraphSAGE makes of it, is the topological numbers of the first
+      6 producers and consumers, as HDP has it; the paper only names it as an input.
+    - **Reward**: −sqrt(step time / all work on the fastest device) instead of a baseline's best
+      step time. It differs by a factor, takes no simulator call and looks at no decision.
+    - **Every round is simulated** and rewarded, and a rollout's K steps are the T rounds of
+      several episodes; the paper does not say which rounds are. Their first state is the same, and
+      is encoded once.
+    - **Task layers**: an affine map takes Concat(A, H) back to the width, so that the tasks can
+      share parameters; a task alone has one layer, its own. In the joint task the samples of
+      fusion, placement and priority are independent given what the layers carry.
+    - **Transformer layers** normalise first. All segments are computed at once, which gives what
+      the cache of the one before gives.
+    - **A given placement** (scheduling, fusion) is seen as a decision of the round before.
+    - **Levels** of priority and fusion stand for themselves, ties as the simulator breaks them;
+      fusion level 0 is never.
+    - **Entropy** counts in the loss, for whole decisions, and falls to nothing with the budget.
+    - **Devices**: the heads are of the problem at hand; the paper fixes a number.
+
+    Args:
+        settings: the figures of the method.
+        checkpoint: a folder to write to while training; None writes nothing. Killed, training
+            goes on from there: ``load`` it into a new agent and ``train`` on the same problem
+            and seed with the calls that are left.
+    """
+
+    version = "1"
+    tasks: tuple[str, ...] = TASKS
+    track = "tuned"
+
+    def __init__(
+        self, settings: PaperSettings | None = None, checkpoint: str | Path | None = None
+    ) -> None:
+        self.settings = settings or PaperSettings()
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.training: PaperTraining | None = None
+        self._loaded: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """The best decision sampled while training on ``problem`` until the budget is used up.
+
+        Without a valid one among them, what the policy finds likeliest.
+        """
+        self.train([problem], budget, seed)
+        training = self.training
+        assert training is not None
+        case = training.case
+        if case.best is not None:
+            return case.decision(case.best)
+        with one_thread():
+            chosen = decode(training.network, case, self.settings.rounds)
+        return case.decision({name: each[0].numpy() for name, each in chosen.items()})
+
+    def train(self, problems: Sequence[Problem], budget: Budget, seed: int) -> LearningCurve:
+        """Train on the one problem of the budget; goes on from a loaded checkpoint, once.
+
+        Raises:
+            AgentError: for several problems, for a budget of another problem, and if a loaded
+                checkpoint is of another problem, seed or settings.
+        """
+        if len(problems) != 1 or problems[0] is not budget.problem:
+            raise AgentError(
+                f"{type(self).__name__}.train: one problem, the budget's, expected; got "
+                f"{len(problems)}"
+            )
+        self.training = PaperTraining(problems[0], budget.simulations, seed, self.settings)
+        if self._loaded is not None:
+            self.training.restore(*self._loaded)
+            self._loaded = None
+        self.training.run(budget, self.checkpoint)
+        return self.training.case.curve
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint folder; raises AgentError before any training."""
+        if self.training is None:
+            raise AgentError(f"{type(self).__name__}: nothing trained yet, nothing to save")
+        self.training.save(path)
+
+    def load(self, path: str | Path) -> None:
+        """Read a checkpoint folder; the next ``train`` or ``solve`` goes on from it."""
+        self._loaded = load_checkpoint(path)
