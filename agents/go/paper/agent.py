@@ -28,10 +28,10 @@ class PaperGO:
     (:class:`PaperSettings` says of every figure whether it was published):
 
     - **Units**: the paper decides every op. Here a co-location group, and a view or parameter
-      with what it belongs to (:func:`go_gym.partitions.grouping.attached_groups`), is decided as
+      with what it belongs to (:func:`go_gym.partitions.attached_partition`), is decided as
       one, so that no sample breaks a co-location; where more than ``rows`` units are left, those
       that exchange most bytes are merged first
-      (:func:`go_agents.common.units.coarsened`), for speed and memory. A unit's type is the mean
+      (:func:`go_gym.partitions.coarsen.heavy_edges`), for speed and memory. A unit's type is the mean
       of its ops' embeddings, its shape that of its longest op, and it also says how many ops it
       has and how many bytes they give.
     - **Shapes** are those of an op's first output (graphs keep no others), as logarithms.

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from go_gym.agent import Budget
+from go_gym.partitions.units import chain_units
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult
 
 from ...common.curves import CurvePoint, LearningCurve
-from ...common.units import unit_graph
 from ..decisions import DECIDES
 from .inputs import paper_inputs
 from .settings import PaperSettings
@@ -35,12 +35,12 @@ class Case:
         self.decides = DECIDES[problem.task]
         levels = {"fusion": settings.fusion_levels, "priority": settings.priority_levels}
         self.options = {name: levels.get(name, problem.num_devices) for name in self.decides}
-        self.units = unit_graph(problem, chains=False, most=settings.rows)
+        self.units = chain_units(problem, merge_chains=False, most=settings.rows)
         self.inputs = paper_inputs(problem, self.units, settings.type_buckets, settings.neighbours)
         self.given: torch.Tensor | None = None
         if problem.placement is not None:
             self.options["placement"] = problem.num_devices
-            first = np.unique(self.units.groups.of_op, return_index=True)[1]
+            first = np.unique(self.units.part_of, return_index=True)[1]
             self.given = torch.as_tensor(np.asarray(problem.placement)[first])
         self.baseline_ns = max(float(problem.durations.sum(axis=1).min()), 1.0)
         self.best: dict[str, np.ndarray] | None = None
@@ -63,7 +63,7 @@ class Case:
 
     def decision(self, choices: Mapping[str, np.ndarray]) -> Decision:
         """The Decision about every op; priorities and fusion are the levels themselves."""
-        of_op = self.units.groups.of_op
+        of_op = self.units.part_of
         columns = {name: each[of_op] for name, each in choices.items()}
         if "placement" not in columns:
             assert self.problem.placement is not None  # a Problem without one decides it

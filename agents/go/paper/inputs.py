@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from go_gym.graph.model import SHAPE_DIMS
+from go_gym.partitions import QuotientGraph
 from go_gym.problem import Problem
 
-from ...common.units import UnitGraph, longest_ops
 from ..features import hashed_types
 
 OWN_FEATURES = 2
@@ -35,11 +35,12 @@ class PaperInputs:
     consumer_lengths: torch.Tensor
 
 
-def paper_inputs(problem: Problem, units: UnitGraph, buckets: int, neighbours: int) -> PaperInputs:
+def paper_inputs(
+    problem: Problem, units: QuotientGraph, buckets: int, neighbours: int
+) -> PaperInputs:
     """The tensors of a problem whose ops are decided by ``units``."""
-    of_op, count = units.groups.of_op, units.count
-    types = hashed_types(problem.graph, buckets)[np.argsort(of_op, kind="stable")]
-    members = np.bincount(of_op, minlength=count)
+    count = units.count
+    types = hashed_types(problem.graph, buckets)[units.partition.order]
     by_target = np.lexsort((units.source, units.target))
 
     def long(values: np.ndarray) -> torch.Tensor:
@@ -47,7 +48,7 @@ def paper_inputs(problem: Problem, units: UnitGraph, buckets: int, neighbours: i
 
     return PaperInputs(
         op_types=long(types),
-        type_offsets=long(np.cumsum(members) - members),
+        type_offsets=long(units.partition.pointers[:-1]),
         rows=torch.as_tensor(input_rows(problem, units, neighbours)),
         producers=long(units.source[by_target]),
         producer_lengths=long(np.bincount(units.target, minlength=count)),
@@ -56,17 +57,17 @@ def paper_inputs(problem: Problem, units: UnitGraph, buckets: int, neighbours: i
     )
 
 
-def input_rows(problem: Problem, units: UnitGraph, neighbours: int) -> np.ndarray:
+def input_rows(problem: Problem, units: QuotientGraph, neighbours: int) -> np.ndarray:
     """(R, SHAPE_DIMS + OWN_FEATURES + 2 · neighbours) float32, beside the op types.
 
     The output shape of the unit's longest op, as logarithms; how many ops it has and how many
     bytes they give, which ops decided as one need; adjacency: the numbers of its first producers
     and consumers in topological order, as shares of R, -1 where there are fewer.
     """
-    graph, of_op, count = problem.graph, units.groups.of_op, units.count
-    shape = np.maximum(graph.shape[longest_ops(problem, units.groups)], 0)
-    given = np.bincount(of_op[graph.tensor_producer], graph.tensor_bytes, count)
-    own = np.stack([np.bincount(of_op, minlength=count), given], axis=1)
+    graph, count = problem.graph, units.count
+    shape = np.maximum(graph.shape[units.partition.longest(problem.mean_durations)], 0)
+    given = np.bincount(units.part_of[graph.tensor_producer], graph.tensor_bytes, count)
+    own = np.stack([units.partition.sizes, given], axis=1)
     columns = [
         np.log2(1.0 + shape) / 8,
         np.log2(1.0 + own) / 16,

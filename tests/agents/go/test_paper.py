@@ -172,7 +172,7 @@ def test_levels_stand_for_themselves():
     case = Case(problem, SMALL)
     level = np.arange(case.units.count) % 5
     decision = case.decision({"placement": level % 2, "priority": level, "fusion": level})
-    of_op = case.units.groups.of_op
+    of_op = case.units.part_of
     assert np.array_equal(decision.priority, level[of_op])
     assert np.array_equal(decision.fusion, level[of_op])
     assert np.array_equal(decision.placement, (level % 2)[of_op])
