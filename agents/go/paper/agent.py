@@ -31,9 +31,9 @@ class PaperGO:
       with what it belongs to (:func:`go_gym.partitions.attached_partition`), is decided as
       one, so that no sample breaks a co-location; where more than ``rows`` units are left, those
       that exchange most bytes are merged first
-      (:func:`go_gym.partitions.coarsen.heavy_edges`), for speed and memory. A unit's type is the mean
-      of its ops' embeddings, its shape that of its longest op, and it also says how many ops it
-      has and how many bytes they give.
+      (:func:`go_gym.partitions.coarsen.heavy_edges`), for speed and memory. A unit's type is the
+      mean of its ops' embeddings, its shape that of its longest op, and it also says how many ops
+      it has and how many bytes they give.
     - **Shapes** are those of an op's first output (graphs keep no others), as logarithms.
     - **Adjacency**, beside what GraphSAGE makes of it, is the topological numbers of the first
       6 producers and consumers, as HDP has it; the paper only names it as an input.
