@@ -11,6 +11,8 @@ them are used) of the arrays of gap starts and ends; a stretch that is full move
 import numpy as np
 from numba import njit
 
+from go_gym.cluster.transfer import transfer_ns
+
 NONE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
 FOREVER = np.int64(2**62)
 SORT_LIMIT = 64
@@ -115,9 +117,7 @@ def list_schedule(
                         copy = copies[copy, 3]
                     if arrival < 0:
                         link = link_of[source, device]
-                        length = latency[link] + np.int64(
-                            np.rint(np.float64(tensor_bytes[tensor]) * slowness[link])
-                        )
+                        length = transfer_ns(tensor_bytes[tensor], latency[link], slowness[link])
                         begin = finish[maker]
                         if contention == EGRESS and first_copy[tensor] >= 0:
                             sent = first_copy[tensor]  # one transfer serves all

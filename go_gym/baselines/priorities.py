@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numba import njit
 
+from go_gym.cluster.transfer import transfer_ns
 from go_gym.errors import DecisionError
 from go_gym.graph.model import Alias
 from go_gym.problem import Decision, Problem
@@ -101,7 +102,7 @@ def _tails(
                 path = rank[consumer]
                 if placement[consumer] != device:
                     link = link_of[device, placement[consumer]]
-                    path += latency[link] + np.int64(np.rint(tensor_bytes[tensor] * slowness[link]))
+                    path += transfer_ns(tensor_bytes[tensor], latency[link], slowness[link])
                 tail = max(tail, path)
         rank[op] = durations[device_class[device], op] + tail
     return rank

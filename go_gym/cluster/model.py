@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from go_gym.cluster.transfer import transfer_ns
 from go_gym.errors import ClusterError
 from go_gym.graph.model import DTYPES
 
@@ -218,12 +219,9 @@ class Cluster:
         return self.links[self.link_of[source, destination]]
 
     def transfer_ns(self, size: int, source: int, destination: int) -> int:
-        """ns that ``size`` bytes take: latency + bytes / bandwidth, to the nearest ns.
-
-        In float64 (size × (10⁹ / bandwidth), half to even), so that every machine agrees.
-        """
+        """ns that ``size`` bytes take, as :func:`go_gym.cluster.transfer.transfer_ns` says."""
         link = self.link(source, destination)
-        return link.latency_ns + round(float(size) * link.ns_per_byte)
+        return int(transfer_ns(size, link.latency_ns, link.ns_per_byte))
 
     @cached_property
     def memory_bytes(self) -> np.ndarray:

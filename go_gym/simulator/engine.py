@@ -18,8 +18,10 @@ egress contention one transfer, named by its first slot, brings all copies of a 
 """
 
 import numpy as np
-from numba import njit
 
+from go_gym.cluster.transfer import transfer_ns
+from go_gym.simulator import heap
+from go_gym.simulator.jit import entry_point, jit, jit_apart, jit_entry, jit_once
 from go_gym.simulator.prefetch import prefetch
 from go_gym.simulator.tables import NONE
 from go_gym.simulator.work import DUPLEX, EGRESS, FREE, LAST_MOMENT, LINK
@@ -31,35 +33,28 @@ SIGN = np.int64(63)  # by so many bits shifted, no size is left: cheaper than a 
 IDLE, LISTED = NONE, NONE - np.uint32(1)  # what a device runs if it runs nothing
 VACANT, BUSY, LATER = np.uint32(0), np.uint32(1), np.uint32(2)  # ports; LATER: listed or waiting
 
-# Without Numba's reference counting, which takes four fifths of the time where helpers are handed
-# ten arrays each; jitted code here allocates nothing, and Numba refuses to compile it if it did.
-jit = njit(  # type: ignore[call-overload]
-    _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
-jit_once = njit(  # type: ignore[call-overload]  # called in one place, not compiled by itself
-    _nrt=False, inline="always", no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
-jit_apart = njit(  # type: ignore[call-overload]  # called seldom: quicker to compile
-    _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
-jit_entry = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 
+@entry_point
+def run_many(stamp):
+    @jit_entry
+    def run_many(tables, work, contention, placements, priorities, outcome):
+        """Simulate each row of ``placements`` (b, n), by those of ``priorities`` or FIFO if None.
 
-@jit_entry
-def run_many(tables, work, contention, placements, priorities, outcome):
-    """Simulate each row of ``placements`` (b, n), by those of ``priorities`` or FIFO if None.
+        Each row of ``outcome`` gets what ``work`` then begins with: the state and that of the
+        devices.
+        """
+        stamp  # noqa: B018
+        for row in range(U(len(placements))):
+            if priorities is None:  # noqa: SIM108 - so Numba leaves out the half that is not taken
+                level = None
+            else:
+                level = priorities[row:]
+            _begin(tables, work, placements[row], level)
+            _advance(tables, work, contention, level, LAST_MOMENT)
+            for i in range(U(outcome.shape[1])):
+                outcome[row, i] = work.words[i]
 
-    Each row of ``outcome`` gets what ``work`` then begins with: the state and that of the devices.
-    """
-    for row in range(U(len(placements))):
-        if priorities is None:  # noqa: SIM108 - so Numba leaves out the half that is not taken
-            level = None
-        else:
-            level = priorities[row:]
-        _begin(tables, work, placements[row], level)
-        _advance(tables, work, contention, level, LAST_MOMENT)
-        for i in range(U(outcome.shape[1])):
-            outcome[row, i] = work.words[i]
+    return run_many
 
 
 @jit_once
@@ -145,7 +140,8 @@ def _start_op(tables, work, level, s, here):
         prefetch(tables.program, after_next)
         prefetch(tables.program, after_next + U(7))
     else:
-        chosen = U(work.op[_pop_highest(work.heap, dev)].packet)
+        dev.tail -= ONE
+        chosen = U(work.op[heap.pop(work.heap, dev.base, dev.tail + ONE - dev.base)].packet)
     program = tables.program
     duration = np.int64(program[chosen - ONE - dev.row])
     dev.running = chosen
@@ -234,9 +230,7 @@ def _end_op(tables, work, contention, level, s, here):
                 if slot != NONE:
                     copy, link = work.slot[slot], tables.link[here, there]
                     copy.size = made.size
-                    copy.duration = link.latency + np.int64(
-                        np.rint(np.float64(made.size) * link.ns_per_byte)
-                    )
+                    copy.duration = transfer_ns(made.size, link.latency, link.ns_per_byte)
                     copy.source = here
                     copy.device = there
                     if contention == EGRESS and first != NONE:
@@ -329,7 +323,7 @@ def _arrive(work, level, s, op):
                 i -= ONE
         queue[i] = packet
     else:
-        _sift_up(work.heap, dev.base, i - dev.base, -level[U(0), op], now, op)
+        heap.push(work.heap, dev.base, i - dev.base, -level[U(0), op], now, op)
     if dev.running == IDLE:
         dev.running = LISTED
         work.device_list[s.devices] = here
@@ -401,64 +395,6 @@ def set_event(times, leaves, s, leaf, time):
         leaves[i] = leaf
     s.next = time
     s.first = leaf
-
-
-# -- ready queues of decisions with priorities
-
-
-@jit
-def _put(entry, level, time, op):
-    entry.level = level
-    entry.time = time
-    entry.op = op
-
-
-@jit
-def _sift_up(heap, base, i, level, time, op):
-    while i > 0:
-        parent = (i - ONE) >> ONE
-        above = heap[base + parent]
-        if above.level < level or (
-            above.level == level and (above.time < time or (above.time == time and above.op < op))
-        ):
-            break
-        _put(heap[base + i], above.level, above.time, U(above.op))
-        i = parent
-    _put(heap[base + i], level, time, op)
-
-
-@jit
-def _pop_highest(heap, dev):
-    """Close the gap at the top from below, then let the last entry rise from where it ends."""
-    base = dev.base
-    size = dev.tail - base - ONE
-    dev.tail = base + size
-    last = heap[base + size]
-    entry = heap[base]
-    top = entry.op
-    i = U(0)
-    child = ONE
-    while child < size:
-        if child + ONE < size:
-            left = heap[base + child]
-            right = heap[base + child + ONE]
-            child += U(  # without branches, which would be guessed wrong half of the time
-                (right.level < left.level)
-                | (
-                    (right.level == left.level)
-                    & (
-                        (right.time < left.time)
-                        | ((right.time == left.time) & (right.op < left.op))
-                    )
-                )
-            )
-        risen = heap[base + child]
-        _put(entry, risen.level, risen.time, U(risen.op))
-        entry = risen
-        i = child
-        child = (i << ONE) + ONE
-    _sift_up(heap, base, i, last.level, last.time, U(last.op))
-    return top
 
 
 # -- transfer queues

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from go_gym.simulator.heap import QUEUED
 from go_gym.simulator.tables import NONE, Tables
 
 FREE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
@@ -95,7 +96,6 @@ PORT_STATE = np.dtype(
         ("waiting_next", np.uint32),  # the next such source
     ]
 )
-QUEUED = np.dtype([("level", np.int64), ("time", np.int64), ("op", np.uint32), ("_pad", np.uint32)])
 TRANSFER = np.dtype(
     [
         ("tensor", np.uint32),
