@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from go_gym.baselines.bounds import heads_and_tails
-from go_gym.graph import ComputationGraph
-from go_gym.graph.model import PHASES, SHAPE_DIMS
+from go_gym.graph import PHASES, ComputationGraph
+from go_gym.graph.columns import SHAPE_DIMS
 from go_gym.partitions import QuotientGraph
 from go_gym.partitions.units import merged_units
 from go_gym.problem import Problem

@@ -7,7 +7,7 @@ from numba import njit
 
 from go_gym.cluster.transfer import transfer_ns
 from go_gym.errors import DecisionError
-from go_gym.graph.model import Alias
+from go_gym.graph import Alias
 from go_gym.problem import Decision, Problem
 
 PRIORITIES = ("fifo", "critical-path")

@@ -11,8 +11,8 @@ from torch.fx import Node
 from go_gym.capture.costs import bytes_read, bytes_written, flops, storage_bytes, tensors_in
 from go_gym.capture.trace import LINE, TAG, Tag, Traced
 from go_gym.errors import CaptureError
+from go_gym.graph import DTYPES, Alias, ComputationGraph
 from go_gym.graph.builder import GraphBuilder, Op, with_counts
-from go_gym.graph.model import DTYPES, Alias, ComputationGraph
 
 UNSAFE_VIEWS = frozenset(["_unsafe_view", "unsafe_split", "unsafe_split_with_sizes"])
 """Views whose schema hides that they share storage."""

@@ -19,7 +19,7 @@ from go_gym.capture.trace import (
     unrolled_layers,
 )
 from go_gym.errors import CaptureError
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph import ComputationGraph
 
 
 def from_torch(

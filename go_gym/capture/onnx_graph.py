@@ -12,8 +12,8 @@ from onnx import AttributeProto, helper
 from go_gym.capture.onnx_costs import VIEWS, bytes_moved, flops
 from go_gym.capture.onnx_file import SMALL, OnnxGraph, TensorInfo, read_onnx
 from go_gym.errors import CaptureError, CaptureWarning
+from go_gym.graph import Alias, ComputationGraph
 from go_gym.graph.builder import GraphBuilder, Op, with_counts
-from go_gym.graph.model import Alias, ComputationGraph
 
 STATIC = frozenset(["Constant", "Shape", "Size"])
 """Their results are known before the run."""

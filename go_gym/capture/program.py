@@ -12,7 +12,7 @@ from torch.fx.node import map_aggregate, map_arg
 from go_gym.capture.columns import graph_of
 from go_gym.capture.trace import Traced
 from go_gym.errors import CaptureError
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph import ComputationGraph
 
 
 @dataclass(frozen=True)

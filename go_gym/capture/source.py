@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from go_gym import capture
 from go_gym.errors import CaptureError
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph import ComputationGraph
 
 if TYPE_CHECKING:
     from go_gym.capture.program import Program

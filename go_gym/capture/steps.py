@@ -10,7 +10,7 @@ from go_gym.capture.columns import graph_of
 from go_gym.capture.optimizers import Adam
 from go_gym.capture.program import Program, program_of
 from go_gym.capture.trace import Traced, trace_inference, trace_training_step
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph import ComputationGraph
 
 Build = Callable[[], torch.nn.Module]
 Inputs = Callable[[], Sequence[Any]]

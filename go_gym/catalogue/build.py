@@ -20,7 +20,6 @@ from go_gym.cluster import load_cluster
 from go_gym.errors import DatasetError
 from go_gym.files import atomic_write, read_text, sha256
 from go_gym.graph import ComputationGraph
-from go_gym.graph.io import dumps
 from go_gym.problem import Problem
 from go_gym.render.profile import save_profile
 
@@ -108,7 +107,7 @@ def _captured(name: str) -> tuple[bytes, BuildCost]:
     from go_gym.catalogue.models import ENTRIES
 
     start = time.perf_counter()
-    data = dumps(ENTRIES[name].capture(name))
+    data = ENTRIES[name].capture(name).to_bytes()
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return data, BuildCost(name, round(seconds, 1), peak)

@@ -9,7 +9,6 @@ from go_gym.catalogue.synthetic import SYNTHETIC, generate_named
 from go_gym.errors import DatasetError
 from go_gym.files import read_bytes, read_text, sha256
 from go_gym.graph import ComputationGraph
-from go_gym.graph.io import loads
 
 MANIFEST = "manifest.csv"
 PAPER = ("amoebanet", "gnmt", "inception", "rnnlm", "transformer-xl", "wavenet")
@@ -103,12 +102,12 @@ def load(name: str) -> ComputationGraph:
     data = read_bytes(path)
     if sha256(data) != row.sha256:
         raise DatasetError(f"{path}: its SHA-256 is not the manifest's: the file was altered")
-    return loads(data, path)
+    return ComputationGraph.from_bytes(data, path)
 
 
 def load_file(path: Path) -> ComputationGraph:
     """A graph from any graph file."""
-    return loads(read_bytes(path), path)
+    return ComputationGraph.load(path)
 
 
 @cache

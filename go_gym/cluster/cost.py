@@ -4,7 +4,8 @@ import numpy as np
 
 from go_gym.cluster.model import Cluster, Device
 from go_gym.errors import ProblemError
-from go_gym.graph.model import ANY_DEVICE, BY_POSITION, ComputationGraph
+from go_gym.graph import ComputationGraph
+from go_gym.graph.columns import ANY_DEVICE, BY_POSITION
 
 
 def roofline_ns(graph: ComputationGraph, device: Device) -> np.ndarray:

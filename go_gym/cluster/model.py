@@ -11,7 +11,7 @@ import numpy as np
 
 from go_gym.cluster.transfer import transfer_ns
 from go_gym.errors import ClusterError
-from go_gym.graph.model import DTYPES
+from go_gym.graph import DTYPES
 
 CONTENTION_MODELS = ("none", "link", "egress", "duplex")
 """What a transfer occupies: nothing; its ordered pair of devices; the source's outgoing port, one

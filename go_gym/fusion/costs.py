@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from go_gym.fusion.structure import Structure
-from go_gym.graph.model import DTYPES
+from go_gym.graph import DTYPES
 from go_gym.problem import Problem
 
 _DTYPES = len(DTYPES)

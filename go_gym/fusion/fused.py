@@ -10,7 +10,7 @@ from go_gym.fusion.costs import kernel_table, new_scratch, rates
 from go_gym.fusion.kinds import Kind
 from go_gym.fusion.plan import Plan, plan_levels
 from go_gym.fusion.structure import structure
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph import ComputationGraph
 from go_gym.problem import Decision, Problem
 
 _VIEW = int(Kind.VIEW)

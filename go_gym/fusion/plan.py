@@ -28,7 +28,7 @@ from numba import njit
 
 from go_gym.fusion.kinds import Kind
 from go_gym.fusion.structure import Structure, structure
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph import ComputationGraph
 
 MAX_PARTS = 32
 """Most nodes in a kernel (our choice; XLA bounds operands, and so code size, in a like way)."""

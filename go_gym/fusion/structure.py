@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from go_gym.fusion.kinds import Kind, kind_of
-from go_gym.graph.model import Alias, ComputationGraph
+from go_gym.graph import Alias, ComputationGraph
 
 OP = np.dtype(
     [

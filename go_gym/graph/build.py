@@ -3,12 +3,12 @@
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from go_gym.errors import GraphError
-from go_gym.graph.model import (
+from go_gym.graph.columns import (
     ANY_DEVICE,
     BY_POSITION,
     COLUMNS,
@@ -16,13 +16,16 @@ from go_gym.graph.model import (
     PHASES,
     SHAPE_DIMS,
     Alias,
-    ComputationGraph,
+    GraphColumns,
 )
 from go_gym.graph.topology import topological_order
 from go_gym.graph.validate import MAX_BYTES, MAX_DURATION_NS, validate, whole_numbers
 
+Graph = TypeVar("Graph", bound=GraphColumns)
+
 
 def from_costs(
+    kind: type[Graph],
     durations: Any,
     tensors: Any,
     uses: Any,
@@ -33,7 +36,7 @@ def from_costs(
     aliases: Any = None,
     layers: Sequence[str | None] | None = None,
     name: str = "graph",
-) -> ComputationGraph:
+) -> Graph:
     """See :meth:`ComputationGraph.from_costs`."""
     table = whole_numbers("durations", durations, low=0, high=MAX_DURATION_NS)
     if table.ndim not in (1, 2):
@@ -44,6 +47,7 @@ def from_costs(
         else tuple(f"{BY_POSITION}{column}" for column in range(table.shape[1]))
     )
     return from_arrays(
+        kind,
         name,
         durations=table.reshape(len(table), len(kinds)),
         duration_kinds=kinds,
@@ -59,6 +63,7 @@ def from_costs(
 
 
 def from_arrays(
+    kind: type[Graph],
     name: str,
     *,
     num_ops: int,
@@ -79,10 +84,11 @@ def from_arrays(
     durations: Any = None,
     duration_kinds: Sequence[str] = (),
     metadata: Mapping[str, Any] | None = None,
-) -> ComputationGraph:
+) -> Graph:
     """A graph from columns in the caller's op order.
 
     Args:
+        kind: the class to make, ComputationGraph.
         name: the graph's name.
         num_ops: number of ops; every per-op column has that length.
         tensors: (producer op, bytes) pairs.
@@ -164,6 +170,7 @@ def from_arrays(
         "use_consumer": consumers[use_order],
     }
     return assemble(
+        kind,
         name=name,
         op_names=tuple(names[i] for i in order.tolist()),
         op_types=type_table,
@@ -177,21 +184,22 @@ def from_arrays(
 
 
 def assemble(
+    kind: type[Graph],
     *,
     columns: Mapping[str, np.ndarray],
     source_index: np.ndarray,
     tensor_source_index: np.ndarray,
     **rest: Any,
-) -> ComputationGraph:
+) -> Graph:
     """The graph of stored columns, with its dtypes, made read-only and validated."""
     arrays: dict[str, Any] = {}
-    for label, kind in COLUMNS.items():
-        arrays[label] = np.ascontiguousarray(columns[label], dtype=kind)
+    for label, dtype in COLUMNS.items():
+        arrays[label] = np.ascontiguousarray(columns[label], dtype=dtype)
     arrays["source_index"] = np.ascontiguousarray(source_index, dtype=np.int64)
     arrays["tensor_source_index"] = np.ascontiguousarray(tensor_source_index, dtype=np.int64)
     for array in arrays.values():
         array.setflags(write=False)
-    graph = ComputationGraph(**rest, **arrays)
+    graph = kind(**rest, **arrays)
     validate(graph)
     return graph
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from go_gym.graph.model import Alias, ComputationGraph
+from go_gym.graph.columns import Alias
+from go_gym.graph.model import ComputationGraph
 
 
 @dataclass(slots=True)

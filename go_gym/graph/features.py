@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from go_gym.graph.model import PHASES, SHAPE_DIMS, ComputationGraph
+from go_gym.graph.columns import PHASES, SHAPE_DIMS
+from go_gym.graph.model import ComputationGraph
 
 OP_FEATURES = (
     "log_flops",

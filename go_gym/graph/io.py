@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from go_gym.errors import FileFormatError
-from go_gym.files import atomic_write, pack_arrays, read_bytes, unpack_arrays
-from go_gym.graph.build import assemble
-from go_gym.graph.model import COLUMNS, ComputationGraph
+from go_gym.files import pack_arrays, unpack_arrays
+from go_gym.graph.build import Graph, assemble
+from go_gym.graph.columns import COLUMNS, GraphColumns
 
 FORMAT = "go-gym graph"
 VERSION = 1
@@ -17,7 +17,7 @@ _TABLES = ("op_types", "layers", "duration_kinds")
 _PERMUTATIONS = ("source_index", "tensor_source_index")
 
 
-def dumps(graph: ComputationGraph) -> bytes:
+def dumps(graph: GraphColumns) -> bytes:
     """The file's bytes; equal graphs give equal bytes."""
     header: dict[str, Any] = {
         "format": FORMAT,
@@ -38,18 +38,8 @@ def dumps(graph: ComputationGraph) -> bytes:
     return pack_arrays(arrays)
 
 
-def save(graph: ComputationGraph, path: str | Path) -> None:
-    """Write ``graph`` to ``path``, whole or not at all."""
-    atomic_write(path, dumps(graph))
-
-
-def load(path: str | Path) -> ComputationGraph:
-    """Read and check a graph file; raises FileFormatError or GraphError."""
-    return loads(read_bytes(path), path)
-
-
-def loads(data: bytes, where: str | Path = "graph") -> ComputationGraph:
-    """The graph in a file's bytes; ``where`` names the file in errors."""
+def loads(kind: type[Graph], data: bytes, where: str | Path) -> Graph:
+    """The graph, of class ``kind``, in a file's bytes; ``where`` names the file in errors."""
     arrays = unpack_arrays(data, where)
     missing = [label for label in ("header", "op_names", *COLUMNS) if label not in arrays]
     if missing:
@@ -58,10 +48,10 @@ def loads(data: bytes, where: str | Path = "graph") -> ComputationGraph:
     if unknown:
         raise FileFormatError(f"{where}: unexpected arrays: {', '.join(sorted(unknown))}")
     header = _header(arrays["header"], where)
-    for column, kind in COLUMNS.items():
-        if arrays[column].dtype != kind:
+    for column, dtype in COLUMNS.items():
+        if arrays[column].dtype != dtype:
             raise FileFormatError(
-                f"{where}: {column} has dtype {arrays[column].dtype}, expected {np.dtype(kind)}"
+                f"{where}: {column} has dtype {arrays[column].dtype}, expected {np.dtype(dtype)}"
             )
     identity = {
         "source_index": len(arrays["op_type"]) if arrays["op_type"].ndim else 0,
@@ -78,6 +68,7 @@ def loads(data: bytes, where: str | Path = "graph") -> ComputationGraph:
             raise FileFormatError(f"{where}: {label} has dtype {values.dtype}, expected int64")
     names = _untext(arrays["op_names"], where)
     return assemble(
+        kind,
         name=header["name"],
         op_names=tuple(names.split("\n")),
         columns={column: arrays[column] for column in COLUMNS},

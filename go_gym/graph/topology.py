@@ -5,7 +5,7 @@ import heapq
 import numpy as np
 
 from go_gym.errors import GraphError
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph.columns import GraphColumns
 
 
 def topological_order(num_ops: int, producer: np.ndarray, consumer: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ def _on_a_cycle(missing: list[int], producer: np.ndarray, consumer: np.ndarray) 
     return op
 
 
-def depths(graph: ComputationGraph) -> np.ndarray:
+def depths(graph: GraphColumns) -> np.ndarray:
     """(n,) int32: number of uses on the longest path from an op without inputs."""
     result = [0] * graph.num_ops
     producers = graph.use_producer[graph.op_uses].tolist()
@@ -64,7 +64,7 @@ def depths(graph: ComputationGraph) -> np.ndarray:
     return np.array(result, dtype=np.int32)
 
 
-def earliest_starts(graph: ComputationGraph, durations: np.ndarray) -> np.ndarray:
+def earliest_starts(graph: GraphColumns, durations: np.ndarray) -> np.ndarray:
     """(n,) int64 ns: longest path of ``durations`` (n,) up to, not including, each op."""
     start = [0] * graph.num_ops
     length = durations.tolist()
@@ -78,7 +78,7 @@ def earliest_starts(graph: ComputationGraph, durations: np.ndarray) -> np.ndarra
 
 
 def upward_ranks(
-    graph: ComputationGraph, durations: np.ndarray, delays: np.ndarray | None = None
+    graph: GraphColumns, durations: np.ndarray, delays: np.ndarray | None = None
 ) -> np.ndarray:
     """(n,) float64: longest path of ``durations`` (n,) from each op, itself included, to the end.
 

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 
 from go_gym.errors import GraphError
-from go_gym.graph.model import (
+from go_gym.graph.columns import (
     ANY_DEVICE,
     BY_POSITION,
     DTYPES,
     PHASES,
     SHAPE_DIMS,
     Alias,
-    ComputationGraph,
+    GraphColumns,
 )
 
 MAX_OPS = 5_000_000
@@ -51,7 +51,7 @@ def whole_numbers(label: str, values: Any, low: int, high: int) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def validate(graph: ComputationGraph) -> None:
+def validate(graph: GraphColumns) -> None:
     """Raise GraphError, naming the op, unless ``graph`` keeps every promise of its class."""
     n, t, u = graph.num_ops, graph.num_tensors, graph.num_uses
     if not 1 <= n <= MAX_OPS or t > MAX_TENSORS or u > MAX_USES:
@@ -119,7 +119,7 @@ def validate(graph: ComputationGraph) -> None:
         )
 
 
-def _check_shapes(graph: ComputationGraph) -> None:
+def _check_shapes(graph: GraphColumns) -> None:
     n, t, u = graph.num_ops, graph.num_tensors, graph.num_uses
     expected = {
         **dict.fromkeys(("op_type", "dtype", "flops", "bytes_read", "bytes_written"), (n,)),
@@ -142,7 +142,7 @@ def _check_shapes(graph: ComputationGraph) -> None:
             raise GraphError(f"{label}: not a permutation of 0 … {size - 1}")
 
 
-def _check_names(graph: ComputationGraph) -> None:
+def _check_names(graph: GraphColumns) -> None:
     n = graph.num_ops
     _check_text("name", graph.name)
     if len(graph.op_names) != n:

@@ -9,7 +9,7 @@ import numpy as np
 from go_gym.cluster.cost import duration_table
 from go_gym.cluster.model import Cluster
 from go_gym.errors import DecisionError, ProblemError
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph import ComputationGraph
 from go_gym.problem.decision import Decision, whole_column
 from go_gym.problem.task import FUSING_TASKS, PLACED_TASKS, TASKS
 

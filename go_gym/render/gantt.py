@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from go_gym.files import atomic_write
-from go_gym.graph.model import PHASES
+from go_gym.graph import PHASES
 from go_gym.problem import Decision, Problem
 from go_gym.render.kernels import shown
 from go_gym.render.words import literal

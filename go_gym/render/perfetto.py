@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from go_gym.files import atomic_write
-from go_gym.graph.model import PHASES, Alias
+from go_gym.graph import PHASES, Alias
 from go_gym.problem import Decision, Problem
 from go_gym.render.kernels import shown
 from go_gym.simulator import Result, Trace

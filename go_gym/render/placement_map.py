@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from go_gym.files import atomic_write
 from go_gym.fusion.fused import fuse
-from go_gym.graph.model import PHASES
+from go_gym.graph import PHASES
 from go_gym.problem import Decision, Problem
 from go_gym.render.words import literal
 

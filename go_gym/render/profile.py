@@ -7,7 +7,7 @@ import numpy as np
 
 from go_gym.baselines.bounds import heads_and_tails
 from go_gym.files import atomic_write
-from go_gym.graph.model import PHASES
+from go_gym.graph import PHASES
 from go_gym.problem import Problem
 from go_gym.render.words import literal
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from go_gym.graph.model import Alias
+from go_gym.graph import Alias
 from go_gym.problem import Decision, Problem, check_decision
 from go_gym.simulator.fused import simulate_kernels
 from go_gym.simulator.result import ColocationBroken, OutOfMemory, Result, Trace, Violation

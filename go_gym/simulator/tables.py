@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from go_gym.cluster.model import CONTENTION_MODELS
-from go_gym.graph.model import Alias
+from go_gym.graph import Alias
 from go_gym.problem import Problem
 
 NONE = np.uint32(0xFFFFFFFF)

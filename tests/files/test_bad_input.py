@@ -10,7 +10,6 @@ import go_gym
 from go_gym.cluster.toml import format_cluster, read_cluster
 from go_gym.errors import FileFormatError, GoGymError
 from go_gym.files import pack_arrays, unpack_arrays
-from go_gym.graph.io import dumps
 from go_gym.leaderboard.schema import RESULTS, read_rows
 from go_gym.problem.decision_file import dump_decision, load_decision
 from tests.leaderboard.test_leaderboard import finished, problems  # noqa: F401
@@ -96,7 +95,7 @@ def use_cluster(path):
 def good(kind: str, folder) -> bytes:
     graph, (problem,) = problems()
     return {
-        "graph": lambda: dumps(graph),
+        "graph": lambda: graph.to_bytes(),
         "decision": lambda: dump_decision(
             problem, go_gym.Decision(placement=[0, 1, 0, 1, 0], priority=[5, 4, 3, 2, 1])
         ),

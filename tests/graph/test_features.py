@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import go_gym
 from go_gym.catalogue import datasets
+from go_gym.graph import PHASES
 from go_gym.graph.features import OP_FEATURES, edges, op_features
-from go_gym.graph.model import PHASES
 from go_gym.graph.validate import MAX_BYTES
 from tests.strategies import graphs
 

@@ -15,7 +15,7 @@ from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import CONTENTION_MODELS, Cluster, Device
 from go_gym.errors import DecisionError
-from go_gym.graph.model import Alias
+from go_gym.graph import Alias
 from go_gym.simulator import DeltaSimulator, simulate
 from go_gym.simulator.delta import checkpoints, simulator
 from tests.simulator.test_engine import assert_equal, random_problem

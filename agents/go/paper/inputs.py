@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from go_gym.graph.model import SHAPE_DIMS
+from go_gym.graph.columns import SHAPE_DIMS
 from go_gym.partitions import QuotientGraph
 from go_gym.problem import Problem
 

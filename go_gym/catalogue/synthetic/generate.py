@@ -12,7 +12,7 @@ import numpy as np
 
 from go_gym.catalogue.synthetic.tape import Tape
 from go_gym.errors import DatasetError
-from go_gym.graph.model import ComputationGraph
+from go_gym.graph import ComputationGraph
 
 MAX_OPS = 1_000_000
 MIN_OPS = 500

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from math import prod
 
+from go_gym.graph import Alias
 from go_gym.graph.builder import GraphBuilder, Op
-from go_gym.graph.model import Alias
 
 Shape = tuple[int, ...]
 FLOAT = 4

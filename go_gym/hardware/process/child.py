@@ -22,7 +22,7 @@ from go_gym.capture.program import Program
 from go_gym.errors import GoGymError, HardwareError
 from go_gym.files import unpack_arrays
 from go_gym.fusion.plan import Plan
-from go_gym.graph.io import loads
+from go_gym.graph import ComputationGraph
 from go_gym.hardware.measure.measurement import Measurement
 from go_gym.hardware.measure.profile import profile_ops, profile_rates, profile_transfers
 from go_gym.hardware.measure.timing import measure_steps
@@ -63,7 +63,7 @@ class Child:
             resource.setrlimit(resource.RLIMIT_AS, (request["memory"], request["memory"]))
         self.urgent = bool(request["urgent"])
         torch.set_num_threads(1)
-        self.program = program_of_graph(loads(data), request["maker"])
+        self.program = program_of_graph(ComputationGraph.from_bytes(data), request["maker"])
         try:
             self.inputs = self.program.sample_inputs()
         except RuntimeError as error:

@@ -23,7 +23,6 @@ from go_gym.errors import HardwareError
 from go_gym.files import pack_arrays
 from go_gym.fusion.fused import fuse
 from go_gym.graph import ComputationGraph
-from go_gym.graph.io import dumps
 from go_gym.hardware.measure.measurement import Measurement
 from go_gym.hardware.runtime.places import Place, places
 from go_gym.hardware.runtime.platform import check_platform
@@ -202,7 +201,7 @@ class Session:
             "memory": self.memory,
             "urgent": self.urgent,
         }
-        self._exchange(request, dumps(self.graph), START_SECONDS)
+        self._exchange(request, self.graph.to_bytes(), START_SECONDS)
 
     def _exchange(self, request: dict[str, Any], data: bytes, seconds: float) -> dict[str, Any]:
         assert self._connection is not None

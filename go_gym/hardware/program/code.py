@@ -15,7 +15,7 @@ import torch
 
 from go_gym.capture.program import Program, Slot, Step
 from go_gym.errors import HardwareError
-from go_gym.graph.model import Alias
+from go_gym.graph import Alias
 
 Values = list[Any]
 """(t,) the tensors that a device holds, None for all others."""

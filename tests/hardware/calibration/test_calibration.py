@@ -13,7 +13,7 @@ from go_gym.baselines.placements import human_expert
 from go_gym.cli import app
 from go_gym.cluster import load_cluster
 from go_gym.cluster.toml import read_cluster
-from go_gym.graph.model import Alias
+from go_gym.graph import Alias
 from go_gym.hardware.calibration import comparison
 from go_gym.hardware.calibration.calibrate import charge_views
 from go_gym.hardware.calibration.comparison import Row, compare, read_rows, write_rows
