@@ -43,7 +43,7 @@ def measure(
     """
     from go_gym.catalogue.problems import only_problem
     from go_gym.errors import DecisionError
-    from go_gym.hardware.process.session import measure as run
+    from go_gym.hardware import measure_decision
     from go_gym.problem import Problem
     from go_gym.problem.decision_file import load_decision
     from go_gym.simulator import simulate
@@ -59,7 +59,7 @@ def measure(
                 f"{problem.graph.name!r} has {problem.num_ops:,}"
             )
         simulated = simulate(problem, chosen)
-        found = run(
+        found = measure_decision(
             problem,
             chosen,
             steps=steps,

@@ -32,7 +32,7 @@ from go_gym.hardware.program.source import program_of_graph
 from go_gym.hardware.runtime.lanes import Lane, make_lane
 from go_gym.hardware.runtime.orders import program_schedule
 from go_gym.hardware.runtime.places import places
-from go_gym.hardware.runtime.schedule import Action, Schedule, listed_order
+from go_gym.hardware.runtime.schedule import Action, Schedule, simulated_order
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import load_decision
 
@@ -171,7 +171,7 @@ def run(
             f"(torchrun --nproc-per-node …)"
         )
     placement = np.asarray(decision.placement)
-    schedule = program_schedule(program, placement, listed_order(problem, decision), world)
+    schedule = program_schedule(program, placement, simulated_order(problem, decision), world)
     lane = make_lane(places(problem.cluster)[rank])
     with ExitStack() as stack:
         lane.enter(stack)

@@ -17,6 +17,7 @@ from go_gym.envs.rewards import REWARDS
 from go_gym.hardware.backend import Hardware
 from tests.envs.examples import CHAIN, DIAMOND, OBSERVERS, PAIR, make
 from tests.hardware.models import program
+from tests.hardware.requirements import runs_workers
 
 COMPILED = ("GO-Fusion-v0", "GO-Joint-v0")
 """On hardware each new decision has kernels for torch.compile: minutes beside other work."""
@@ -78,6 +79,7 @@ def test_on_what_varies(name, observer, reward):
     check(gym.make(name, backend=Unsteady(), **options).unwrapped, observer)
 
 
+@runs_workers
 @pytest.mark.slow  # each step of the checkers is measured
 @pytest.mark.parametrize("reward", REWARDS)
 @pytest.mark.parametrize("observer", OBSERVERS)
@@ -91,6 +93,7 @@ def test_on_hardware(name, observer, reward, hardware):
     assert hardware.used >= before + 3
 
 
+@runs_workers
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name in COMPILED)) for name in IDS],

@@ -13,6 +13,7 @@ from go_gym.hardware.distributed import tensor_forms
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import save_decision
 from tests.hardware.models import program
+from tests.hardware.requirements import runs_workers
 
 
 def torchrun(*words: str, ranks: int = 2) -> subprocess.CompletedProcess[str]:
@@ -33,6 +34,7 @@ def test_shapes_are_known_without_computing():
 
 
 @pytest.mark.slow
+@runs_workers
 def test_two_processes_give_the_loss_of_one(tmp_path):
     made = program("rnnlm")
     problem = Problem(made.graph, load_cluster("cpu2"))

@@ -10,9 +10,11 @@ from go_gym.leaderboard import hardware as track
 from go_gym.problem import Problem
 from go_gym.runs.runner import Plan, run
 from tests.hardware.models import program
+from tests.hardware.requirements import runs_workers
 
 
 @pytest.mark.slow
+@runs_workers
 def test_a_board_is_measured_and_measured_again(tmp_path, monkeypatch):
     graph = program("rnnlm").graph
     monkeypatch.setattr(track, "load_graph", lambda name: graph)

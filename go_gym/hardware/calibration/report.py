@@ -8,7 +8,7 @@ import numpy as np
 
 from go_gym.files import atomic_write
 from go_gym.hardware.calibration.comparison import BUDGET, RULE, Row, write_rows
-from go_gym.hardware.calibration.statistics import bootstrap, median_error, pearson, spearman
+from go_gym.hardware.calibration.statistics import estimate, median_error, pearson, spearman
 
 
 def write_report(rows: Sequence[Row], machine: Mapping[str, str], stem: Path) -> None:
@@ -44,9 +44,9 @@ def page(rows: Sequence[Row], machine: Mapping[str, str], title: str) -> str:
         "",
         "| over all placements | value (95 % interval, bootstrap over placements) |",
         "| --- | --- |",
-        f"| Pearson | {bootstrap(pearson, simulated, measured)} |",
-        f"| Spearman | {bootstrap(spearman, simulated, measured)} |",
-        f"| median error | {bootstrap(median_error, simulated, measured)} |",
+        f"| Pearson | {estimate(pearson, simulated, measured)} |",
+        f"| Spearman | {estimate(spearman, simulated, measured)} |",
+        f"| median error | {estimate(median_error, simulated, measured)} |",
         "",
         "Models differ in size, which makes a correlation over all of them easy; within a model:",
         "",

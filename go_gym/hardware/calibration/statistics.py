@@ -1,9 +1,11 @@
-"""How well simulated step times tell measured ones."""
+"""How well simulated step times foretell measured ones."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 RESAMPLES = 2000
 
@@ -22,21 +24,12 @@ class Estimate:
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float:
     """The correlation of two columns; NaN where one is constant."""
-    x, y = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / scale if scale > 0 else float("nan")
-
-
-def ranks(x: np.ndarray) -> np.ndarray:
-    """(n,) float64 ranks from 0; equal values share the mean of theirs."""
-    _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts + 1) / 2)[inverse.reshape(-1)]
+    return float(stats.pearsonr(x, y).statistic) if np.ptp(x) and np.ptp(y) else float("nan")
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """The correlation of the ranks."""
-    return pearson(ranks(x), ranks(y))
+    """The correlation of their ranks; NaN where one is constant."""
+    return pearson(stats.rankdata(x), stats.rankdata(y))
 
 
 def median_error(simulated: np.ndarray, measured: np.ndarray) -> float:
@@ -44,15 +37,23 @@ def median_error(simulated: np.ndarray, measured: np.ndarray) -> float:
     return float(np.median(np.abs(simulated - measured) / measured))
 
 
-def bootstrap(
-    figure: Callable[[np.ndarray, np.ndarray], float],
-    x: np.ndarray,
-    y: np.ndarray,
-    seed: int = 0,
+def estimate(
+    figure: Callable[[np.ndarray, np.ndarray], float], x: np.ndarray, y: np.ndarray, seed: int = 0
 ) -> Estimate:
-    """``figure(x, y)`` with the percentile interval of resampled pairs (Efron 1979)."""
-    random = np.random.default_rng(seed)
-    drawn = random.integers(len(x), size=(RESAMPLES, len(x)))
-    found = np.array([figure(x[rows], y[rows]) for rows in drawn])
-    low, high = np.nanpercentile(found, [2.5, 97.5])
+    """``figure(x, y)`` with the percentile interval of resampled pairs (Efron 1979).
+
+    Resamples of which the figure is NaN, of one pair again and again, do not count.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # of the NaN
+        found = stats.bootstrap(
+            (x, y),
+            figure,
+            n_resamples=RESAMPLES,
+            vectorized=False,
+            paired=True,
+            method="percentile",
+            random_state=np.random.default_rng(seed),
+        )
+    low, high = np.nanpercentile(found.bootstrap_distribution, [2.5, 97.5])
     return Estimate(figure(x, y), float(low), float(high))

@@ -17,7 +17,7 @@ from go_gym.hardware.program.code import compile_step
 from go_gym.hardware.runtime.executor import Executor
 from go_gym.hardware.runtime.lanes import Lane
 from go_gym.hardware.runtime.orders import program_queues, program_schedule
-from go_gym.hardware.runtime.schedule import Action, listed_order
+from go_gym.hardware.runtime.schedule import Action, simulated_order
 from go_gym.hardware.runtime.team import forks, together
 from go_gym.problem import Decision, Problem
 
@@ -91,7 +91,7 @@ def _op_times(
     """(steps, n) ns of each op; forgetting tensors counts to the op after which it happens."""
     graph = program.graph
     place = np.zeros(graph.num_ops, dtype=np.int64)
-    order = listed_order(Problem(graph, Cluster.uniform(1, 1e9)), Decision(place))
+    order = simulated_order(Problem(graph, Cluster.uniform(1, 1e9)), Decision(place))
     schedule = program_schedule(program, place, order, 1)
     resident: dict[int, torch.Tensor] = {}
     calls: list[tuple[Callable[[list[Any]], None], list[int], int]] = []

@@ -12,9 +12,9 @@ from go_gym.hardware.runtime.places import Place
 def describe(places: Iterable[Place]) -> dict[str, str]:
     """The machine's devices, system, driver and library versions."""
     facts = {
-        "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
+        "cpu": read_field("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": str(os.cpu_count()),
-        "memory": _gibibytes(_field("/proc/meminfo", "MemTotal")),
+        "memory": _gibibytes(read_field("/proc/meminfo", "MemTotal")),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         **{name: _version(name) for name in ("torch", "numpy", "numba")},
@@ -25,7 +25,7 @@ def describe(places: Iterable[Place]) -> dict[str, str]:
 
         facts["gpus"] = ", ".join(torch.cuda.get_device_name(number) for number in gpus)
         facts["cuda"] = str(torch.version.cuda)
-        facts["driver"] = _field("/proc/driver/nvidia/version", "NVRM version")
+        facts["driver"] = read_field("/proc/driver/nvidia/version", "NVRM version")
     return facts
 
 
@@ -34,7 +34,8 @@ def load() -> float:
     return os.getloadavg()[0]
 
 
-def _field(path: str, name: str) -> str:
+def read_field(path: str | Path, name: str) -> str:
+    """The value of the first line ``name: value`` of a file; empty if there is none."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -26,7 +26,7 @@ from go_gym.graph import ComputationGraph
 from go_gym.hardware.measure.measurement import Measurement
 from go_gym.hardware.runtime.places import Place, places
 from go_gym.hardware.runtime.platform import check_platform
-from go_gym.hardware.runtime.schedule import Order, listed_order
+from go_gym.hardware.runtime.schedule import Order, simulated_order
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, simulate
 
@@ -78,6 +78,11 @@ class Session:
         self._connection: Connection | None = None
         self._errors: Any = None
 
+    @property
+    def process_id(self) -> int | None:
+        """That of the process that measures, None while there is none."""
+        return None if self._process is None else self._process.pid
+
     def __enter__(self) -> "Session":
         return self
 
@@ -128,7 +133,7 @@ class Session:
             arrays |= {key: getattr(fused.plan, key) for key in ("roots", "part_ptr", "parts")}
             problem, decision = fused.problem, fused.decision
         if order == "simulated":
-            arrays["order"] = listed_order(problem, decision)
+            arrays["order"] = simulated_order(problem, decision)
         data = pack_arrays(arrays)
         request = {
             "do": "measure",
@@ -260,7 +265,7 @@ def check_runnable(problem: Problem, decision: Decision) -> Result:
     return result
 
 
-def measure(
+def measure_decision(
     problem: Problem,
     decision: Decision,
     *,

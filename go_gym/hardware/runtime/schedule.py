@@ -59,7 +59,7 @@ class Schedule:
     devices: tuple[tuple[Instruction, ...], ...]
 
 
-def listed_order(problem: Problem, decision: Decision) -> np.ndarray:
+def simulated_order(problem: Problem, decision: Decision) -> np.ndarray:
     """(n,) int64: all ops in the order in which the simulator's ready queues start them.
 
     A linear extension of the graph (ties by op number), so that devices which follow it, each in

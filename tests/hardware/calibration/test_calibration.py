@@ -1,11 +1,9 @@
-"""Calibration, statistics and the report."""
+"""Calibration of graph and cluster, and the comparison that goes on where it was stopped."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from go_gym import ComputationGraph
@@ -16,42 +14,12 @@ from go_gym.cluster.toml import read_cluster
 from go_gym.graph import Alias
 from go_gym.hardware.calibration import comparison
 from go_gym.hardware.calibration.calibrate import charge_views
-from go_gym.hardware.calibration.comparison import Row, compare, read_rows, write_rows
-from go_gym.hardware.calibration.report import page, scatter
-from go_gym.hardware.calibration.statistics import bootstrap, median_error, pearson, ranks, spearman
+from go_gym.hardware.calibration.comparison import compare
 from go_gym.hardware.measure.profile import fit_line
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import save_decision
 from tests.hardware.models import SMALL, program
-
-COLUMNS = st.lists(st.tuples(*[st.floats(1, 100)] * 2), min_size=3, max_size=30)
-
-
-@given(COLUMNS)
-@settings(deadline=None)
-def test_correlations_equal_pandas(pairs):
-    import pandas as pd
-
-    x, y = np.array(pairs).T
-    if np.ptp(x) < 1e-3 or np.ptp(y) < 1e-3:
-        return
-    frame = pd.DataFrame({"x": x, "y": y})
-    assert pearson(x, y) == pytest.approx(frame.corr().loc["x", "y"], abs=1e-6)
-    np.testing.assert_allclose(ranks(x) + 1, frame["x"].rank().to_numpy())
-    by_rank = frame.rank().corr().loc["x", "y"]
-    assert spearman(x, y) == pytest.approx(by_rank, abs=1e-6)
-
-
-def test_median_error_and_its_interval():
-    measured = np.array([100.0, 200.0, 400.0])
-    assert median_error(np.array([110.0, 200.0, 300.0]), measured) == pytest.approx(0.1)
-    exact = bootstrap(median_error, measured, measured)
-    assert (exact.value, exact.low, exact.high) == (0, 0, 0)
-    random = np.random.default_rng(0)
-    truth = random.uniform(1, 2, 200)
-    found = bootstrap(pearson, truth, truth + random.normal(0, 0.3, 200))
-    assert found.low < found.value < found.high
-    assert found.high - found.low == pytest.approx(4 * (1 - found.value**2) / 200**0.5, rel=0.4)
+from tests.hardware.requirements import runs_workers
 
 
 def test_the_line_of_transfers_is_found():
@@ -78,6 +46,7 @@ def test_views_are_charged_to_what_they_follow():
 
 
 @pytest.mark.slow
+@runs_workers
 def test_calibrated_durations_add_up_and_are_used(tmp_path):
     """The simulated step on one device is the sum of the durations, and near the measured one."""
     made = program("rnnlm")
@@ -105,30 +74,8 @@ def test_calibrated_durations_add_up_and_are_used(tmp_path):
     assert ran.exit_code == 2 and "decides about" in ran.output
 
 
-def rows() -> list[Row]:
-    def row(model, placement, simulated, measured, noisy=False):
-        return Row(model, placement, simulated, measured, 0.01, 0.0, 0, noisy, 1.5, 10)
-
-    return [
-        row("m", "single-device", 200_000_000, 210_000_000),
-        row("m", "metis", 120_000_000, 140_000_000, True),
-        row("m", "heft", 110_000_000, 150_000_000),
-        row("n", "metis", 50_000_000, 50_000_000),
-    ]
-
-
-def test_the_page_says_what_the_rows_say(tmp_path):
-    text = page(rows(), {"cpu": "a cpu"}, "title")
-    assert "4 placements of 2 models" in text and "1 placements have noisy" in text
-    assert "| m | 210.0 | heft, 150.0 | metis, 140.0 | 7.1% | 1.40× | 1.50× |" in text
-    assert "| m | metis | 120.00 | 140.00 | -14.3% | 1.0% | 0.0% | yes |" in text
-    assert "| cpu | a cpu |" in text
-    assert scatter(rows()).startswith(b"\x89PNG")
-    write_rows(tmp_path / "rows.csv", rows())
-    assert read_rows(tmp_path / "rows.csv") == rows()
-
-
 @pytest.mark.slow
+@runs_workers
 def test_a_stopped_comparison_goes_on(tmp_path: Path, monkeypatch):
     models = {"small": ("rnnlm", SMALL["rnnlm"])}
     cluster = load_cluster("cpu2")

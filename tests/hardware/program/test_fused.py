@@ -16,10 +16,10 @@ from go_gym.hardware.program.fused import Kernel, compile_kernels, fused_program
 from go_gym.hardware.runtime.executor import Executor
 from go_gym.hardware.runtime.lanes import Core
 from go_gym.hardware.runtime.orders import program_queues, program_schedule
-from go_gym.hardware.runtime.schedule import listed_order
+from go_gym.hardware.runtime.schedule import simulated_order
 from go_gym.problem import Decision, Problem
 from tests.hardware import models
-from tests.hardware.requirements import CORES
+from tests.hardware.requirements import CORES, runs_workers
 from tests.numeric import assert_results_near
 
 
@@ -45,7 +45,7 @@ def fused_on_two_cores(made, placement, order):
     plan = (
         program_queues(program, place, None, 2)
         if order == "ready"
-        else program_schedule(program, place, listed_order(told.problem, told.decision), 2)
+        else program_schedule(program, place, simulated_order(told.problem, told.decision), 2)
     )
     with Executor(
         program, plan, [Core(CORES[0]), Core(CORES[1])], made.sample_inputs(), place
@@ -54,6 +54,7 @@ def fused_on_two_cores(made, placement, order):
         return program, executor.results()
 
 
+@runs_workers
 @pytest.mark.slow
 @pytest.mark.numeric
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # within torch itself
@@ -116,6 +117,7 @@ def make():
 """
 
 
+@runs_workers
 @pytest.mark.slow
 def test_a_fused_decision_is_measured(tmp_path):
     path = tmp_path / "small.py"

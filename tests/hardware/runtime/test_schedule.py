@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from go_gym.hardware.runtime.schedule import Action, build_schedule, listed_order
+from go_gym.hardware.runtime.schedule import Action, build_schedule, simulated_order
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 from tests.strategies import problems
@@ -18,7 +18,7 @@ def test_replaying_the_lists_never_misses_a_tensor(problem: Problem, seed: int):
     rng = np.random.default_rng(seed)
     graph = problem.graph
     placement = rng.integers(problem.num_devices, size=graph.num_ops)
-    order = listed_order(problem, Decision(placement))
+    order = simulated_order(problem, Decision(placement))
     schedule = build_schedule(graph, placement, order, problem.num_devices)
     held: list[set[int]] = [set() for _ in range(problem.num_devices)]
     posted: set[int] = set()
@@ -68,7 +68,7 @@ def test_each_device_keeps_the_order_of_the_simulated_starts(problem: Problem):
     )
     trace = simulate(problem, decision, trace=True).trace
     assert trace is not None
-    order = listed_order(problem, decision)
+    order = simulated_order(problem, decision)
     assert (np.diff(trace.op_start[order]) >= 0).all()
     rank = np.empty(problem.num_ops, dtype=np.int64)
     rank[order] = np.arange(problem.num_ops)
@@ -81,7 +81,7 @@ def test_results_stay_to_the_end():
 
     graph = ComputationGraph.from_costs([1, 1], [(0, 8), (1, 8)], [(0, 1)])
     problem = Problem(graph, Cluster.uniform(2, 1e9))
-    order = listed_order(problem, Decision([0, 1]))
+    order = simulated_order(problem, Decision([0, 1]))
     dropped = {
         keep: sorted(
             number

@@ -8,6 +8,9 @@ import pytest
 
 from go_gym.errors import HardwareError
 from go_gym.hardware.runtime.team import Member, together
+from tests.hardware.requirements import runs_workers
+
+pytestmark = runs_workers
 
 
 @pytest.mark.parametrize("fork", [True, False])
@@ -36,8 +39,6 @@ def test_a_death_is_told():
 def test_one_that_does_not_end_is_killed():
     member = Member("sleeper", True, lambda connection: time.sleep(1000))
     number = member.runs.pid
-    start = time.monotonic()
     member.close(0.1)
-    assert time.monotonic() - start < 20
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
