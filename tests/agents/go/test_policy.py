@@ -20,6 +20,7 @@ from go_agents.go.policy import (
 )
 
 from go_gym.partitions import Partition
+from tests.numeric import assert_near
 
 OF_UNIT = np.array([0, 0, 1, 2, 2, 2])
 LEVEL = Partition.by_labels(OF_UNIT)
@@ -81,12 +82,14 @@ def test_frequencies_are_the_probabilities_of_the_clusters_means():
     assert np.array_equal(apply(drawn), drawn.chosen.numpy()[:, OF_UNIT])
 
 
+@pytest.mark.numeric
 def test_an_unchanged_policy_has_ratio_one():
     scores = some_scores()
     drawn = draw(scores, LEVEL, 50, np.random.default_rng(0))
-    assert torch.allclose(log_probability(scores, drawn), drawn.log_probability)
+    assert_near(log_probability(scores, drawn), drawn.log_probability, 18)
 
 
+@pytest.mark.numeric
 def test_a_moves_score_is_its_units_mean_and_the_heads():
     plain, head, moves = some_scores(), some_head(), some_moves(6)
     scores = {"placement": plain, "priority": Scores(plain.options * 2, plain.change - 1)}

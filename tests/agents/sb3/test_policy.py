@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 import go_gym
 from tests.envs.examples import CHAIN, DIAMOND, OTHER, PAIR, make
+from tests.numeric import apart, assert_near
 
 OPTIONS = {"graph": [CHAIN, OTHER, DIAMOND], "cluster": PAIR}
 
@@ -26,13 +27,14 @@ def batch(env, count=4):
     return {key: torch.as_tensor(np.stack([s[key] for s in seen])).float() for key in seen[0]}
 
 
+@pytest.mark.numeric
 def test_the_batched_categorical_is_the_list_of_them():
     torch.manual_seed(0)
     logits, actions = torch.randn(5, 7, 3), torch.randint(0, 3, (5, 7))
     ours = NodeCategorical().proba_distribution(logits, torch.ones(5, 7, dtype=torch.bool))
     theirs = MultiCategoricalDistribution([3] * 7).proba_distribution(logits.flatten(1))
-    torch.testing.assert_close(ours.log_prob(actions), theirs.log_prob(actions))
-    torch.testing.assert_close(ours.entropy(), theirs.entropy())
+    assert_near(ours.log_prob(actions), theirs.log_prob(actions), 21)
+    assert_near(ours.entropy(), theirs.entropy(), 21)
     assert torch.equal(ours.mode(), theirs.mode())
 
 
@@ -44,6 +46,7 @@ def test_samples_follow_the_probabilities():
     assert shares.tolist() == pytest.approx([0.1, 0.6, 0.3], abs=0.015)
 
 
+@pytest.mark.numeric
 def test_padding_counts_for_nothing():
     """The same graph alone and beside a larger one: equal probabilities, entropy and value."""
     torch.manual_seed(0)
@@ -57,10 +60,11 @@ def test_padding_counts_for_nothing():
     actions = torch.tensor([[1, 0, 1, 0, 0]])
     found = policies[0].evaluate_actions(wide, actions)
     expected = policies[1].evaluate_actions(narrow, actions[:, :2])
-    for a, b in zip(found, expected, strict=True):
-        torch.testing.assert_close(a, b)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_near(ours, theirs, 1000)
 
 
+@pytest.mark.numeric
 def test_a_row_of_the_table_moves_its_own_node_alone(tmp_path):
     """And is saved and loaded with its weight."""
     twins = go_gym.ComputationGraph.from_costs([1, 5, 5], [(0, 9)], [(0, 1), (0, 2)])
@@ -77,6 +81,7 @@ def test_a_row_of_the_table_moves_its_own_node_alone(tmp_path):
     assert odds == pytest.approx([0, 2.0 * 3.0, 0], abs=1e-5)
 
 
+@pytest.mark.numeric
 def test_messages_go_along_the_edges_of_their_own_graph():
     """One layer: changing a node's features reaches its neighbours and no other graph."""
     torch.manual_seed(0)
@@ -87,7 +92,9 @@ def test_messages_go_along_the_edges_of_their_own_graph():
     seen["ops"] = seen["ops"].clone()
     seen["ops"].view(3, encoder.nodes, -1)[2, 0] += 0.5  # the diamond's first op
     after, _ = encoder(seen)
-    changed = (before != after).any(dim=-1) & mask
+    moved = (after - before).abs().amax(dim=-1)
+    changed = (moved > 1e-4 * before.abs().max()) & mask
+    assert_near(after[~changed], before[~changed], 100)
     assert changed.tolist() == [[False] * 5, [False] * 5, [True, True, True, False, False]]
 
 
@@ -96,6 +103,7 @@ def test_pooling_ignores_padding():
     assert pooled(nodes, torch.tensor([[True, True, False]])).tolist() == [[2.0, 3.0]]
 
 
+@pytest.mark.numeric
 def test_features_show_the_current_node():
     env = make("GO-PlacementSteps-v0", graph=CHAIN, groups=None)
     extractor = GraphFeatures(env.observation_space, width=8)
@@ -105,7 +113,8 @@ def test_features_show_the_current_node():
     features = extractor(rows)
     assert features.shape == (2, extractor.features_dim) == (2, 24)
     nodes, _ = extractor.encoder(rows)
-    assert torch.equal(features[0, :8], nodes[0, 0]) and torch.equal(features[1, :8], nodes[1, 1])
+    assert_near(features[:, :8], nodes[[0, 1], [0, 1]], 100)
+    assert apart(nodes[0, 0], nodes[1, 1]) > 1e-3
 
 
 def test_the_vector_environment_is_dummy_vec_env():
