@@ -27,6 +27,8 @@ class OneShotEnv(GraphEnv):
     """An environment whose action decides about every node; subclasses say what is decided.
 
     An action is the decided columns one after the other, each padded to the largest graph.
+    Subclasses spell out their arguments, though most are the same: a signature is where users of
+    ``gym.make`` look for them.
     """
 
     def __init__(
