@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import EXACT, Budget
 from go_gym.graph import Alias
 from go_gym.partitions import attached_partition, colocation_partition
 from go_gym.problem import Decision, Problem
@@ -105,6 +105,7 @@ class MTopo:
     """m-TOPO (Baechi, SoCC 2020)."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """:func:`m_topo_placement`; no simulator call, the seed plays no part."""
@@ -115,6 +116,7 @@ class MEtf:
     """m-ETF (Baechi, SoCC 2020)."""
 
     version = "2"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """The placement of :func:`m_etf_schedule`; no simulator call, the seed plays no part."""
@@ -125,6 +127,7 @@ class MSct:
     """m-SCT (Baechi, SoCC 2020)."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """The placement of :func:`m_sct_schedule`; no simulator call, the seed plays no part."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import EXACT, Budget
 from go_gym.partitions import colocation_partition
 from go_gym.problem import Decision, Problem
 
@@ -50,6 +50,7 @@ class Cpop:
     """CPOP (Topcuoglu et al. 2002) as published; co-location groups follow their first op."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """The placement of :func:`cpop_schedule`; no simulator call, the seed plays no part."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import EXACT, Budget
 from go_gym.baselines.default import framework_default
 from go_gym.baselines.metis import metis_placement
 from go_gym.baselines.placements import human_expert, single_device
@@ -20,6 +20,7 @@ class FrameworkDefault:
     """Greedy fusion by the cost model's benefit, as XLA's priority fusion does it."""
 
     version = "1"
+    reproducible = EXACT
     tasks = ("fusion", "joint")
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
@@ -31,6 +32,7 @@ class NoFusion:
     """Every op a kernel of its own."""
 
     version = "1"
+    reproducible = EXACT
     tasks = ("fusion", "joint")
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
@@ -42,6 +44,7 @@ class RandomFusion:
     """Each op's level drawn by the seed, 0 (not fused) among them."""
 
     version = "1"
+    reproducible = EXACT
     tasks = ("fusion", "joint")
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
@@ -57,6 +60,7 @@ class OneByOne:
     """
 
     version = "1"
+    reproducible = EXACT
     tasks = ("joint",)
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import EXACT, Budget
 from go_gym.partitions.rules import edge_zeroed_partition
 from go_gym.problem import Decision, Problem
 
@@ -24,6 +24,7 @@ class Heft:
     """HEFT (Topcuoglu et al. 2002) as published; a co-location group follows its first op."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """The placement of :func:`heft_schedule`; no simulator call, the seed plays no part."""
@@ -73,6 +74,7 @@ class ContentionHeft:
     """
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """The placement of the best plan; a simulator call a plan, or none; the seed is unused."""

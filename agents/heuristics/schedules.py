@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import EXACT, Budget
 from go_gym.baselines.priorities import critical_path, frees_most
 from go_gym.problem import Decision, Problem
 
@@ -14,6 +14,7 @@ class Schedule:
     """What the rules share: the given placement, and priorities on it."""
 
     version = "1"
+    reproducible = EXACT
     tasks = ("scheduling",)
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:

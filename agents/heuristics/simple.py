@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import EXACT, Budget
 from go_gym.baselines.placements import contiguous_balanced, human_expert, single_device
 from go_gym.partitions import attached_partition
 from go_gym.problem import Decision, Problem
@@ -12,6 +12,7 @@ class SingleDevice:
     """Everything on the fastest device that holds it."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """:func:`go_gym.baselines.placements.single_device`; no simulator call."""
@@ -22,6 +23,7 @@ class Random:
     """Each group of ops on a device drawn by the seed; co-location kept, views with producers."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """A uniform draw for each group; no simulator call."""
@@ -34,6 +36,7 @@ class RoundRobin:
     """Groups of ops dealt out in topological order, one device after the other."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Group i on device i modulo devices; no simulator call."""
@@ -44,6 +47,7 @@ class Contiguous:
     """The topological order cut into one piece of equal work for each device."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """:func:`go_gym.baselines.placements.contiguous_balanced`; no simulator call."""
@@ -54,6 +58,7 @@ class HumanExpert:
     """Cut along the layers, as the papers' authors did for each family of models."""
 
     version = "1"
+    reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """:func:`go_gym.baselines.placements.human_expert`; no simulator call."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.agent import Budget, Moves
+from go_gym.agent import EXACT, Budget, Moves
 from go_gym.problem import TASKS, Decision, Problem
 from go_gym.simulator import Trace
 
@@ -195,6 +195,7 @@ class SimulatedAnnealing:
     """Simulated annealing of groups and single ops."""
 
     version = "1"
+    reproducible = EXACT
     tasks: tuple[str, ...] = TASKS
     from_best = False
     scheduled = False
@@ -222,6 +223,7 @@ class SeparateAnnealing:
     """Simulated annealing of placement, then of priorities, then of fusion, a third each."""
 
     version = "1"
+    reproducible = EXACT
     tasks = ("joint",)
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:

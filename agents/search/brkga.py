@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import EXACT, Budget
 from go_gym.problem import TASKS, Decision, Problem
 
 from .space import Space
@@ -44,6 +44,7 @@ class Brkga:
     """
 
     version = "1"
+    reproducible = EXACT
     tasks: tuple[str, ...] = TASKS
     from_best = False
     scheduled = False

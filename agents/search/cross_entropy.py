@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.agent import Budget
+from go_gym.agent import EXACT, Budget
 from go_gym.partitions import Partition
 from go_gym.problem import TASKS, Decision, Problem
 
@@ -75,6 +75,7 @@ class CrossEntropy:
     """Cross-entropy method over parts of the graph, from coarse to fine."""
 
     version = "1"
+    reproducible = EXACT
     tasks: tuple[str, ...] = TASKS
     from_best = False
     scheduled = False

@@ -40,6 +40,12 @@ WINDOWS = 100
 """Stretches of a budget over which step times are averaged (our choice); fewer for fewer calls."""
 
 
+def window_ends(simulations: int) -> list[int]:
+    """The last call of each stretch of a budget of so many calls."""
+    count = min(WINDOWS, simulations)
+    return [(i + 1) * simulations // count for i in range(count)]
+
+
 class Budget:
     """An agent's only way to the simulator: counts calls and keeps the best decision.
 
@@ -86,10 +92,11 @@ class Budget:
 
     @property
     def windows(self) -> list[Window]:
-        ends = [(i + 1) * self.simulations // len(self._sums) for i in range(len(self._sums))]
         return [
             Window(min(end, self.used), round(total / valid))
-            for end, total, valid in zip(ends, self._sums, self._valid, strict=True)
+            for end, total, valid in zip(
+                window_ends(self.simulations), self._sums, self._valid, strict=True
+            )
             if valid
         ]
 

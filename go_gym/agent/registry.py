@@ -3,7 +3,7 @@
 import contextlib
 from importlib.metadata import EntryPoint, entry_points
 
-from go_gym.agent.protocol import Agent, tasks_of
+from go_gym.agent.protocol import REPRODUCIBLE, SAME_MACHINE, Agent, tasks_of
 from go_gym.errors import AgentError
 from go_gym.problem import TASKS
 
@@ -45,4 +45,9 @@ def load_agent(name: str) -> Agent:
     tasks = getattr(agent, "tasks", TASKS)
     if isinstance(tasks, str) or not set(tasks) <= set(TASKS):
         raise AgentError(f"agent {name!r}: tasks {tasks!r}, expected some of {', '.join(TASKS)}")
+    where = getattr(agent, "reproducible", SAME_MACHINE)
+    if where not in REPRODUCIBLE:
+        raise AgentError(
+            f"agent {name!r}: reproducible {where!r}, expected one of {', '.join(REPRODUCIBLE)}"
+        )
     return agent

@@ -8,10 +8,13 @@ from numba import njit
 from go_gym.cluster.transfer import transfer_ns
 from go_gym.errors import DecisionError
 from go_gym.graph import Alias
-from go_gym.problem import Decision, Problem
+from go_gym.problem import Decision, Problem, check_decision
 
-PRIORITIES = ("fifo", "critical-path")
+FIFO = "fifo"
+PRIORITIES = (FIFO, "critical-path")
 """The rules that :func:`priorities` knows."""
+OWN = "own"
+"""What stands for a rule's name where the agent decided the priorities itself."""
 
 
 def priorities(name: str, problem: Problem, placement: np.ndarray) -> np.ndarray | None:
@@ -25,7 +28,7 @@ def priorities(name: str, problem: Problem, placement: np.ndarray) -> np.ndarray
     Raises:
         DecisionError: for an unknown name.
     """
-    if name == "fifo":
+    if name == FIFO:
         return None
     if name == "critical-path":
         return critical_path(problem, placement)
@@ -33,7 +36,12 @@ def priorities(name: str, problem: Problem, placement: np.ndarray) -> np.ndarray
 
 
 def prioritised(problem: Problem, decision: Decision, name: str) -> Decision:
-    """A decision with the priorities of that name (``fifo`` or ``critical-path``)."""
+    """A decision with the priorities of that name (``fifo`` or ``critical-path``).
+
+    Raises:
+        DecisionError: for an unknown name, or a decision that does not fit the problem.
+    """
+    check_decision(problem, decision)
     rule = priorities(name, problem, np.asarray(decision.placement))
     return replace(decision, priority=rule)
 

@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, complain, confirm, one_line_errors, print_table
+from go_gym.cli.shared import app, bar, complain, confirm, one_line_errors, print_table
 
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder with results.csv and decisions/.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with results.csv.")],
+    rerun: Annotated[
+        int, typer.Option(min=0, help="Also run so many of the exact jobs again, evenly spread.")
+    ] = 0,
 ) -> None:
     """Simulate every row of a leaderboard again and report all that differs.
 
@@ -18,7 +21,8 @@ def verify(
     """
     with one_line_errors():
         ok = verify_board(folder)
-    if not ok:
+        again = rerun_board(folder, rerun) if rerun else True
+    if not (ok and again):
         raise typer.Exit(1)
 
 
@@ -33,24 +37,46 @@ def verify_board(folder: Path) -> bool:
     return report.ok
 
 
+def rerun_board(folder: Path, count: int) -> bool:
+    from go_gym.leaderboard.rerun import rerun_some
+    from go_gym.leaderboard.store import Board
+
+    with bar(count) as progress:
+
+        def advance(done: int, of: int) -> None:
+            progress.update(progress.task_ids[0], completed=done, total=of, description="run again")
+
+        issues = list(rerun_some(Board.read(folder), count, advance))
+    for issue in issues:
+        complain(str(issue), "✗")
+    if not issues:
+        confirm(f"{folder}: what was run again came out the same, bit for bit")
+    return not issues
+
+
 @app.command()
 def leaderboard(
     folder: Annotated[Path, typer.Argument(help="Folder with results.csv.")],
     markdown: Annotated[bool, typer.Option(help="Print Markdown.")] = False,
     update: Annotated[
-        bool, typer.Option(help="Write the tables into the folder's README.")
+        bool,
+        typer.Option(help="Write the tables into the folder's README, and into hardware.md."),
     ] = False,
 ) -> None:
     """Print the ranked tables of a leaderboard.
 
     Example: go-gym leaderboard leaderboards --update
     """
-    from go_gym.leaderboard import tables
+    from go_gym.files import atomic_write
+    from go_gym.leaderboard import hardware, tables
     from go_gym.leaderboard.schema import RESULTS, read_rows
 
     with one_line_errors():
         rows = read_rows(folder / RESULTS)
-        if update:
+        measured = folder / hardware.MEASURED
+        if update and measured.exists():
+            atomic_write(folder / hardware.PAGE, hardware.page(hardware.read_measured(measured)))
+        if update and ((folder / tables.README).exists() or not measured.exists()):
             tables.update(folder / tables.README, rows)
         if markdown:
             typer.echo(tables.markdown(rows))

@@ -20,10 +20,8 @@ def demo(
     Example: go-gym demo
     """
     from go_gym.agent import agent_entry_points, load_agent, tasks_of
-    from go_gym.catalogue.problems import resolve_problems
-    from go_gym.leaderboard.schema import RESULTS, read_rows
-    from go_gym.leaderboard.verify import write_coverage
-    from go_gym.problem.decision_file import load_decision
+    from go_gym.leaderboard.coverage import write_coverage
+    from go_gym.leaderboard.store import Board
 
     names, presets, rules = (
         ["rnnlm-2", "inception-b32"],
@@ -42,15 +40,15 @@ def demo(
             out, graphs=names, clusters=presets, seeds=[0], priorities=rules, agents=chosen
         )
         ok = verify_board(out)
-        rows = [row for row in read_rows(out / RESULTS) if row.valid]
+        board = Board.read(out)
+        rows = [row for row in board.rows if row.valid]
         for name in names:
             best = min((row for row in rows if row.graph == name), key=lambda row: row.step_time_ns)
             say(
                 f"Best of {name}: {best.agent} on {best.cluster} with {best.priorities} "
                 f"priorities, {best.step_time_ns / 1e6:.3f} ms"
             )
-            decision, _ = load_decision(out / best.decision)
-            problem = resolve_problems(name, best.cluster)[0]
-            write_pictures(problem, decision, out / f"best-{name}-{best.cluster}")
+            stem = out / f"best-{name}-{best.cluster}"
+            write_pictures(board.problem(best), board.decision(best), stem)
     if failed or not ok:
         raise typer.Exit(1)

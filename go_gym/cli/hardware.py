@@ -39,7 +39,7 @@ def measure(
 ) -> None:
     """Run a decision on this machine's devices and time its steps, beside what is simulated.
 
-    Example: go-gym measure runs/mine/decisions/placement/rnnlm-2/cpu2/heft-fifo-0.npz -g rnnlm-2
+    Example: go-gym measure runs/plan/decision.npz -g rnnlm-2
     """
     from go_gym.catalogue.problems import only_problem
     from go_gym.errors import DecisionError
@@ -193,7 +193,7 @@ def sim_vs_real(
 
 @app.command("measure-board")
 def measure_board(
-    folder: Annotated[Path, typer.Argument(help="Folder with results.csv and decisions/.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with results.csv.")],
     verify: Annotated[
         bool, typer.Option(help="Measure the rows of hardware.csv again and report what differs.")
     ] = False,

@@ -44,13 +44,11 @@ def run(
         list[str] | None, typer.Option(help="fifo or critical-path; repeat for both.")
     ] = None,
     budget: Annotated[int, typer.Option(min=0, help="Simulator calls allowed.")] = 4000,
-    out: Annotated[Path, typer.Option(help="Folder of results.csv and decisions/.")] = Path(
-        "runs/latest"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder that gets results.csv.")] = Path("runs/latest"),
 ) -> None:
-    """Run agents; write a row and a decision file for each; go on where a stop left off.
+    """Run agents; write a row for each, with its decision; go on where a stop left off.
 
-    A row's decision lies in decisions/, its best-so-far curve in curves/.
+    Decisions lie in decisions.npz, best-so-far curves in curves.npz, by the hashes in the rows.
 
     Default: rnnlm-2 on p100x2.
 
@@ -88,10 +86,10 @@ def run_agents(
 ) -> bool:
     """Run, print the tables of what ran, and say whether any agent failed."""
     from go_gym.catalogue.problems import resolve_problems
+    from go_gym.leaderboard.run import Plan, check_names, check_priorities
+    from go_gym.leaderboard.run import run as run_plan
     from go_gym.leaderboard.schema import RESULTS
     from go_gym.leaderboard.tables import HEADINGS, groups
-    from go_gym.runs.runner import Plan, check_names, check_priorities
-    from go_gym.runs.runner import run as run_plan
 
     problems = [problem for name in clusters for problem in resolve_problems(graphs, name, task)]
     check_names(problems)

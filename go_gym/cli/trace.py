@@ -33,12 +33,11 @@ def trace(
 
     Example: go-gym trace -g rnnlm-2 -c p100x2 -a human-expert
     """
-    from go_gym.agent import load_agent
+    from go_gym.agent import load_agent, solve
     from go_gym.baselines.priorities import prioritised
     from go_gym.catalogue.problems import only_problem
     from go_gym.problem import PLACED_TASKS
     from go_gym.problem.decision_file import load_decision
-    from go_gym.runs.runner import Job, solve
 
     with one_line_errors():
         if (agent is None) == (decision is None):
@@ -54,7 +53,7 @@ def trace(
         else:
             assert agent is not None
             problem = only_problem(graph, cluster, task)
-            chosen, _, _ = solve(load_agent(agent), Job(problem, agent, 0), budget)
+            chosen = solve(load_agent(agent), problem, 0, budget, agent).decision
             if chosen.priority is None:
                 chosen = prioritised(problem, chosen, priorities)
                 label = f"{agent}-{priorities}"

@@ -1,6 +1,7 @@
 """Files that come from strangers, and files that must never be half written."""
 
 from go_gym.files.arrays import MAX_ARRAY_BYTES, MAX_MEMBERS, pack_arrays, unpack_arrays
+from go_gym.files.content import ContentStore, content_hash
 from go_gym.files.reading import MAX_FILE_BYTES, read_bytes, read_text, sha256
 from go_gym.files.writing import atomic_write, make_folder, sole_writer
 
@@ -8,7 +9,9 @@ __all__ = [
     "MAX_ARRAY_BYTES",
     "MAX_FILE_BYTES",
     "MAX_MEMBERS",
+    "ContentStore",
     "atomic_write",
+    "content_hash",
     "make_folder",
     "pack_arrays",
     "read_bytes",

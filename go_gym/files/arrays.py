@@ -59,7 +59,7 @@ def unpack_arrays(data: bytes, where: str | Path) -> dict[str, np.ndarray]:
                     raise FileFormatError(f"{where}: unexpected or repeated member {name!r}")
                 with archive.open(member) as stream:
                     raw = stream.read(member.file_size)
-                arrays[name] = _parse_npy(raw, f"{where}: member {name!r}")
+                arrays[name] = parse_npy(raw, f"{where}: member {name!r}")
             return arrays
     except FileFormatError:
         raise
@@ -76,7 +76,8 @@ def unpack_arrays(data: bytes, where: str | Path) -> dict[str, np.ndarray]:
         raise FileFormatError(f"{where}: not a readable array archive: {error}") from error
 
 
-def _parse_npy(raw: bytes, where: str) -> np.ndarray:
+def parse_npy(raw: bytes, where: str) -> np.ndarray:
+    """The array of plain numbers in a ``.npy``; raises FileFormatError, naming ``where``."""
     stream = io.BytesIO(raw)
     try:
         version = np.lib.format.read_magic(stream)

@@ -13,15 +13,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from go_gym.catalogue.datasets import load as load_graph
-from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import load_cluster
 from go_gym.errors import HardwareError, LeaderboardError
-from go_gym.files import atomic_write, read_bytes, read_text, sha256
+from go_gym.files import atomic_write, read_text
 from go_gym.hardware import Measurement, Session
 from go_gym.hardware.runtime.places import places
-from go_gym.leaderboard.schema import RESULTS, Row, read_rows
-from go_gym.problem.decision_file import load_decision
+from go_gym.leaderboard.schema import RESULTS, Row
+from go_gym.leaderboard.store import Board
 
 MEASURED = "hardware.csv"
 PAGE = "hardware.md"
@@ -37,9 +35,10 @@ class MeasuredRow:
     graph: str
     cluster: str
     agent: str
+    options: str
     priorities: str
     seed: int
-    decision_hash: str
+    decision: str  # its content hash
     simulated_ns: int
     step_ns: int  # the median of the steps that count
     spread: float  # between the quartiles, as a share of the median
@@ -52,7 +51,7 @@ class MeasuredRow:
     @property
     def key(self) -> tuple[str, ...]:
         """That of the result that was measured."""
-        names = ("task", "graph", "cluster", "agent", "priorities", "seed")
+        names = ("task", "graph", "cluster", "agent", "options", "priorities", "seed")
         return tuple(str(getattr(self, name)) for name in names)
 
 
@@ -68,15 +67,16 @@ def measure_board(
     """Measure the results of ``folder`` that have no measured row yet; each is kept at once.
 
     Raises:
-        LeaderboardError: if a decision file is not the one that its row names.
+        FileFormatError: if a decision is not the one that its row names.
         HardwareError: if a measurement fails.
     """
     path = folder / MEASURED
     rows = {row.key: row for row in read_measured(path)} if path.exists() else {}
-    for result in _measurable(folder):
+    board = Board.read(folder)
+    for result in _measurable(board):
         known = rows.get(result.key)
-        if known is None or known.decision_hash != result.decision_hash:
-            found = _measure(folder, result, steps, urgent)
+        if known is None or known.decision != result.decision:
+            found = _measure(board, result, steps, urgent)
             rows[result.key] = _row(result, found)
             write_measured(path, rows.values())
         progress(result)
@@ -95,17 +95,18 @@ def verify_board(
     Raises:
         HardwareError: if the machine is another than a row's, or a measurement fails.
     """
-    results = {row.key: row for row in _measurable(folder)}
+    board = Board.read(folder)
+    results = {row.key: row for row in _measurable(board)}
     issues, rows = [], read_measured(folder / MEASURED)
     if (folder / PAGE).exists() and read_text(folder / PAGE) != page(rows):
         issues.append(f"{folder / PAGE}: does not follow from {MEASURED}: measure-board writes it")
     for row in rows:
         where = f"{row.agent} on {row.graph}, {row.cluster}"
         result = results.get(row.key)
-        if result is None or result.decision_hash != row.decision_hash:
+        if result is None or result.decision != row.decision:
             issues.append(f"{where}: measured, but no result in {RESULTS} has this decision")
             continue
-        found = _row(result, _measure(folder, result, steps, urgent))
+        found = _row(result, _measure(board, result, steps, urgent))
         if found.machine != row.machine:
             raise HardwareError(
                 f"{where} was measured on: {row.machine}; this is: {found.machine}: a measurement "
@@ -154,10 +155,10 @@ def page(rows: Iterable[MeasuredRow]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _measurable(folder: Path) -> list[Row]:
+def _measurable(board: Board) -> list[Row]:
     """The valid results on clusters that name devices of a machine."""
     found = []
-    for row in read_rows(folder / RESULTS):
+    for row in board.rows:
         try:
             places(load_cluster(row.cluster))
         except HardwareError:
@@ -167,12 +168,8 @@ def _measurable(folder: Path) -> list[Row]:
     return found
 
 
-def _measure(folder: Path, result: Row, steps: int, urgent: bool) -> Measurement:
-    file = folder / result.decision
-    if sha256(read_bytes(file)) != result.decision_hash:
-        raise LeaderboardError(f"{file}: not the decision that the row of {result.agent!r} names")
-    decision, _ = load_decision(file)
-    problem = make_problem(load_graph(result.graph), load_cluster(result.cluster), result.task)
+def _measure(board: Board, result: Row, steps: int, urgent: bool) -> Measurement:
+    problem, decision = board.problem(result), board.decision(result)
     with Session(problem.graph, urgent=urgent) as session:
         return session.measure(problem, decision, steps)
 
@@ -183,9 +180,10 @@ def _row(result: Row, found: Measurement) -> MeasuredRow:
         graph=result.graph,
         cluster=result.cluster,
         agent=result.agent,
+        options=result.options,
         priorities=result.priorities,
         seed=result.seed,
-        decision_hash=result.decision_hash,
+        decision=result.decision,
         simulated_ns=result.step_time_ns,
         step_ns=found.median_ns,
         spread=round(found.spread, 4),

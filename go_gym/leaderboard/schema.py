@@ -7,13 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from go_gym.agent import REPRODUCIBLE
 from go_gym.errors import LeaderboardError
 from go_gym.files import atomic_write, read_text
+from go_gym.files.content import HASH
 
 RESULTS = "results.csv"
 MAX_ROWS = 1_000_000
 MAX_TEXT = 2048
 TRACKS = ("tuned", "generalising")
+HASHES = ("graph_hash", "cluster_hash", "decision", "curve", "default_decision")
+MAYBE_EMPTY = ("curve", "default_decision")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class Row:
     backend: str
     agent: str
     agent_version: str
+    options: str  # of the agent, empty for none
+    reproducible: str  # exact on every machine, or on the same machine
+    device: str  # what the agent's network ran on, empty without one
     track: str  # tuned on this graph, or generalising: never saw it or its family
     priorities: str  # fifo, critical-path, or own (the agent decided them)
     seed: int
@@ -44,15 +51,16 @@ class Row:
     peak_memory_bytes: int  # of the fullest device
     valid: bool
     reason: str
-    decision: str  # path of the decision file, relative to the folder
-    decision_hash: str
+    decision: str  # content hash of the decision
+    curve: str  # that of the curve; empty where no evaluated decision was valid
+    default_decision: str  # that of the default's placement; empty where a rule gives it
     simulator_version: int
     command: str
 
     @property
     def key(self) -> tuple[str, ...]:
         """What a leaderboard holds once."""
-        names = ("task", "graph", "cluster", "agent", "priorities", "seed")
+        names = ("task", "graph", "cluster", "agent", "options", "priorities", "seed")
         return tuple(str(getattr(self, name)) for name in names)
 
 
@@ -93,8 +101,16 @@ def _row(cells: Sequence[str], where: str) -> Row:
     for column, cell in zip(COLUMNS, cells, strict=True):
         values[column] = _value(cell, _KINDS[column], f"{where}, column {column}")
     row = Row(**values)  # type: ignore[arg-type]
-    if row.track not in TRACKS:
-        raise LeaderboardError(f"{where}, column track: {row.track!r}, expected {TRACKS}")
+    for column, allowed in (("track", TRACKS), ("reproducible", REPRODUCIBLE)):
+        value = getattr(row, column)
+        if value not in allowed:
+            raise LeaderboardError(f"{where}, column {column}: {value!r}, expected {allowed}")
+    for column in HASHES:
+        value = getattr(row, column)
+        if not HASH.fullmatch(value) and (value or column not in MAYBE_EMPTY):
+            raise LeaderboardError(
+                f"{where}, column {column}: {value!r}, expected 64 hexadecimal digits"
+            )
     return row
 
 
@@ -127,9 +143,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
     Raises LeaderboardError, naming row and column, for what :func:`read_rows` would refuse.
     """
-    ordered = sorted(
-        rows, key=lambda r: (r.task, r.graph, r.cluster, r.agent, r.priorities, r.seed)
-    )
+    ordered = sorted(rows, key=lambda row: (*row.key[:-1], row.seed))
     for row in ordered:
         _row([str(value) for value in asdict(row).values()], f"{path}, row of {' '.join(row.key)}")
     buffer = io.StringIO()

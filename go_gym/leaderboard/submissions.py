@@ -1,15 +1,19 @@
 """Taking a submitted folder into a leaderboard: all of it, or nothing and the reasons."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from go_gym.baselines.priorities import FIFO, OWN
 from go_gym.errors import LeaderboardError
-from go_gym.files import atomic_write, read_bytes
-from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
+from go_gym.files import content_hash
+from go_gym.leaderboard.entries import decision_entry
+from go_gym.leaderboard.facts import facts
+from go_gym.leaderboard.schema import RESULTS, Row
+from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.tables import README, update
 from go_gym.leaderboard.verify import Issue, Kind, verify
-from go_gym.problem.decision_file import MAX_BYTES
+from go_gym.problem import Decision
 
 MAX_FILES = 100_000
 MAX_TOTAL_BYTES = 2 * 2**30
@@ -28,7 +32,7 @@ def submit(
     the submission's. Nothing of it is run, and only the files that its rows name are read.
 
     Args:
-        submission: folder with ``results.csv`` and ``decisions/``, as ``go-gym run`` writes it.
+        submission: folder of a board, as ``go-gym run`` writes it.
         board: the leaderboard's folder.
         replace: may rows take the place of those that the leaderboard has?
         progress: called with rows done and rows in all.
@@ -42,23 +46,27 @@ def submit(
     """
     if submission.resolve() == board.resolve():
         raise LeaderboardError(f"{submission}: is the leaderboard itself")
-    old = {row.key: row for row in read_rows(board / RESULTS)}
+    into = Board.read(board)
     issues = _hostile(submission)
     if issues:
         return [], issues
     report = verify(submission, progress, announced_in=board)
     if not report.ok:
         return [], list(report.issues)
-    rows = read_rows(submission / RESULTS)
-    issues = [issue for row in rows for issue in _unfit(row, old, replace, submission)]
+    source = Board.read(submission)
+    rows = source.rows
+    found = [*_repeated(rows, into, replace), *_other_defaults(source, into)]
+    issues = [Issue(kind, str(submission / RESULTS), text) for kind, text in found]
     if issues or not rows:
         empty = Issue(Kind.UNREADABLE, str(submission / RESULTS), "holds no row")
         return [], issues or [empty]
     for row in rows:  # the results name them last, so that a stop leaves the board as it was
-        atomic_write(board / row.decision, read_bytes(submission / row.decision, MAX_BYTES))
-    write_rows(board / RESULTS, (old | {row.key: row for row in rows}).values())
+        into.take(source, row)
+        into.replace(row)
+    into.save()
+    into.compact()
     if (board / README).exists():
-        update(board / README, read_rows(board / RESULTS))
+        update(board / README, Board.read(board).rows)
     return rows, []
 
 
@@ -82,14 +90,33 @@ def _hostile(folder: Path) -> list[Issue]:
     return []
 
 
-def _unfit(
-    row: Row, old: dict[tuple[str, ...], Row], replace: bool, submission: Path
-) -> list[Issue]:
-    where = f"{submission / RESULTS} ({' '.join(row.key)})"
-    name = f"{row.agent}-{row.priorities}-{row.seed}.npz"
-    expected = f"decisions/{row.task}/{row.graph}/{row.cluster}/{name}"
-    if row.decision != expected:
-        return [Issue(Kind.PATH, where, f"decision {row.decision}, expected {expected}")]
-    if row.key in old and old[row.key] != row and not replace:
-        return [Issue(Kind.REPEATED, where, "the leaderboard has this row: replace it knowingly")]
-    return []
+def _repeated(rows: Sequence[Row], into: Board, replace: bool) -> Iterator[tuple[Kind, str]]:
+    for row in rows:
+        old = into.row(row.key)
+        if old is not None and old != row and not replace:
+            yield Kind.REPEATED, f"{' '.join(row.key)}: replace it knowingly"
+
+
+def _other_defaults(source: Board, into: Board) -> Iterator[tuple[Kind, str]]:
+    """Rows that are measured against another default than the leaderboard's, or, on a problem that
+    is new there, than the one that the partitioner gives here."""
+    known = {_problem(row): row.default_decision for row in into.rows}
+    for row in source.rows:
+        if row.default_decision and _problem(row) not in known:
+            problem = source.problem(row)
+            partition = facts(problem, row.priorities).partition
+            if partition is not None:
+                entry = decision_entry(problem, Decision(partition))
+                known[_problem(row)] = content_hash(entry)
+        true = known.get(_problem(row), "")
+        if row.default_decision != true:
+            yield (
+                Kind.FIGURE,
+                f"{' '.join(row.key)}: default_decision is {row.default_decision}, expected {true}",
+            )
+
+
+def _problem(row: Row) -> tuple[str, ...]:
+    """What the default is the default of."""
+    rule = FIFO if row.priorities == OWN else row.priorities
+    return row.task, row.graph, row.cluster, rule

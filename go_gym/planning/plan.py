@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from go_gym.agent import load_agent
+from go_gym.agent import load_agent, solve
 from go_gym.baselines.bounds import lower_bound_ns
-from go_gym.baselines.priorities import PRIORITIES, prioritised
+from go_gym.baselines.priorities import OWN, PRIORITIES, prioritised
 from go_gym.errors import GoGymError
 from go_gym.files import atomic_write
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import save_decision
 from go_gym.problem.device_map import device_map
-from go_gym.runs.folders import OWN
-from go_gym.runs.runner import Job, solve
 from go_gym.simulator import Result, simulate
 
 USUAL = ("single-device", "human-expert", "metis")
@@ -82,7 +80,7 @@ def make_plan(problem: Problem, agents: Sequence[str], budget: int, seed: int = 
 
 
 def _option(problem: Problem, name: str, budget: int, seed: int) -> Option:
-    decision, _, _ = solve(load_agent(name), Job(problem, name, seed), budget)
+    decision = solve(load_agent(name), problem, seed, budget, name).decision
     if decision.priority is not None:
         return Option(name, OWN, decision, simulate(problem, decision))
     ruled = [(rule, prioritised(problem, decision, rule)) for rule in PRIORITIES]

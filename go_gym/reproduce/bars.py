@@ -58,4 +58,5 @@ def save_bars(
         ncols=min(columns, max(len(shown), 1)),
         fontsize="small",
     )
-    save(figure, path)
+    shown_here = [title, label, list(groups), dict(bars), dict(marks)]
+    save(figure, path, shown_here)

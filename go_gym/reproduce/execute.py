@@ -8,12 +8,13 @@ from pathlib import Path
 from go_gym.agent import load_agent
 from go_gym.catalogue.problems import make_problem, resolve_graphs
 from go_gym.cluster import load_cluster
+from go_gym.leaderboard.merge import merge
+from go_gym.leaderboard.run import Failure, Job, Plan, check_names, is_done
 from go_gym.leaderboard.schema import RESULTS, Row
+from go_gym.leaderboard.store import Board
 from go_gym.problem import Problem
 from go_gym.reproduce.experiment import Experiment
 from go_gym.reproduce.spread import check_workers, run_warm, spread
-from go_gym.runs.folders import merge, rows_in, tidy
-from go_gym.runs.runner import Failure, Job, Plan, check_names, is_done
 
 PARTS = "parts"
 """Folder of what several workers write, each job in one of its own, until it is done."""
@@ -100,11 +101,9 @@ def execute(
 ) -> Outcome:
     """Run plans of one job each into ``folder``; jobs that are done there are not run again.
 
-    Afterwards decisions and curves that no row speaks of are gone.
-
     Args:
         plans: see :func:`equal_calls`.
-        folder: gets ``results.csv``, ``decisions/`` and ``curves/``.
+        folder: gets a board, see :mod:`go_gym.leaderboard.store`.
         workers: ``"1"``: one job after the other in this process; another number: in so many
             processes; ``"ray"``: over Ray's workers.
         progress: called after each job.
@@ -130,18 +129,17 @@ def execute(
             _gather(folder, [part])
             progress(next(plan.jobs()))
     shutil.rmtree(folder / PARTS, ignore_errors=True)
-    tidy(folder)
-    return Outcome(tuple(rows_in(folder)), tuple(failures))
+    return Outcome(tuple(Board(folder).rows), tuple(failures))
 
 
 def missing(plans: Sequence[Plan], folder: Path) -> list[Plan]:
     """The plans of one job each that ``folder`` does not hold as they would come out now."""
-    known = {row.key: row for row in rows_in(folder)}
+    board = Board(folder)
     agents = {name: load_agent(name) for plan in plans for name in plan.agents}
     left = []
     for plan in plans:
         (job,) = plan.jobs()
-        if not is_done(known, plan, job, agents[job.agent], folder):
+        if not is_done(board, plan, job, agents[job.agent]):
             left.append(plan)
     return left
 

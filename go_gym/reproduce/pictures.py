@@ -1,17 +1,22 @@
 """Pictures of curves: a panel a graph, best step time solid with the seeds' band, mean dashed."""
 
+import hashlib
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from go_gym.files import atomic_write
+from go_gym.files import atomic_write, read_bytes
 from go_gym.leaderboard.schema import Row
 from go_gym.render.words import literal
-from go_gym.reproduce.curves import Curve
+from go_gym.reproduce.curves import JobCurve
 
+KEYWORD = "Source"
+"""PNG's word for what a picture was made from."""
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 POINTS = 200
 """Numbers of calls at which seeds are averaged."""
 ACROSS = 3
@@ -20,7 +25,9 @@ HIGHEST = 2.0
 """Where a panel ends, in best step times: what lies above hides how the others differ."""
 
 
-def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Sequence[Row]) -> None:
+def save_curves_png(
+    path: Path, title: str, curves: Sequence[JobCurve], rows: Sequence[Row]
+) -> None:
     """Draw the curves of the agents in ``rows``; agents without simulator calls are levels.
 
     Args:
@@ -50,8 +57,8 @@ def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Seque
             look = {"color": colours[number % len(colours)], "label": literal(agent)}
             mine = [c for c in curves if (c.graph, c.cluster, c.agent) == (graph, cluster, agent)]
             if mine:
-                _draw(panel, calls, [curve.best_at(calls) for curve in mine], look, band=True)
-                means = [curve.mean_at(calls) for curve in mine]
+                _draw(panel, calls, [each.curve.best_at(calls) for each in mine], look, band=True)
+                means = [each.curve.mean_at(calls) for each in mine]
                 look |= {"ls": "--", "lw": 0.9, "label": None}
                 _draw(panel, calls, means, look, band=False)
             else:
@@ -74,14 +81,34 @@ def save_curves_png(path: Path, title: str, curves: Sequence[Curve], rows: Seque
         list(handles.values()), list(handles), loc="outside lower center", ncols=min(6, len(agents))
     )
     figure.suptitle(f"{title}\nsolid: best so far; dashed: mean of each hundredth of the calls")
-    save(figure, path)
+    shown = [(*row.key, row.step_time_ns, row.valid, row.budget_used, row.curve) for row in rows]
+    save(figure, path, [title, shown])
 
 
-def save(figure, path: Path) -> None:
-    """A matplotlib figure as PNG, whole or not at all."""
+def save(figure, path: Path, shown: object) -> None:
+    """A matplotlib figure as PNG, whole or not at all; the hash of what it shows, JSON, is in it.
+
+    Pixels depend on matplotlib's version and the machine's fonts, the hash does not: it says
+    whether a picture is that of the rows at hand.
+    """
+    digest = hashlib.sha256(json.dumps(shown).encode()).hexdigest()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=110, metadata={KEYWORD: digest})
     atomic_write(path, buffer.getvalue())
+
+
+def shown_in(path: Path) -> str:
+    """The hash of what a picture shows, as :func:`save` wrote it, empty without."""
+    data = read_bytes(path)
+    place = len(SIGNATURE)
+    while place + 8 <= len(data):
+        length = int.from_bytes(data[place : place + 4], "big")
+        kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
+        name, _, text = body.partition(b"\0")
+        if kind == b"tEXt" and name == KEYWORD.encode():
+            return text.decode("ascii")
+        place += length + 12  # the body between length, kind and checksum
+    return ""
 
 
 def _draw(panel, calls: np.ndarray, values: Sequence[np.ndarray], look: dict, band: bool) -> None:

@@ -8,8 +8,9 @@ from statistics import fmean, geometric_mean
 import jinja2
 
 from go_gym.leaderboard.schema import Row
+from go_gym.leaderboard.store import Board
 from go_gym.reproduce.cells import NONE, cells, graphs_of
-from go_gym.reproduce.curves import Curve, curves_of
+from go_gym.reproduce.curves import JobCurve, curves_of
 from go_gym.reproduce.execute import idle
 from go_gym.reproduce.experiment import Experiment
 from go_gym.reproduce.published import CITATION
@@ -67,8 +68,8 @@ class Report:
         return graphs_of(self.rows, self.experiment.graphs)
 
     @cached_property
-    def curves(self) -> list[Curve]:
-        return curves_of(self.rows, self.folder)
+    def curves(self) -> list[JobCurve]:
+        return curves_of(self.rows, Board(self.folder))
 
     def cells(self, kind: str, rows: Sequence[Row] | None = None) -> Cells:
         """The cells under one kind of priorities, by graph and agent."""

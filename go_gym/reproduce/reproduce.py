@@ -6,18 +6,20 @@ from functools import partial
 from pathlib import Path
 
 from go_gym.agent import load_agent
+from go_gym.baselines.priorities import OWN
 from go_gym.files import atomic_write
+from go_gym.leaderboard.merge import merge
+from go_gym.leaderboard.own import keep_own
+from go_gym.leaderboard.run import Failure, Job
 from go_gym.leaderboard.schema import RESULTS, Row
+from go_gym.leaderboard.store import Board
 from go_gym.reproduce.bars import save_bars
 from go_gym.reproduce.catalogue import experiment_of
-from go_gym.reproduce.curves import save_curves_csv
 from go_gym.reproduce.execute import Outcome, equal_calls, equal_time, execute, problems_of
 from go_gym.reproduce.experiment import Experiment
 from go_gym.reproduce.pictures import save_curves_png
 from go_gym.reproduce.report import Report
 from go_gym.reproduce.specification import FIFO
-from go_gym.runs.folders import OWN, keep_own, merge, rows_in
-from go_gym.runs.runner import Failure, Job
 
 EQUAL_TIME = "equal-time"
 """Folder, inside the experiment's, of the comparison at equal wall time."""
@@ -36,9 +38,8 @@ def reproduce(
 
     Args:
         experiment: what to run.
-        folder: gets ``results.csv``, ``decisions/`` and ``curves/`` (as ``go-gym verify`` reads
-            them), ``equal-time/`` with the same, the table ``NAME.md``, ``NAME-curves.csv`` and
-            ``NAME-curves.png``, and for all but table2 a picture ``NAME.png``.
+        folder: gets a board (as ``go-gym verify`` reads it), ``equal-time/`` with another, the
+            table ``NAME.md``, ``NAME-curves.png``, and for all but table2 a picture ``NAME.png``.
         workers: ``"1"``, a number of processes, or ``"ray"``.
         sources: folders of the same kind, whose rows of this experiment are taken in first.
         begin: called with the number of jobs before each of the two comparisons.
@@ -57,7 +58,7 @@ def reproduce(
     pairs = {(problem.graph.name, problem.cluster.name) for problem in problems}
     rows = _wanted(experiment, done.rows, pairs)
     apart = folder / EQUAL_TIME
-    timed = Outcome(tuple(rows_in(apart)), ())
+    timed = Outcome(tuple(Board(apart).rows), ())
     plans = equal_time(experiment, problems, rows)
     if plans:
         for problem in problems:
@@ -84,7 +85,7 @@ def take_in(experiment: Experiment, folder: Path, sources: Sequence[Path]) -> No
 
 
 def report_only(experiment: Experiment, folder: Path) -> str:
-    """Write table, curves and pictures of the rows that ``folder`` holds of the experiment; run
+    """Write table and pictures of the rows that ``folder`` holds of the experiment; run
     nothing."""
     made = report_of(experiment, folder)
     return write_report(made.experiment, folder, made.rows, made.timed)
@@ -92,8 +93,8 @@ def report_only(experiment: Experiment, folder: Path) -> str:
 
 def report_of(experiment: Experiment, folder: Path) -> Report:
     """The report of the rows that ``folder`` holds of the experiment; nothing is run or written."""
-    rows = _wanted(experiment, rows_in(folder))
-    timed = _wanted(experiment, rows_in(folder / EQUAL_TIME))
+    rows = _wanted(experiment, Board(folder).rows)
+    timed = _wanted(experiment, Board(folder / EQUAL_TIME).rows)
     whole = replace(experiment_of(experiment.name), quick=experiment.quick)
     ran = whole.ran(rows, timed)
     return Report(ran, _in_order(ran, rows), _in_order(ran, timed), folder)
@@ -102,12 +103,11 @@ def report_of(experiment: Experiment, folder: Path) -> Report:
 def write_report(
     experiment: Experiment, folder: Path, rows: Sequence[Row], timed: Sequence[Row]
 ) -> str:
-    """Write the Markdown table, the curves and the pictures of rows that are there."""
+    """Write the Markdown table and the pictures of rows that are there."""
     rows, timed = _in_order(experiment, rows), _in_order(experiment, timed)
     report = Report(experiment, rows, timed, folder)
     text = report.text()
     curves = report.curves
-    save_curves_csv(folder / f"{experiment.name}-curves.csv", curves)
     what = experiment.what
     if what.bars:
         ours, theirs = report.bars()

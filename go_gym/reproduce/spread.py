@@ -10,7 +10,7 @@ from pathlib import Path
 
 from go_gym.agent import Budget, load_agent
 from go_gym.errors import GoGymError
-from go_gym.runs.runner import Failure, Plan, run
+from go_gym.leaderboard.run import Failure, Plan, run
 
 RAY = "ray"
 FEW = 24

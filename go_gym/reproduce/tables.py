@@ -6,7 +6,7 @@ from statistics import median
 
 from go_gym.leaderboard.schema import Row
 from go_gym.reproduce.cells import NONE, Cell, mean_ratio, mean_text, ratios_to
-from go_gym.reproduce.curves import Curve
+from go_gym.reproduce.curves import JobCurve
 from go_gym.reproduce.statistics import first, geometric_mean_ratio, interquartile_mean, mean_log
 
 Cells = Mapping[tuple[str, str], Cell]
@@ -61,7 +61,7 @@ def ranking(known: Cells, graphs: Graphs, agents: Sequence[str], reference: str)
 
 
 def calls_until(
-    curves: Sequence[Curve],
+    curves: Sequence[JobCurve],
     graphs: Graphs,
     goal: str,
     agents: Sequence[str],
@@ -80,8 +80,8 @@ def calls_until(
     fewer: dict[str, list[float]] = {agent: [] for agent in agents}
     for graph, cluster in graphs:
         paper = published.get(graph, "–")
-        here = [curve for curve in curves if (curve.graph, curve.cluster) == (graph, cluster)]
-        last = [curve.run.improvements[-1] for curve in here if curve.agent == goal]
+        here = [each for each in curves if (each.graph, each.cluster) == (graph, cluster)]
+        last = [each.curve.improvements[-1] for each in here if each.agent == goal]
         if not last:
             lines.append([graph, *("–" for _ in (goal, *agents)), paper])
             continue
@@ -89,7 +89,7 @@ def calls_until(
         calls = median(point.calls for point in last)
         texts = []
         for agent in agents:
-            found = [curve.calls_until(step) for curve in here if curve.agent == agent]
+            found = [each.curve.calls_until(step) for each in here if each.agent == agent]
             reached = [each for each in found if each is not None]
             if not found or len(reached) < len(found):
                 texts.append(f"({len(reached)} of {len(found)})" if found else "–")

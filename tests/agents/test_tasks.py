@@ -9,11 +9,12 @@ from go_gym.baselines.bounds import lower_bound_ns
 from go_gym.baselines.default import baseline, framework_default
 from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
-from go_gym.leaderboard.schema import RESULTS, read_rows
-from go_gym.leaderboard.verify import verify, write_coverage
+from go_gym.leaderboard.coverage import write_coverage
+from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.schema import RESULTS
+from go_gym.leaderboard.store import Board
+from go_gym.leaderboard.verify import verify
 from go_gym.problem import TASKS
-from go_gym.problem.decision_file import load_decision
-from go_gym.runs.runner import Plan, run
 from go_gym.simulator import simulate
 
 BASELINES = {
@@ -95,11 +96,11 @@ def test_rows_of_every_task_are_run_and_verified(tmp_path, graph):
     write_coverage(tmp_path, **announced)
     report = verify(tmp_path)
     assert report.ok and report.rows == 12, report.issues
-    rows = read_rows(tmp_path / RESULTS)
-    assert {row.task for row in rows} == set(TASKS)
-    for row in rows:
-        decision, header = load_decision(tmp_path / row.decision)
-        assert header["task"] == row.task
+    board = Board.read(tmp_path)
+    assert {row.task for row in board.rows} == set(TASKS)
+    for row in board.rows:
+        decision = board.decision(row)
+        assert board.problem(row).task == row.task
         if row.agent == "framework-default":
             assert decision.fusion is not None and row.speedup_over_default == 1
         assert row.gap >= 0

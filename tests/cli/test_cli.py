@@ -123,12 +123,12 @@ def test_verify_fails_on_an_empty_folder(tmp_path):
 
 
 def test_an_interrupted_run_exits_with_130(tmp_path, monkeypatch):
-    from go_gym.runs import runner
+    from go_gym.leaderboard import run
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "answer", stop)
+    monkeypatch.setattr(run, "answer", stop)
     words = ["run", "-a", "metis", "-g", "rnnlm-2", "--out", str(tmp_path)]
     assert "stopped" in invoke(*words, code=130)
 

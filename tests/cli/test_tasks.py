@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from go_gym.cli import app
+from go_gym.problem.decision_file import load_decision
 
 
 def invoke(*words: str, code: int = 0) -> str:
@@ -29,9 +30,12 @@ def test_run_verify_and_trace(tmp_path, task, agent, rule):
     assert "1 rows" in invoke("run", "--task", task, "-a", agent, *problem, "--out", str(out))
     assert "1 rows verified" in invoke("verify", str(out))
     assert f"({task}, {rule})" in invoke("leaderboard", str(out), "--markdown")
-    (decision,) = out.rglob("*.npz")
-    (curve,) = (out / "curves").rglob("*.csv")
-    assert curve.parent.parts[-3:] == (task, "rnnlm-2", "p100x2")
+    decision = tmp_path / "decision.npz"
+    assert "0 rows of agent nobody, expected one" in invoke(
+        "export", str(out), "-a", "nobody", code=2
+    )
+    invoke("export", str(out), "-a", agent, "--out", str(decision))
+    assert load_decision(decision)[1]["task"] == task
     pictures = tmp_path / "pictures"
     invoke("trace", *problem, "-d", str(decision), "--out", str(pictures))
     made = sorted(path.name.split(".", 1)[1] for path in pictures.iterdir())

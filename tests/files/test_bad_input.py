@@ -12,7 +12,7 @@ from go_gym.errors import FileFormatError, GoGymError
 from go_gym.files import pack_arrays, unpack_arrays
 from go_gym.leaderboard.schema import RESULTS, read_rows
 from go_gym.problem.decision_file import dump_decision, load_decision
-from tests.leaderboard.test_leaderboard import finished, problems  # noqa: F401
+from tests.leaderboard.test_verify import finished, problems  # noqa: F401
 
 VALUES = [np.nan, np.inf, -1, 2**31, 2**62, -(2**63), 0.5]
 

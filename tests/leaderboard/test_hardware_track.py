@@ -5,19 +5,18 @@ from dataclasses import replace
 import pytest
 
 from go_gym.cluster import load_cluster
-from go_gym.errors import HardwareError, LeaderboardError
+from go_gym.errors import FileFormatError, HardwareError, LeaderboardError
 from go_gym.leaderboard import hardware as track
+from go_gym.leaderboard.run import Plan, run
 from go_gym.problem import Problem
-from go_gym.runs.runner import Plan, run
 from tests.hardware.models import program
 from tests.hardware.requirements import runs_workers
 
 
 @pytest.mark.slow
 @runs_workers
-def test_a_board_is_measured_and_measured_again(tmp_path, monkeypatch):
+def test_a_board_is_measured_and_measured_again(tmp_path):
     graph = program("rnnlm").graph
-    monkeypatch.setattr(track, "load_graph", lambda name: graph)
     problems = [Problem(graph, load_cluster(name)) for name in ("cpu2", "p100x2")]
     run(Plan(("single-device",), tuple(problems)), tmp_path)
     (row,) = track.measure_board(tmp_path, steps=2)
@@ -37,16 +36,16 @@ def test_a_board_is_measured_and_measured_again(tmp_path, monkeypatch):
     claim(step_ns=row.step_ns // 100)
     (issue,) = track.verify_board(tmp_path, steps=2)
     assert "measured again" in issue
-    claim(decision_hash="0" * 64)
+    claim(decision="0" * 64)
     assert "no result" in track.verify_board(tmp_path, steps=2)[0]
     claim(machine="an abacus")
     with pytest.raises(HardwareError, match="an abacus"):
         track.verify_board(tmp_path, steps=2)
     claim(spread=100.0)
     assert track.verify_board(tmp_path, steps=2) == []
-    (file,) = tmp_path.glob("decisions/placement/*/cpu2/*.npz")
+    file = tmp_path / "decisions.npz"
     file.write_bytes(file.read_bytes() + b" ")
-    with pytest.raises(LeaderboardError, match="not the decision"):
+    with pytest.raises(FileFormatError, match=r"decisions\.npz: "):
         track.verify_board(tmp_path, steps=2)
 
 

@@ -8,11 +8,13 @@ import pytest
 from go_gym import Problem, load_cluster
 from go_gym.catalogue import datasets
 from go_gym.errors import LeaderboardError
+from go_gym.leaderboard.coverage import write_coverage
+from go_gym.leaderboard.run import Plan, run
 from go_gym.leaderboard.schema import RESULTS, read_rows, write_rows
+from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.submissions import submit
 from go_gym.leaderboard.tables import BEGIN, END, README
-from go_gym.leaderboard.verify import Kind, verify, write_coverage
-from go_gym.runs.runner import Plan, run
+from go_gym.leaderboard.verify import Kind, verify
 
 GRAPH = "inception-b32"
 
@@ -75,8 +77,8 @@ def test_a_better_number_than_the_decision_s(both):
 
 
 def test_a_forged_hash(both):
-    rewrite(both[1], decision_hash="0" * 64)
-    refused(both, Kind.HASH)
+    rewrite(both[1], decision="0" * 64)
+    refused(both, Kind.MISSING_DECISION)
 
 
 def test_a_graph_left_out(both):
@@ -100,23 +102,24 @@ def test_its_own_coverage_counts_for_nothing(both):
     refused(both, Kind.MISSING_ROW)
 
 
-def test_a_path_out_of_the_folder(both):
-    _, mine = both
-    (mine.parent / "out.npz").write_bytes(next(mine.rglob("*.npz")).read_bytes())
-    rewrite(mine, decision="../out.npz")
-    refused(both, Kind.PATH)
+def test_a_forged_curve(both):
+    rewrite(both[1], curve="0" * 64)
+    refused(both, Kind.CURVE)
 
 
-def test_another_agent_s_file(both):
+def test_another_agent_s_decision(both):
+    """It gives another figure, or, with its figures, verifies: what is decided has no owner."""
     board, mine = both
-    name = read_rows(board / RESULTS)[0].decision
-    shutil.copy(next(mine.rglob("*.npz")), mine / name)
-    rewrite(mine, decision=name)
-    refused(both, Kind.PATH)
+    (theirs,) = read_rows(board / RESULTS)
+    there = Board(mine)
+    there.decisions.take(Board(board).decisions, theirs.decision)
+    there.decisions.compact()
+    rewrite(mine, decision=theirs.decision)
+    refused(both, Kind.FIGURE)
 
 
 def test_a_link(both):
-    (both[1] / "decisions" / "more").symlink_to("/etc")
+    (both[1] / "journal").symlink_to("/etc")
     refused(both, Kind.PATH)
 
 
@@ -134,8 +137,8 @@ def test_a_row_of_somebody_else(both):
 
 
 def test_a_decision_that_is_none(both):
-    next(both[1].rglob("*.npz")).write_bytes(b"PK nothing")
-    refused(both, Kind.MISSING_DECISION)
+    (both[1] / "decisions.npz").write_bytes(b"PK nothing")
+    refused(both, Kind.UNREADABLE)
 
 
 def test_too_large(both, monkeypatch):

@@ -1,70 +1,125 @@
-"""The committed experiments: their rows verify, and their tables follow from the rows."""
+"""The committed boards: how many rows they have, that these verify, and what is made of them."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from go_gym.leaderboard.schema import RESULTS, read_rows
+from go_gym.leaderboard import hardware
+from go_gym.leaderboard.rerun import rerun
+from go_gym.leaderboard.store import CURVES, DECISIONS, Board
 from go_gym.leaderboard.verify import verify
 from go_gym.reproduce.catalogue import experiment_of, experiments
+from go_gym.reproduce.pictures import shown_in
 from go_gym.reproduce.reproduce import EQUAL_TIME, report_only
-from go_gym.runs.curves import curve_path, read_curve
 
 BOARDS = Path(__file__).parent.parent.parent / "leaderboards"
+ROWS = {
+    "": 1330,
+    "ablation": 198,
+    "fig5": 210,
+    "fig6": 144,
+    "hardware": 4,
+    "table2": 1344,
+    f"table2/{EQUAL_TIME}": 586,
+    "table3": 96,
+}
+"""Rows of each board, unchanged since they were files of their own."""
 NAMES = [name for name in experiments() if (BOARDS / name).is_dir()]
-FOLDERS = [
-    path.relative_to(BOARDS).as_posix()
-    for name in NAMES
-    for path in (BOARDS / name, BOARDS / name / EQUAL_TIME)
-    if path.is_dir()
-]
+MOST_FILES, MOST_BYTES = 80, 20 * 10**6
 
 
-def test_the_main_table_is_there():
-    assert "table2" in NAMES
+def test_every_board_is_counted():
+    found = {path.parent.relative_to(BOARDS).as_posix() for path in BOARDS.rglob("results.csv")}
+    assert {name.removeprefix(".") for name in found} == set(ROWS)
+    assert set(NAMES) <= set(ROWS) and "table2" in NAMES
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", ROWS)
 def test_rows_verify(folder):
     report = verify(BOARDS / folder)
     assert report.ok, "\n".join(map(str, report.issues[:20]))
-    assert report.rows > 0
+    assert report.rows == ROWS[folder]
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_there_are_the_files_of_the_rows_and_no_others(folder):
-    """Each row's decision, and the curve of each that made calls, which ends on its step time."""
-    path = BOARDS / folder
-    rows = read_rows(path / RESULTS)
-    decisions = {path / row.decision for row in rows}
-    assert decisions == {each for each in (path / "decisions").rglob("*") if each.is_file()}
-    curves = set()
-    for row in rows:
-        curve = curve_path(path, row.task, row.graph, row.cluster, row.agent, row.seed)
-        curves.add(curve)
-        points = read_curve(curve).improvements if curve.exists() else ()
-        assert points or not row.valid or row.budget_used == 0, curve
-        if row.priorities in ("fifo", "own") and points:
-            assert points[-1].step_time_ns >= row.step_time_ns
-    assert curves >= {each for each in (path / "curves").rglob("*") if each.is_file()}
+@pytest.mark.parametrize("folder", ROWS)
+def test_the_containers_hold_what_the_rows_name_and_no_more(folder):
+    board = Board.read(BOARDS / folder)
+    named = {row.decision for row in board.rows} | {row.default_decision for row in board.rows}
+    assert board.decisions.hashes() == sorted(named - {""})
+    assert board.curves.hashes() == sorted({row.curve for row in board.rows} - {""})
+    for store in (board.decisions, board.curves):
+        for key in store.hashes():
+            store.get(key)
+    kinds = {path.name for path in (BOARDS / folder).glob("*.npz")}
+    assert kinds <= {f"{DECISIONS}.npz", f"{CURVES}.npz"}
+
+
+@pytest.mark.parametrize("folder", ROWS)
+def test_curves_end_on_what_their_rows_say(folder):
+    """Every run's answer is one that it evaluated; rows of the main board that GO's runs left have
+    no curve, as runs kept none then."""
+    board = Board.read(BOARDS / folder)
+    for row in board.rows:
+        if row.priorities in ("fifo", "own") and row.valid and row.budget_used:
+            if row.curve:
+                assert board.curve(row).improvements[-1].step_time_ns == row.step_time_ns
+            else:
+                assert folder == "" and row.agent in ("go", "go-from-best"), row.key
+
+
+def test_the_boards_are_small():
+    files = [path for path in BOARDS.rglob("*") if path.is_file()]
+    assert len(files) <= MOST_FILES
+    assert sum(path.stat().st_size for path in files) <= MOST_BYTES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tables_follow_from_the_rows(name, tmp_path):
+def test_tables_and_pictures_follow_from_the_rows(name, tmp_path):
+    """A stale one is written anew by ``go-gym reproduce NAME --report-only --out FOLDER``."""
     copy = tmp_path / name
     shutil.copytree(BOARDS / name, copy)
+    for path in copy.glob("*.png"):
+        path.unlink()
     report_only(experiment_of(name).changed(), copy)
-    for file in (f"{name}.md", f"{name}-curves.csv"):
-        made, kept = ((folder / name / file).read_text() for folder in (tmp_path, BOARDS))
-        machine = " cores, "  # the one line that names the machine
-        assert [line for line in made.splitlines() if machine not in line] == [
-            line for line in kept.splitlines() if machine not in line
-        ]
+    made, kept = (folder / name / f"{name}.md" for folder in (tmp_path, BOARDS))
+    machine = " cores, "  # the one line that names the machine
+    assert [line for line in made.read_text().splitlines() if machine not in line] == [
+        line for line in kept.read_text().splitlines() if machine not in line
+    ]
+    pictures = sorted(path.name for path in copy.glob("*.png"))
+    assert pictures == sorted(path.name for path in (BOARDS / name).glob("*.png")) != []
+    for picture in pictures:
+        digest = shown_in(copy / picture)
+        assert len(digest) == 64 and shown_in(BOARDS / name / picture) == digest, picture
+
+
+def test_the_hardware_page_follows_from_its_rows():
+    folder = BOARDS / "hardware"
+    rows = hardware.read_measured(folder / hardware.MEASURED)
+    assert (folder / hardware.PAGE).read_text() == hardware.page(rows)
+    results = {row.key: row for row in Board.read(folder).rows}
+    assert all(results[row.key].decision == row.decision for row in rows) and rows
+
+
+@pytest.mark.parametrize(
+    ("folder", "agent", "graph"),
+    [
+        ("", "heft-contention", "gnmt-2"),
+        ("table2", "sa", "rnnlm-2"),
+        ("table2", "brkga-scheduled", "rnnlm-2"),
+        ("table3", "sa", "transformer-xl-2"),
+        ("fig6", "sa-separate", "rnnlm-2"),
+    ],
+)
+def test_exact_rows_come_out_the_same_when_run_again(folder, agent, graph):
+    board = Board.read(BOARDS / folder)
+    row = next(row for row in board.rows if (row.agent, row.graph) == (agent, graph))
+    assert row.curve and rerun(board, row) == []
 
 
 def test_agents_are_of_one_version_within_a_table():
     for name in NAMES:
-        rows = read_rows(BOARDS / name / RESULTS)
+        rows = Board.read(BOARDS / name).rows
         versions = {(row.agent, row.agent_version) for row in rows}
         assert len(versions) == len({agent for agent, _ in versions}), name

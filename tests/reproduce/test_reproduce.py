@@ -1,17 +1,15 @@
 """Reproductions on tiny graphs, as a user runs them, against rows, verifier and paper."""
 
-import csv
 import re
 import sys
 import time
 from statistics import median
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import go_gym
-from go_gym.agent import Improvement, Window, agent_entry_points
+from go_gym.agent import agent_entry_points
 from go_gym.cli import app
 from go_gym.cluster.toml import format_cluster
 from go_gym.errors import AgentError, DatasetError, GoGymError
@@ -19,9 +17,7 @@ from go_gym.leaderboard.schema import RESULTS, read_rows
 from go_gym.leaderboard.verify import verify
 from go_gym.reproduce import catalogue
 from go_gym.reproduce.catalogue import experiment_of, experiments
-from go_gym.reproduce.curves import COLUMNS, Curve
 from go_gym.reproduce.published import published
-from go_gym.runs.curves import RunCurve
 
 PNG = b"\x89PNG\r\n\x1a\n"
 AGENTS = {
@@ -86,15 +82,7 @@ def test_each_experiment_leaves_rows_that_verify_a_table_and_pictures(name, tiny
     pictures = list(tmp_path.glob("*.png"))
     assert len(pictures) == (1 if name == "table2" else 2)
     assert all(path.read_bytes().startswith(PNG) for path in pictures)
-    with (tmp_path / f"{name}-curves.csv").open(newline="") as file:
-        points = list(csv.DictReader(file))
-    assert tuple(points[0]) == COLUMNS
-    for row in rows:
-        mine = [p for p in points if p["agent"] == row.agent and p["seed"] == str(row.seed)]
-        if mine and row.priorities in ("fifo", "own"):
-            assert int(mine[-1]["step_time_ns"]) == row.step_time_ns
-        for point in mine:
-            assert int(point["mean_step_time_ns"]) >= int(point["step_time_ns"])
+    assert not list(tmp_path.glob("*-curves.csv")), "curves are in the store alone"
 
 
 def test_the_table_says_what_the_rows_say(tiny, tmp_path):
@@ -128,13 +116,11 @@ def test_what_is_done_is_not_run_again(tiny, tmp_path, monkeypatch):
     options = ["table2", *tiny, "-a", "human-expert", "-a", "sa", "--budget", "20"]
     options += ["--out", str(tmp_path)]
     first = page(invoke(*options, "--seeds", "0"))
-    from go_gym.runs import runner
+    from go_gym.leaderboard import run as running
 
     asked = []
-    answer = runner.answer
-    monkeypatch.setattr(
-        runner, "answer", lambda *words: asked.append(words[1].seed) or answer(*words)
-    )
+    answer = running.answer
+    monkeypatch.setattr(running, "answer", lambda *words: asked.append(words[2]) or answer(*words))
     assert page(invoke(*options, "--seeds", "0")) == first
     assert asked == []
     invoke(*options, "--seeds", "0", "--seeds", "1")
@@ -172,7 +158,7 @@ def test_more_calls_in_the_time_of_the_reference(tmp_path):
         agents=("sa", "brkga", "heft"),
         seeds=(0, 1),
     )
-    from go_gym.runs.runner import Plan
+    from go_gym.leaderboard.run import Plan
 
     plans = [
         Plan((agent,), (problem,), (seed,), ("fifo",), budget=40)
@@ -228,9 +214,9 @@ def test_equal_time_runs_apart_verifies_and_goes_on(tiny, tmp_path, by_sa, monke
     section = text.split("## Equal wall time (that of sa at equal calls), first")[1]
     seconds = f"{rows['brkga'].wall_seconds:.0f} s"
     assert f"brkga {rows['brkga'].budget_used:,} ({seconds})" in section.split("|")[0]
-    from go_gym.runs import runner
+    from go_gym.leaderboard import run as running
 
-    monkeypatch.setattr(runner, "answer", lambda *words: pytest.fail("run again"))
+    monkeypatch.setattr(running, "answer", lambda *words: pytest.fail("run again"))
     assert page(invoke(*options)) == page(text)
     assert (
         invoke("table2", "--report-only", "--out", str(tmp_path)).split("```")[2]
@@ -273,7 +259,7 @@ def test_several_folders_are_put_together_and_processes_find_the_same(tiny, tmp_
     assert verify(merged).ok
 
     def found(folder):
-        return {row.key: (row.step_time_ns, row.decision_hash) for row in read_rows(folder)}
+        return {row.key: (row.step_time_ns, row.decision) for row in read_rows(folder)}
 
     assert found(merged / RESULTS) == found(one / RESULTS) | found(two / RESULTS)
     again = invoke(*options, *agents, "--workers", "2", "--out", str(spread))
@@ -363,17 +349,6 @@ def test_the_experiments_are_the_papers():
 @pytest.mark.parametrize("name", experiments())
 def test_agents_of_the_experiments_are_installed(name):
     assert set(experiment_of(name).agents) <= set(agent_entry_points())
-
-
-def test_calls_until_a_step_time_are_read_from_the_curve():
-    points = (Improvement(3, 90), Improvement(10, 70), Improvement(11, 50))
-    windows = (Window(5, 95), Window(10, 85))
-    curve = Curve("g", "c", "a", 0, RunCurve(points, windows))
-    assert curve.calls_until(95) == 3
-    assert curve.calls_until(70) == 10
-    assert curve.calls_until(49) is None
-    assert str(curve.best_at(np.array([2, 3, 10, 40]))) == "[nan 90. 70. 50.]"
-    assert str(curve.mean_at(np.array([1, 5, 6, 10, 11]))) == "[95. 95. 85. 85. nan]"
 
 
 def test_workers_is_checked_before_anything_runs(tmp_path):

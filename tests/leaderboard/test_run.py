@@ -5,12 +5,13 @@ import pytest
 from go_agents.heuristics.simple import RoundRobin
 
 import go_gym
+from go_gym.agent import solve
 from go_gym.errors import AgentError, GoGymError, LeaderboardError
 from go_gym.files import sole_writer
+from go_gym.leaderboard.run import Plan, check_names, run
 from go_gym.leaderboard.schema import RESULTS, write_rows
+from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.verify import verify
-from go_gym.runs.folders import rows_in
-from go_gym.runs.runner import Job, Plan, check_names, run, solve
 
 
 def own_problem(costs, name="own"):
@@ -56,10 +57,13 @@ def test_nothing_is_written_that_is_not_read(tmp_path):
     rows, _ = run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path)
     with pytest.raises(LeaderboardError, match="column reason"):
         write_rows(tmp_path / RESULTS, [type(rows[0])(**{**vars(rows[0]), "reason": "a\nb"})])
-    assert rows_in(tmp_path) == rows
+    assert Board(tmp_path).rows == rows
 
 
-@pytest.mark.parametrize(("attribute", "value"), [("version", 1), ("tasks", "placement")])
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [("version", 1), ("tasks", "placement"), ("reproducible", "sometimes")],
+)
 def test_agents_that_break_the_protocol_are_named(attribute, value, monkeypatch):
     monkeypatch.setattr(RoundRobin, attribute, value, raising=False)
     with pytest.raises(AgentError, match=f"'round-robin': {attribute}"):
@@ -84,8 +88,8 @@ def test_budgets_are_whole_numbers(calls):
 
 def test_a_row_whose_decision_is_gone_is_run_again(tmp_path):
     plan = Plan(("round-robin",), (own_problem([3, 4]),))
-    (row,), _ = run(plan, tmp_path)
-    (tmp_path / row.decision).unlink()
+    run(plan, tmp_path)
+    (tmp_path / "decisions.npz").unlink()
     assert not verify(tmp_path).ok
     run(plan, tmp_path)
     assert verify(tmp_path).ok
@@ -96,6 +100,7 @@ def test_an_agent_that_raises_is_named(monkeypatch):
         raise RuntimeError("no idea")
 
     monkeypatch.setattr(RoundRobin, "solve", broken)
-    job = Job(own_problem([3, 4]), "round-robin", 0)
     with pytest.raises(AgentError, match="'round-robin' on own: RuntimeError: no idea"):
-        solve(RoundRobin(), job, 5)
+        solve(RoundRobin(), own_problem([3, 4]), 0, 5, "round-robin")
+    with pytest.raises(AgentError, match="'RoundRobin' on own"):
+        solve(RoundRobin(), own_problem([3, 4]), 0, 5)

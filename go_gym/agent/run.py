@@ -1,0 +1,81 @@
+"""One agent on one problem with one seed and one budget: what comes of it."""
+
+import time
+from dataclasses import dataclass
+
+from go_gym.agent.budget import Budget
+from go_gym.agent.curve import Curve
+from go_gym.agent.protocol import Agent, tasks_of
+from go_gym.errors import AgentError, GoGymError, is_interrupt
+from go_gym.problem import Decision, Problem
+from go_gym.simulator import simulate
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an agent gave for one problem.
+
+    Attributes:
+        decision: the better of its answer and the best that it evaluated.
+        calls: simulator calls used.
+        curve: how its calls went on.
+        seconds: wall time of its work.
+        track: ``"tuned"`` on this graph, or ``"generalising"``: never saw it or its family.
+        device: what its network ran on, empty without one.
+    """
+
+    decision: Decision
+    calls: int
+    curve: Curve
+    seconds: float
+    track: str = "tuned"
+    device: str = ""
+
+
+def solve(agent: Agent, problem: Problem, seed: int, simulations: int, name: str = "") -> Outcome:
+    """What an agent decides within a budget of simulator calls, and how.
+
+    Args:
+        agent, problem, seed: who decides what.
+        simulations: simulator calls allowed.
+        name: what errors call the agent; default its class's.
+
+    Raises:
+        AgentError: if the agent does not decide this task, raises something, or gives something
+            else than a Decision; GoGymError that it raises as it is.
+    """
+    try:
+        return answer(agent, problem, seed, Budget(problem, simulations), name)
+    except GoGymError:
+        raise
+    except Exception as error:  # a stranger's code
+        if is_interrupt(error):
+            raise KeyboardInterrupt from None
+        what = f"{type(error).__name__}: {error}"
+        who = name or type(agent).__name__
+        raise AgentError(f"agent {who!r} on {problem.graph.name}: {what}") from error
+
+
+def answer(agent: Agent, problem: Problem, seed: int, budget: Budget, name: str = "") -> Outcome:
+    """As :func:`solve`, with a budget of the caller's, and whatever the agent raises as it is."""
+    who = name or type(agent).__name__
+    if problem.task not in tasks_of(agent):
+        raise AgentError(f"agent {who!r} decides {', '.join(tasks_of(agent))}, not {problem.task}")
+    start = time.perf_counter()
+    decision = agent.solve(problem, budget, seed)
+    seconds = time.perf_counter() - start
+    if not isinstance(decision, Decision):
+        raise AgentError(f"agent {who!r} gave {type(decision).__name__}, no Decision")
+    result = simulate(problem, decision)
+    if budget.best is not None and budget.best_step_time_ns is not None:
+        better = budget.best_step_time_ns < result.step_time_ns
+        if better or not result.valid:
+            decision = budget.best
+    return Outcome(
+        decision=decision,
+        calls=budget.used,
+        curve=Curve.of(budget),
+        seconds=seconds,
+        track=str(getattr(agent, "track", "tuned")),
+        device=str(getattr(agent, "device", "")),
+    )

@@ -1,0 +1,200 @@
+"""Run agents over problems into a folder: rows with decisions and curves, none lost by a stop."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from go_gym.agent import SAME_MACHINE, Agent, Budget, Outcome, answer, load_agent
+from go_gym.baselines.priorities import FIFO, OWN, PRIORITIES, prioritised
+from go_gym.errors import GoGymError, is_interrupt
+from go_gym.files import sole_writer
+from go_gym.leaderboard.facts import Facts, facts, measures
+from go_gym.leaderboard.own import keep_own
+from go_gym.leaderboard.schema import Row
+from go_gym.leaderboard.store import Board
+from go_gym.problem import Decision, Problem
+from go_gym.simulator import VERSION, simulate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: every agent on every problem, seed and priority rule."""
+
+    agents: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    seeds: tuple[int, ...] = (0,)
+    priorities: tuple[str, ...] = ("fifo",)
+    budget: int = 0
+    command: str = ""
+
+    def jobs(self) -> "Iterator[Job]":
+        """The jobs, problem by problem."""
+        for problem, agent, seed in product(self.problems, self.agents, self.seeds):
+            yield Job(problem, agent, seed)
+
+    def __len__(self) -> int:
+        return len(self.problems) * len(self.agents) * len(self.seeds)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One agent on one problem with one seed."""
+
+    problem: Problem
+    agent: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.agent} on {self.problem.graph.name}, {self.problem.cluster.name}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job whose agent raised."""
+
+    job: Job
+    error: str
+
+
+def run(
+    plan: Plan, folder: Path, progress: Callable[[Job], None] = lambda job: None
+) -> tuple[list[Row], list[Failure]]:
+    """Run ``plan`` into ``folder``; rows that are there already are not run again.
+
+    Rows of another version of the agent, another budget, graph, cluster or simulator are run again,
+    and those of the same job that were made so go. Each finished job is written before the next
+    begins, so that a stop loses none.
+
+    Args:
+        plan: what to run.
+        folder: gets a board, see :mod:`go_gym.leaderboard.store`.
+        progress: called after each job.
+
+    Returns:
+        All rows of the folder, and the jobs whose agent raised.
+
+    Raises:
+        FileFormatError: if the folder cannot be written to, or another run writes there.
+    """
+    with sole_writer(folder):
+        board = Board(folder)
+        try:
+            failures = _run(plan, board, progress)
+        finally:
+            board.compact()
+        return board.rows, failures
+
+
+def _run(plan: Plan, board: Board, progress: Callable[[Job], None]) -> list[Failure]:
+    agents: dict[str, Agent] = {name: load_agent(name) for name in plan.agents}
+    for problem in plan.problems:
+        keep_own(problem, board.folder)
+    known: dict[tuple[int, str], Facts] = {}
+    failures = []
+    for job in plan.jobs():
+        agent = agents[job.agent]
+        if not is_done(board, plan, job, agent):
+            try:
+                budget = Budget(job.problem, plan.budget)
+                outcome = answer(agent, job.problem, job.seed, budget, job.agent)
+            except Exception as error:  # a stranger's code: named, and the others go on
+                if is_interrupt(error):
+                    raise KeyboardInterrupt from None
+                failures.append(Failure(job, f"{type(error).__name__}: {error}"))
+            else:
+                for rule in plan.priorities if outcome.decision.priority is None else (OWN,):
+                    key = (id(job.problem), FIFO if rule == OWN else rule)
+                    if key not in known:
+                        known[key] = facts(job.problem, rule)
+                    board.put(record(board, plan, job, agent, outcome, rule, known[key]))
+                board.save()
+        progress(job)
+    return failures
+
+
+def is_done(board: Board, plan: Plan, job: Job, agent: Agent) -> bool:
+    """Whether ``board`` holds all that the job would give: under the plan's priorities or the
+    agent's own, each with its decision."""
+    graph, cluster = job.problem.graph.name, job.problem.cluster.name
+    for rules in (plan.priorities, (OWN,)):
+        keys = [
+            (job.problem.task, graph, cluster, job.agent, "", rule, str(job.seed)) for rule in rules
+        ]
+        rows = [row for row in map(board.row, keys) if row is not None]
+        if len(rows) == len(keys) and all(_is_current(row, plan, job, agent) for row in rows):
+            return all(row.decision in board.decisions for row in rows)
+    return False
+
+
+def _is_current(row: Row, plan: Plan, job: Job, agent: Agent) -> bool:
+    return (
+        row.graph_hash == job.problem.graph.content_hash
+        and row.cluster_hash == job.problem.cluster.content_hash
+        and row.agent_version == agent.version
+        and row.budget == plan.budget
+        and row.simulator_version == VERSION
+    )
+
+
+def record(
+    board: Board, plan: Plan, job: Job, agent: Agent, outcome: Outcome, rule: str, known: Facts
+) -> Row:
+    """Simulate a job's decision under a rule's priorities, or its own; keep it, and give its row.
+
+    Args:
+        board: gets the decision, the curve and the default's placement.
+        plan, job, agent, outcome: who decided what, and how.
+        rule: the priorities, ``own`` for those of the decision.
+        known: the problem's facts under this rule.
+    """
+    problem, decision = job.problem, outcome.decision
+    final = decision if rule == OWN else prioritised(problem, decision, rule)
+    partition = known.partition
+    default = "" if partition is None else board.put_decision(problem, Decision(partition))
+    return Row(
+        task=problem.task,
+        graph=problem.graph.name,
+        graph_hash=problem.graph.content_hash,
+        cluster=problem.cluster.name,
+        cluster_hash=problem.cluster.content_hash,
+        backend="simulator",
+        agent=job.agent,
+        agent_version=agent.version,
+        options="",
+        reproducible=getattr(agent, "reproducible", SAME_MACHINE),
+        device=outcome.device,
+        track=outcome.track,
+        priorities=rule,
+        seed=job.seed,
+        budget=plan.budget,
+        budget_used=outcome.calls,
+        wall_seconds=round(outcome.seconds, 3),
+        **measures(simulate(problem, final), known),
+        decision=board.put_decision(problem, decision),
+        curve=board.put_curve(outcome.curve),
+        default_decision=default,
+        simulator_version=VERSION,
+        command=plan.command,
+    )
+
+
+def check_names(problems: Sequence[Problem]) -> None:
+    """Raise GoGymError unless every graph and cluster has a name fit for a file, and its own."""
+    seen: dict[tuple[str, str], str] = {}
+    for problem in problems:
+        for kind, thing in (("graph", problem.graph), ("cluster", problem.cluster)):
+            name = thing.name
+            if not name or not all(c.isalnum() or c in "-_.+" for c in name) or name[0] == ".":
+                raise GoGymError(
+                    f"{kind} {name!r}: its name must be of letters, digits, '-', '_', '.'"
+                )
+            if seen.setdefault((kind, name), thing.content_hash) != thing.content_hash:
+                raise GoGymError(f"{kind} {name!r}: two of this name; each needs its own")
+
+
+def check_priorities(names: Sequence[str]) -> None:
+    """Raise GoGymError unless each is a known priority rule."""
+    for name in names:
+        if name not in PRIORITIES:
+            raise GoGymError(f"priorities {name!r}: expected one of {', '.join(PRIORITIES)}")

@@ -1,1 +1,0 @@
-"""Running agents over problems; their results; going on after a stop."""
