@@ -22,6 +22,7 @@ COMMANDS = [
     "run",
     "verify",
     "leaderboard",
+    "export",
     "site",
     "submit",
     "trace",
@@ -59,7 +60,8 @@ def test_run_verify_leaderboard_trace(tmp_path):
     assert "2 rows" in invoke(*words)
     assert "2 rows verified" in invoke("verify", out)
     assert "| metis |" in invoke("leaderboard", out, "--markdown")
-    (decision,) = (tmp_path / "out").rglob("metis-*.npz")
+    decision = tmp_path / "decision.npz"
+    invoke("export", out, "-a", "metis", "--out", str(decision))
     where = str(tmp_path / "trace")
     problem = ["-g", "rnnlm-2", "-c", "p100x2", "--out", where]
     invoke("trace", *problem, "-d", str(decision))
