@@ -3,4 +3,14 @@ threads, which wait spinning, slow each other down tenfold and more where there 
 
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def networks_on_the_cpu():
+    """Agents that would take a GPU train on the CPU, where the same seed gives the same weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("go_agents.common.devices.automatic", lambda: "cpu")
+        yield

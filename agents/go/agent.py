@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from go_gym.agent import Budget
@@ -56,6 +57,7 @@ class GO:
             and seed with the calls that are left.
         network, search: configurations; the defaults are what the leaderboard's rows were made
             with.
+        device: where the network is: ``"cpu"``, ``"cuda"``, …; default the GPU where there is one.
     """
 
     version = "3"
@@ -69,7 +71,9 @@ class GO:
         checkpoint: str | Path | None = None,
         network: NetworkConfig | None = None,
         search: SearchConfig | None = None,
+        device: torch.device | str | None = None,
     ) -> None:
+        self.device = device
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.network = network or NetworkConfig()
         self.search = search or SearchConfig()
@@ -124,6 +128,7 @@ class GO:
             self._weights(),
             self.scheduled,
             self.from_best,
+            self.device,
         )
 
     def _weights(self) -> Mapping[str, Tensor] | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from go_gym.agent import Budget
@@ -21,7 +22,7 @@ class PretrainedGO(GO):
     Args:
         pretrained: a folder made by ``go_agents.go.pretraining``; default of those that ship the
             one that never saw the family of the graph at hand.
-        checkpoint, search: as of :class:`GO`.
+        checkpoint, search, device: as of :class:`GO`.
 
     Attributes:
         pretrained: the weights, and what is known of them.
@@ -34,12 +35,13 @@ class PretrainedGO(GO):
         pretrained: str | Path | None = None,
         checkpoint: str | Path | None = None,
         search: SearchConfig | None = None,
+        device: torch.device | str | None = None,
     ) -> None:
         self.ships = pretrained is None
         self.pretrained = load_pretrained(pretrained or DEFAULT)
         gentle = SearchConfig(learning_rate=2e-4, head_rate=2e-3)  # not to undo what it knows
         search = search or gentle
-        super().__init__(checkpoint, self.pretrained.network, search)
+        super().__init__(checkpoint, self.pretrained.network, search, device)
 
     def _begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
         family = str(problem.graph.metadata.get("family"))
@@ -68,6 +70,7 @@ class ZeroShotGO(PretrainedGO):
         pretrained: str | Path | None = None,
         checkpoint: str | Path | None = None,
         search: SearchConfig | None = None,
+        device: torch.device | str | None = None,
     ) -> None:
         search = replace(
             search or SearchConfig(),
@@ -77,7 +80,7 @@ class ZeroShotGO(PretrainedGO):
             first_round=0.25,
             offers=32,
         )
-        super().__init__(pretrained, checkpoint, search)
+        super().__init__(pretrained, checkpoint, search, device)
 
     def _run(self, training: Training, budget: Budget) -> None:
         training.calls = min(self.CALLS, budget.remaining)

@@ -110,6 +110,7 @@ def export(training: Training, command: str, seconds: float, folder: str | Path)
             "updates": training.updates,
             "simulator_calls": training.used,
             "seconds": round(seconds, 1),
+            "device": str(training.device),
             "command": command,
             "curves": {
                 f"{problem.graph.name} on {problem.cluster.name}": [
@@ -122,7 +123,12 @@ def export(training: Training, command: str, seconds: float, folder: str | Path)
 
 
 def pretrain(
-    problems: Sequence[Problem], updates: int, seed: int, folder: Path, search: SearchConfig
+    problems: Sequence[Problem],
+    updates: int,
+    seed: int,
+    folder: Path,
+    search: SearchConfig,
+    device: str | None = None,
 ) -> Training:
     """Train on ``problems`` in turn; goes on from the checkpoint in ``folder`` if there is one.
 
@@ -132,7 +138,7 @@ def pretrain(
     from thousands of them at every stage of a search.
     """
     calls = updates * search.problems_per_update * search.samples + SEEK * len(problems)
-    training = Training(problems, calls, seed, NetworkConfig(), search)
+    training = Training(problems, calls, seed, NetworkConfig(), search, device=device)
     budgets = [Budget(problem, calls) for problem in problems]
     if (folder / STATE).is_file():
         training.restore(*load_checkpoint(folder))
@@ -165,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cluster", action="append", help="repeat; default p100x2, x4 and x8")
     parser.add_argument("--updates", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help="cpu, cuda, …; default the GPU where there is one")
     parser.add_argument("--folder", type=Path, help="default runs/go-without-FAMILY")
     parser.add_argument("--export", type=Path, help="default among those that ship")
     options = parser.parse_args(arguments)
@@ -175,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     clusters = options.cluster or ["p100x2", "p100x4", "p100x8"]
     problems = [Problem(datasets.load(g), load_cluster(c)) for g in names for c in clusters]
     start = time.monotonic()
-    training = pretrain(problems, options.updates, options.seed, folder, SEARCH)
+    training = pretrain(problems, options.updates, options.seed, folder, SEARCH, options.device)
     command = shlex.join(["python", "-m", "go_agents.go.pretraining", *(arguments or sys.argv[1:])])
     seconds = time.monotonic() - start
     export(training, command, seconds, options.export or SHIPPED / name)

@@ -13,6 +13,7 @@ from go_gym.errors import AgentError
 from go_gym.problem import Problem
 
 from ..common.checkpoint import restore_training, save_checkpoint, training_tensors
+from ..common.devices import training_device
 from .config import NetworkConfig, SearchConfig
 from .episode import Episode, Rollout
 from .model import GONetwork
@@ -38,7 +39,7 @@ class Training:
         weights: of a network to begin with; None: fresh ones.
         scheduled: decide placements under critical-path priorities.
         from_best: look at what the classical heuristics decide first.
-        device: default the GPU where there is one.
+        device: where the network is; default the GPU where there is one.
 
     Attributes:
         updates: policy updates so far.
@@ -55,10 +56,10 @@ class Training:
         weights: Mapping[str, Tensor] | None = None,
         scheduled: bool = False,
         from_best: bool = False,
-        device: torch.device | None = None,
+        device: torch.device | str | None = None,
     ) -> None:
         self.problems, self.calls, self.seed, self.search = tuple(problems), calls, seed, search
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = training_device(device)
         self.random = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.network = fresh_network(network, seed, weights).to(self.device)

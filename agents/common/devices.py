@@ -1,0 +1,35 @@
+"""Where a network is trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from go_gym.errors import AgentError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def training_device(wanted: torch.device | str | None = None) -> torch.device:
+    """The device of that name, or by default what :func:`automatic` says.
+
+    Raises:
+        AgentError: for a name that PyTorch does not know, and a GPU that is not there.
+    """
+    import torch
+
+    name = automatic() if wanted is None else wanted
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise AgentError(f"device {name!r}: expected cpu, cuda or cuda:0, …") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise AgentError(f"device {str(device)!r}: PyTorch finds {torch.cuda.device_count()} GPUs")
+    return device
+
+
+def automatic() -> str:
+    """The GPU where there is one; there, no two trainings are the same bit for bit."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
