@@ -103,8 +103,8 @@ def calibrate(
     """
     from go_gym.catalogue.problems import only_problem
     from go_gym.cluster.toml import write_cluster
+    from go_gym.hardware import Session
     from go_gym.hardware.calibration.calibrate import calibrate as profile
-    from go_gym.hardware.process.session import Session
 
     with one_line_errors():
         problem = only_problem(graph, cluster)
@@ -157,10 +157,10 @@ def sim_vs_real(
 
     from go_gym.cluster import load_cluster
     from go_gym.errors import HardwareError
+    from go_gym.hardware import places
     from go_gym.hardware.calibration.comparison import MODELS, PLACEMENTS, check_placement, compare
     from go_gym.hardware.calibration.report import write_report
     from go_gym.hardware.process.machine import describe
-    from go_gym.hardware.runtime.places import places
 
     with one_line_errors():
         loaded = load_cluster(cluster)

@@ -8,22 +8,23 @@ torchrun, which tells each its rank (device ``r`` of the cluster is rank ``r``) 
 prints the measurement as JSON on rank 0. Cores talk by gloo, GPUs by NCCL.
 """
 
-import argparse
 import json
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
+import typer
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from go_gym.capture.program import Program
 from go_gym.cluster import load_cluster
-from go_gym.errors import HardwareError
+from go_gym.errors import GoGymError, HardwareError
 from go_gym.graph import ComputationGraph
 from go_gym.hardware.process.machine import describe
 from go_gym.hardware.process.session import check_runnable
@@ -32,6 +33,7 @@ from go_gym.hardware.program.source import program_of_graph
 from go_gym.hardware.runtime.lanes import Lane, make_lane
 from go_gym.hardware.runtime.orders import program_schedule
 from go_gym.hardware.runtime.places import places
+from go_gym.hardware.runtime.platform import check_platform
 from go_gym.hardware.runtime.schedule import Action, Schedule, simulated_order
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import load_decision
@@ -182,46 +184,74 @@ def run(
         return slowest.tolist(), part.results()
 
 
-def main() -> None:
-    """The command that torchrun starts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("graph")
-    parser.add_argument("decision")
-    parser.add_argument("--cluster", default="cpu2")
-    parser.add_argument("--model", help="path.py:function, for graphs that are not the zoo's")
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--warmups", type=int, default=3)
-    parser.add_argument("--patience", type=float, default=300.0, help="seconds for a message")
-    given = parser.parse_args()
-    graph = ComputationGraph.load(given.graph)
-    problem = Problem(graph, load_cluster(given.cluster))
-    decision, _ = load_decision(given.decision)
+def check_measurable(problem: Problem, decision: Decision) -> str:
+    """The backend by which ranks talk; raises HardwareError if hosts cannot run the decision."""
+    check_platform(forked=False)
     check_runnable(problem, decision)
     if decision.fusion is not None and np.any(np.asarray(decision.fusion) > 0):
         raise HardwareError("fused kernels are not supported over several hosts: measure without")
     kinds = {place.kind for place in places(problem.cluster)}
     if len(kinds) > 1:
         raise HardwareError("cores and GPUs in one cluster of several hosts: neither gloo nor NCCL")
-    backend = "nccl" if kinds == {"cuda"} else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(seconds=given.patience))
+    return "nccl" if kinds == {"cuda"} else "gloo"
+
+
+def measure_ranks(
+    problem: Problem,
+    decision: Decision,
+    maker: str | None,
+    steps: int,
+    warmups: int,
+    patience: float,
+) -> dict[str, Any]:
+    """Meet the other ranks and run the decision with them.
+
+    Returns:
+        Step times and their median in ns, the results that are single numbers, and the machine.
+
+    Raises:
+        HardwareError: if it cannot be run here, or by so many ranks.
+    """
+    dist.init_process_group(
+        check_measurable(problem, decision), timeout=timedelta(seconds=patience)
+    )
     try:
-        program = program_of_graph(graph, given.model)
-        times, results = run(program, problem, decision, given.steps, given.warmups)
+        program = program_of_graph(problem.graph, maker)
+        times, results = run(program, problem, decision, steps, warmups)
         found: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(found, {k: float(v) for k, v in results.items() if v.numel() == 1})
-        if dist.get_rank() == 0:
-            scalars = {name: value for part in found for name, value in part.items()}
-            machine = describe(places(problem.cluster))
-            median = int(np.median(times))
-            print(
-                json.dumps(
-                    {"step_ns": times, "median_ns": median, "results": scalars, "machine": machine}
-                ),
-                flush=True,
-            )
+        return {
+            "step_ns": times,
+            "median_ns": int(np.median(times)),
+            "results": {name: value for part in found for name, value in part.items()},
+            "machine": describe(places(problem.cluster)),
+        }
     finally:
         dist.destroy_process_group()
 
 
+def main(
+    graph: Annotated[str, typer.Argument(help="Path of the graph's .npz.")],
+    decision: Annotated[str, typer.Argument(help="Decision file.")],
+    cluster: Annotated[str, typer.Option(help="Preset or .toml path: a device a rank.")] = "cpu2",
+    model: Annotated[
+        str | None, typer.Option(help="path.py:function, for graphs that are not the zoo's.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps that count.")] = 10,
+    warmups: Annotated[int, typer.Option(min=0, help="Steps that come first.")] = 3,
+    patience: Annotated[float, typer.Option(help="Seconds for a message.")] = 300.0,
+) -> None:
+    """Run a decision, a rank for each device, and print the measurement as JSON on rank 0."""
+    try:
+        problem = Problem(ComputationGraph.load(graph), load_cluster(cluster))
+        chosen, _ = load_decision(decision)
+        found = measure_ranks(problem, chosen, model, steps, warmups, patience)
+    except GoGymError as error:
+        typer.echo(f"rank {os.environ.get('RANK', 0)}: {error}", err=True)
+        raise typer.Exit(2) from None
+    if int(os.environ["RANK"]) == 0:
+        typer.echo(json.dumps(found))
+
+
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -16,8 +16,7 @@ from typing import Any
 from go_gym.cluster import load_cluster
 from go_gym.errors import HardwareError, LeaderboardError
 from go_gym.files import atomic_write, read_text
-from go_gym.hardware import Measurement, Session
-from go_gym.hardware.runtime.places import places
+from go_gym.hardware import Measurement, Session, places
 from go_gym.leaderboard.schema import RESULTS, Row
 from go_gym.leaderboard.store import Board
 

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from go_gym.cluster import load_cluster
-from go_gym.hardware.distributed import tensor_forms
+from go_gym.errors import HardwareError
+from go_gym.hardware.distributed import check_measurable, tensor_forms
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import save_decision
 from tests.hardware.models import program
@@ -48,4 +50,22 @@ def test_two_processes_give_the_loss_of_one(tmp_path):
     expected = made.run(made.sample_inputs())["loss"]
     assert found["results"]["loss"] == pytest.approx(float(expected), rel=1e-5)
     assert len(found["step_ns"]) == 2 and min(found["step_ns"]) > 0
-    assert torchrun(*files, ranks=1).returncode != 0
+    refused = torchrun(*files, ranks=1)
+    assert refused.returncode != 0
+    assert "rank 0: 1 ranks for 2 devices: start one for each" in refused.stderr
+    assert "HardwareError" not in refused.stderr
+
+
+@runs_workers
+def test_what_several_hosts_cannot_run_is_refused():
+    graph = program("rnnlm").graph
+    zeros = np.zeros(graph.num_ops, dtype=np.int64)
+    cores, mixed = load_cluster("cpu2"), load_cluster("cpu2")
+    assert check_measurable(Problem(graph, cores), Decision(zeros)) == "gloo"
+    gpu = replace(mixed.devices[1], name="cuda:0")
+    mixed = replace(mixed, devices=(mixed.devices[0], gpu))
+    with pytest.raises(HardwareError, match="neither gloo nor NCCL"):
+        check_measurable(Problem(graph, mixed), Decision(zeros))
+    fused = Decision(zeros, fusion=np.ones_like(zeros))
+    with pytest.raises(HardwareError, match="fused kernels are not supported"):
+        check_measurable(Problem(graph, cores, "joint"), fused)

@@ -88,7 +88,7 @@ def _chain_times(
 def _op_times(
     program: Program, lane: Lane, inputs: Sequence[torch.Tensor], steps: int
 ) -> np.ndarray:
-    """(steps, n) ns of each op; forgetting tensors counts to the op after which it happens."""
+    """(steps, n) ns of each op; freeing tensors counts to the op after which it happens."""
     graph = program.graph
     place = np.zeros(graph.num_ops, dtype=np.int64)
     order = simulated_order(Problem(graph, Cluster.uniform(1, 1e9)), Decision(place))

@@ -1,6 +1,6 @@
 """The process that measures: ``python -m go_gym.hardware.process.child DESCRIPTOR``.
 
-Started by :mod:`go_gym.hardware.process.session`, which can end it whatever happens in it. It
+Started by :mod:`go_gym.hardware.process.parent`, which can end it whatever happens in it. It
 answers one request at a time: JSON, then the bytes that go with it. Nothing of it outlives its
 parent.
 """

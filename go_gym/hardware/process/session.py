@@ -4,16 +4,6 @@ The parent needs no torch. A worker that raises, hangs, is killed or runs out of
 measurement with one error that says so; leaving the session leaves no process behind.
 """
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from contextlib import suppress
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -24,6 +14,7 @@ from go_gym.files import pack_arrays
 from go_gym.fusion.fused import fuse
 from go_gym.graph import ComputationGraph
 from go_gym.hardware.measure.measurement import Measurement
+from go_gym.hardware.process.parent import MeasuringProcess
 from go_gym.hardware.runtime.places import Place, places
 from go_gym.hardware.runtime.platform import check_platform
 from go_gym.hardware.runtime.schedule import Order, simulated_order
@@ -34,28 +25,12 @@ START_SECONDS = 300.0
 """The longest that starting the process and capturing the program may take (our choice)."""
 EXTRA_SECONDS = 15.0
 """What an answer may take beyond the patience of its steps before the process is killed."""
-LONGEST_WAIT = 1e6
-"""Seconds that are waited for an answer at most: the system's call takes no more than weeks."""
 COMPILE_SECONDS = 30.0
 """The longest that compiling a fused kernel may take, on average."""
-ENDING_SECONDS = 5.0
-"""The longest that killed workers are waited for."""
-
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    # Memory is kept, not given back: touching a page first takes 8 times as long as using it.
-    # Nor may small free pieces, kept apart for speed, split the large ones for ever.
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**40),
-    "MALLOC_TOP_PAD_": str(2**26),
-    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0",
-}
 
 
 class Session:
-    """A graph's program, kept ready in a process of its own for any number of measurements.
+    """A graph's program, ready in a process of its own for any number of measurements.
 
     A context manager. After a failure the process is ended, and the next call starts another.
 
@@ -74,14 +49,12 @@ class Session:
         urgent: bool = False,
     ) -> None:
         self.graph, self.maker, self.memory, self.urgent = graph, maker, memory, urgent
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection | None = None
-        self._errors: Any = None
+        self._process: MeasuringProcess | None = None
 
     @property
     def process_id(self) -> int | None:
         """That of the process that measures, None while there is none."""
-        return None if self._process is None else self._process.pid
+        return None if self._process is None else self._process.number
 
     def __enter__(self) -> "Session":
         return self
@@ -164,86 +137,27 @@ class Session:
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
-            group = self._process.pid  # its workers belong to it
-            with suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)
-            self._process.wait()
-            _wait_for_end(group)
+            self._process.close()
             self._process = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._errors is not None:
-            self._errors.close()
-            self._errors = None
 
     def _ask(self, request: dict[str, Any], data: bytes, seconds: float) -> dict[str, Any]:
         try:
             if self._process is None:
-                self._start()
-            return self._exchange(request, data, seconds)
+                self._process = MeasuringProcess()
+                opening = {
+                    "do": "open",
+                    "maker": self.maker,
+                    "memory": self.memory,
+                    "urgent": self.urgent,
+                }
+                self._process.ask(opening, self.graph.to_bytes(), START_SECONDS)
+            return self._process.ask(request, data, seconds)
+        except HardwareError as error:
+            self.close()
+            raise HardwareError(f"graph {self.graph.name!r}: {error}") from None
         except BaseException:  # Ctrl-C as well: nothing is left behind
             self.close()
             raise
-
-    def _start(self) -> None:
-        ours, theirs = Pipe()
-        self._connection = ours
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "go_gym.hardware.process.child", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                env={**os.environ, **_ENVIRONMENT},
-                start_new_session=True,  # Ctrl-C goes to us, and we end it
-            )
-        request = {
-            "do": "open",
-            "maker": self.maker,
-            "memory": self.memory,
-            "urgent": self.urgent,
-        }
-        self._exchange(request, self.graph.to_bytes(), START_SECONDS)
-
-    def _exchange(self, request: dict[str, Any], data: bytes, seconds: float) -> dict[str, Any]:
-        assert self._connection is not None
-        try:
-            self._connection.send_bytes(json.dumps(request).encode())
-            self._connection.send_bytes(data)
-            if not self._connection.poll(min(seconds, LONGEST_WAIT)):
-                raise HardwareError(
-                    f"graph {self.graph.name!r}: no answer within {seconds:.0f} s; the process "
-                    "that measures was ended"
-                )
-            reply = json.loads(self._connection.recv_bytes())
-        except (EOFError, ConnectionError):
-            raise HardwareError(f"graph {self.graph.name!r}: {self._obituary()}") from None
-        if "error" in reply:
-            raise HardwareError(f"graph {self.graph.name!r}: {reply['error']}")
-        return reply["ok"]
-
-    def _obituary(self) -> str:
-        assert self._process is not None
-        code = self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        last = f": {lines[-1]}" if lines else ""
-        return f"the process that measures {how}{last}"
-
-
-def _wait_for_end(group: int) -> None:
-    """Until the killed processes of ``group`` are gone: a moment, as nobody waits for them."""
-    end = time.monotonic() + ENDING_SECONDS
-    while time.monotonic() < end:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.001)
 
 
 def _measurable(cluster: Cluster) -> list[Place]:

@@ -32,7 +32,7 @@ from go_gym.hardware.runtime.worker import RESULTS, STOPPED, Assignment, Worker
 GAPS = 2
 """An allocator takes up to so many times what is in use (our choice)."""
 ENDING = 2.0
-"""Seconds that workers have to end when they are told to."""
+"""Seconds that workers have to end when they are asked to."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Executor:
                 elif member.death is not None:
                     raise self._failed(self._obituary(number))
         if STOPPED in answers.values():
-            raise self._failed("the workers were told to stop")
+            raise self._failed("the workers were stopped")
         return [answers[number] for number in sorted(answers)]
 
     def _heard(self, number: int) -> Any:

@@ -22,7 +22,7 @@ _clock = time.perf_counter_ns
 
 
 class Halted(Exception):
-    """Another worker failed, or the executor was told to stop."""
+    """Another worker failed, or the executor was closed."""
 
 
 class Loop(Protocol):

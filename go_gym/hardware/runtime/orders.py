@@ -7,7 +7,7 @@ from go_gym.hardware.runtime.ready import Queues, build_queues
 from go_gym.hardware.runtime.schedule import Schedule, build_schedule
 
 
-def kept_tensors(program: Program) -> list[int]:
+def result_tensors(program: Program) -> list[int]:
     """The tensors that are the program's results."""
     return [program.steps[v.op].tensors[v.position] for v in program.outputs.values()]
 
@@ -21,12 +21,12 @@ def program_queues(
         for step in program.steps
         if step.placeholder is not None or step.constant is not None
     ]
-    kept = kept_tensors(program)
-    return build_queues(program.graph, placement, priority, devices, resident, kept)
+    results = result_tensors(program)
+    return build_queues(program.graph, placement, priority, devices, resident, results)
 
 
 def program_schedule(
     program: Program, placement: np.ndarray, order: np.ndarray, devices: int
 ) -> Schedule:
     """Lists; see :func:`go_gym.hardware.runtime.schedule.build_schedule`."""
-    return build_schedule(program.graph, placement, order, devices, kept_tensors(program))
+    return build_schedule(program.graph, placement, order, devices, result_tensors(program))

@@ -120,11 +120,11 @@ class TensorUses:
         graph: the graph.
         placement: (n,) device of each op.
         device: which device.
-        keep: tensors that stay to the end of the step where they are produced (the results).
+        results: tensors that stay where they are produced to the end of the step.
     """
 
     def __init__(
-        self, graph: ComputationGraph, placement: np.ndarray, device: int, keep: frozenset[int]
+        self, graph: ComputationGraph, placement: np.ndarray, device: int, results: frozenset[int]
     ) -> None:
         here = placement[graph.use_consumer] == device
         used: list[set[int]] = [set() for _ in range(graph.num_ops)]
@@ -136,7 +136,7 @@ class TensorUses:
         for tensors in used:
             for tensor in tensors:
                 self._counts[tensor] += 1
-        for tensor in keep:
+        for tensor in results:
             self._counts[tensor] += int(placement[graph.tensor_producer[tensor]] == device)
         ptr = graph.op_tensor_ptr.tolist()
         self._read = [tuple(sorted(tensors)) for tensors in used]  # by op
@@ -167,7 +167,7 @@ def build_queues(
     priority: np.ndarray | None,
     devices: int,
     resident: Iterable[int] = (),
-    keep: Iterable[int] = (),
+    results: Iterable[int] = (),
 ) -> Queues:
     """The queues of all devices.
 
@@ -177,11 +177,11 @@ def build_queues(
         priority: (n,) highest first; None: in order of getting ready.
         devices: how many there are.
         resident: ops that call nothing, since their tensor is there from the start.
-        keep: tensors that stay to the end of the step where they are produced (the results).
+        results: tensors that stay where they are produced to the end of the step.
     """
     place = np.asarray(placement, dtype=np.int64)
     levels = np.zeros(graph.num_ops, dtype=np.int64) if priority is None else np.asarray(priority)
-    channels, kept = find_channels(graph, place), frozenset(keep)
+    channels, staying = find_channels(graph, place), frozenset(results)
     sending = {int(graph.tensor_producer[channel.tensor]) for channel in channels}
     silent = frozenset(resident) - sending
     return Queues(
@@ -189,5 +189,5 @@ def build_queues(
         tuple(
             ReadyQueue(graph, place, levels, channels, device, silent) for device in range(devices)
         ),
-        tuple(TensorUses(graph, place, device, kept) for device in range(devices)),
+        tuple(TensorUses(graph, place, device, staying) for device in range(devices)),
     )

@@ -84,7 +84,7 @@ def build_schedule(
     placement: np.ndarray,
     order: np.ndarray,
     devices: int,
-    keep: Iterable[int] = (),
+    results: Iterable[int] = (),
 ) -> Schedule:
     """The lists of all devices.
 
@@ -93,11 +93,11 @@ def build_schedule(
         placement: (n,) device of each op.
         order: (n,) a linear extension of the graph; each device runs its ops in this order.
         devices: how many there are.
-        keep: tensors that stay to the end of the step where they are produced (the results).
+        results: tensors that stay where they are produced to the end of the step.
     """
     place, producer = placement.tolist(), graph.tensor_producer.tolist()
     inputs, consumers = _inputs(graph), _consumers(graph)
-    kept = set(keep)
+    staying = set(results)
     position = np.empty(graph.num_ops, dtype=np.int64)
     position[order] = np.arange(graph.num_ops)
     at = position.tolist()
@@ -127,11 +127,11 @@ def build_schedule(
         for tensor in range(ptr[op], ptr[op + 1]):
             for channel_number in remote.get(tensor, ()):
                 todo.append(Instruction(Action.SEND, channel_number))
-            if (tensor, device) not in last and tensor not in kept:
+            if (tensor, device) not in last and tensor not in staying:
                 todo.append(Instruction(Action.FREE, tensor))
         for tensor in inputs[op]:
             here = place[producer[tensor]] == device
-            if last[tensor, device] == op and not (here and tensor in kept):
+            if last[tensor, device] == op and not (here and tensor in staying):
                 todo.append(Instruction(Action.FREE, tensor))
     return Schedule(channels, tuple(map(tuple, lists)))
 

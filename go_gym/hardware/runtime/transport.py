@@ -139,22 +139,32 @@ class ProcessTransport:
     """Between forked processes: one worker's end of ``shared``."""
 
     def __init__(self, shared: SharedTensors, me: int) -> None:
+        self._sender, self._receiver = Sender(shared, me), Receiver(shared)
+        self.send, self.receive = self._sender.send, self._receiver.receive
+
+    def begin_step(self, step: int) -> None:
+        self._sender.begin_step(step)
+        self._receiver.begin_step(step)
+
+
+class Sender:
+    """Copies tensors into its part of the shared memory, each once a step.
+
+    Attributes:
+        arena: its part.
+    """
+
+    def __init__(self, shared: SharedTensors, me: int) -> None:
         self._shared, self._me = shared, me
         self._offsets, self._versions = shared.offsets.data, shared.versions.data
-        self._released = shared.released.data
         self.arena = Arena(*shared.regions[me], shared.released)
         self._step = 0
-        self._touched = [start for start, _ in shared.regions]
         self._sent: dict[int, SentTensor] = {}  # by tensor
-        self._written: dict[int, Layout] = {}  # by channel that leaves
-        self._read: dict[int, tuple[int, Layout]] = {}  # by channel that comes: version, layout
-        self._watched: dict[int, Any] = {}  # by channel that comes: a weak reference to its copy
-        self._releases = [partial(self._release, channel) for channel in range(len(shared.layouts))]
+        self._written: dict[int, Layout] = {}  # by channel
 
     def begin_step(self, step: int) -> None:
         self._step = step
         self._shared.used[self._me] = self.arena.top
-        self._touch_pages()
         self.arena.begin_step(step)
 
     def send(self, channel: int, tensor: torch.Tensor) -> None:
@@ -173,6 +183,38 @@ class ProcessTransport:
             self._versions[channel] += 1
         self._offsets[channel] = sent.offset
 
+    def _copy(self, sent: SentTensor, tensor: torch.Tensor, channel: int) -> None:
+        size = sent.layout.nbytes
+        sent.step, sent.channels = self._step, [channel]
+        sent.offset = offset = self.arena.allocate(size, sent.channels)
+        copy = sent.copies.get(offset)
+        if copy is None:
+            block = self._shared.data[offset : offset + size]
+            copy = sent.copies[offset] = sent.layout.at(block)
+        copy.copy_(tensor)
+
+
+class Receiver:
+    """Uses the senders' copies where they lie, and releases each when nothing needs it any more."""
+
+    def __init__(self, shared: SharedTensors) -> None:
+        self._shared = shared
+        self._offsets, self._versions = shared.offsets.data, shared.versions.data
+        self._released = shared.released.data
+        self._step = 0
+        self._touched = [start for start, _ in shared.regions]
+        self._read: dict[int, tuple[int, Layout]] = {}  # by channel: version, layout
+        self._watched: dict[int, Any] = {}  # by channel: a weak reference to its copy's memory
+        self._releases = [partial(self._release, channel) for channel in range(len(shared.layouts))]
+
+    def begin_step(self, step: int) -> None:
+        """Touch what the senders have used newly: the first use of a page takes a microsecond."""
+        self._step = step
+        for worker, start in enumerate(self._touched):
+            end = int(self._shared.used[worker])
+            self._shared.data[start:end:PAGE].max(initial=0)
+            self._touched[worker] = max(start, end)
+
     def receive(self, channel: int) -> torch.Tensor:
         version, layout = self._read.get(channel, (0, None))
         if layout is None or version != self._versions[channel]:
@@ -186,25 +228,8 @@ class ProcessTransport:
         self._watched[channel] = weakref.ref(block, self._releases[channel])
         return layout.at(block)
 
-    def _copy(self, sent: SentTensor, tensor: torch.Tensor, channel: int) -> None:
-        size = sent.layout.nbytes
-        sent.step, sent.channels = self._step, [channel]
-        sent.offset = offset = self.arena.allocate(size, sent.channels)
-        copy = sent.copies.get(offset)
-        if copy is None:
-            block = self._shared.data[offset : offset + size]
-            copy = sent.copies[offset] = sent.layout.at(block)
-        copy.copy_(tensor)
-
     def _release(self, channel: int, _: Any) -> None:
         self._released[channel] = self._step
-
-    def _touch_pages(self) -> None:
-        """Read what the senders have used newly: the first use of a page takes a microsecond."""
-        for worker, start in enumerate(self._touched):
-            end = int(self._shared.used[worker])
-            self._shared.data[start:end:PAGE].max(initial=0)
-            self._touched[worker] = max(start, end)
 
 
 def _storage(tensor: torch.Tensor) -> int:

@@ -14,7 +14,7 @@ import pytest
 from go_gym.capture.source import capture_source
 from go_gym.cluster import load_cluster
 from go_gym.errors import HardwareError
-from go_gym.hardware.process import session as session_module
+from go_gym.hardware.process import parent
 from go_gym.hardware.process.session import Session, measure_decision
 from go_gym.problem import Decision, Problem
 from tests.hardware.models import FAULTY, program
@@ -51,7 +51,7 @@ def nothing_left(monkeypatch):
             super().__init__(*args, **kwargs)
             started.append(self.pid)
 
-    monkeypatch.setattr(session_module.subprocess, "Popen", Recorded)
+    monkeypatch.setattr(parent.subprocess, "Popen", Recorded)
     yield
     assert started
     assert [group(each) for each in started] == [set() for _ in started]
@@ -160,7 +160,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def test_what_cannot_be_run_is_refused_before_a_process_is_started(problem, monkeypatch):
-    monkeypatch.setattr(session_module.subprocess, "Popen", None)
+    monkeypatch.setattr(parent.subprocess, "Popen", None)
     zeros = np.zeros(problem.num_ops, dtype=np.int64)
     elsewhere = Problem(problem.graph, load_cluster("p100x2"))
     with pytest.raises(HardwareError, match="no device of a machine"):

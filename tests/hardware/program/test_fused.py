@@ -37,15 +37,15 @@ class Small(torch.nn.Module):
 def fused_on_two_cores(made, placement, order):
     problem = Problem(made.graph, load_cluster("cpu2"))
     decision = Decision(placement, fusion=default_fusion(problem, placement))
-    told = fuse(problem, decision)
-    program, of_kernels = fused_program(made, Decision(placement), told.plan)
+    fused = fuse(problem, decision)
+    program, of_kernels = fused_program(made, Decision(placement), fused.plan)
     assert program.graph.num_ops < made.graph.num_ops
     compile_kernels(program, made.sample_inputs())
     place = np.asarray(of_kernels.placement)
     plan = (
         program_queues(program, place, None, 2)
         if order == "ready"
-        else program_schedule(program, place, simulated_order(told.problem, told.decision), 2)
+        else program_schedule(program, place, simulated_order(fused.problem, fused.decision), 2)
     )
     with Executor(
         program, plan, [Core(CORES[0]), Core(CORES[1])], made.sample_inputs(), place

@@ -95,7 +95,7 @@ def test_what_is_freed_is_what_nobody_needs(case):
     problem, decision = case
     graph, place = problem.graph, np.asarray(decision.placement)
     results = [int(graph.num_tensors) - 1]
-    queues = build_queues(graph, place, None, problem.num_devices, keep=results)
+    queues = build_queues(graph, place, None, problem.num_devices, results=results)
     for device, uses in enumerate(queues.uses):
         ops = np.flatnonzero(place == device).tolist()
         values = [None] * graph.num_tensors

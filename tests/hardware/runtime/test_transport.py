@@ -9,7 +9,7 @@ from go_gym.errors import HardwareError
 from go_gym.hardware.runtime.arena import LINE
 from go_gym.hardware.runtime.layout import DIMENSIONS
 from go_gym.hardware.runtime.schedule import Channel
-from go_gym.hardware.runtime.transport import ProcessTransport, SharedTensors
+from go_gym.hardware.runtime.transport import Receiver, Sender, SharedTensors
 from tests.hardware.requirements import runs_workers
 
 pytestmark = runs_workers
@@ -29,7 +29,7 @@ def ends(sizes, channels, resident=()):
     ops = len(sizes)
     graph = ComputationGraph.from_costs([1] * ops, list(enumerate(sizes)), [])
     shared = SharedTensors(graph, channels, 2, resident)
-    return ProcessTransport(shared, 0), ProcessTransport(shared, 1)
+    return Sender(shared, 0), Receiver(shared)
 
 
 @pytest.mark.parametrize("tensor", SENT, ids=lambda each: f"{each.dtype}-{tuple(each.shape)}")
