@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from go_gym.cluster.transfer import transfer_ns
+from go_gym.simulator.transfer import transfer_ns
 
 FOREVER = np.int64(2**62)
 

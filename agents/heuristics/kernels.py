@@ -11,7 +11,7 @@ them are used) of the arrays of gap starts and ends; a stretch that is full move
 import numpy as np
 from numba import njit
 
-from go_gym.cluster.transfer import transfer_ns
+from go_gym.simulator.transfer import transfer_ns
 
 NONE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
 FOREVER = np.int64(2**62)

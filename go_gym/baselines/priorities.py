@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from numba import njit
 
-from go_gym.cluster.transfer import transfer_ns
 from go_gym.errors import DecisionError
 from go_gym.graph import Alias
 from go_gym.problem import Decision, Problem, check_decision
+from go_gym.simulator.transfer import transfer_ns
 
 FIFO = "fifo"
 PRIORITIES = (FIFO, "critical-path")

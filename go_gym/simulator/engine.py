@@ -19,11 +19,11 @@ egress contention one transfer, named by its first slot, brings all copies of a 
 
 import numpy as np
 
-from go_gym.cluster.transfer import transfer_ns
 from go_gym.simulator import heap
 from go_gym.simulator.jit import entry_point, jit, jit_apart, jit_entry, jit_once
 from go_gym.simulator.prefetch import prefetch
 from go_gym.simulator.tables import NONE
+from go_gym.simulator.transfer import transfer_ns
 from go_gym.simulator.work import DUPLEX, EGRESS, FREE, LAST_MOMENT, LINK
 
 U = np.uint64
@@ -36,6 +36,8 @@ VACANT, BUSY, LATER = np.uint32(0), np.uint32(1), np.uint32(2)  # ports; LATER: 
 
 @entry_point
 def run_many(stamp):
+    """The compiled entry of batches, compiled anew where ``stamp`` is another."""
+
     @jit_entry
     def run_many(tables, work, contention, placements, priorities, outcome):
         """Simulate each row of ``placements`` (b, n), by those of ``priorities`` or FIFO if None.
