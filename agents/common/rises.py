@@ -22,6 +22,7 @@ class Rises:
         self._ordered = sorted(self.last)
 
     def note(self, rise: float) -> None:
+        """Remember a rise, and forget the oldest beyond :data:`MEMORY` of them."""
         if len(self.last) == MEMORY:
             del self._ordered[bisect_left(self._ordered, self.last[0])]
         self.last.append(rise)

@@ -1,0 +1,1 @@
+"""GO (Zhou et al., "Transferable Graph Optimizers for ML Compilers", NeurIPS 2020)."""

@@ -58,10 +58,12 @@ class GraphInputs:
 
     @property
     def num_units(self) -> int:
+        """U."""
         return len(self.row_of_unit)
 
     @property
     def num_devices(self) -> int:
+        """How many devices the cluster has."""
         return len(self.devices)
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:

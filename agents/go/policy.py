@@ -64,6 +64,7 @@ class Trials:
 
     @classmethod
     def joined(cls, trials: Sequence["Trials"]) -> "Trials":
+        """Several, one after another along the first axis."""
         names = cls.__dataclass_fields__
         return cls(*(torch.cat([getattr(each, name) for each in trials]) for name in names))
 

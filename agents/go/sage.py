@@ -15,16 +15,20 @@ class Neighbours(Protocol):
     """
 
     @property
-    def producers(self) -> torch.Tensor: ...
+    def producers(self) -> torch.Tensor:
+        """(e,) int64: each row's producers, row after row."""
 
     @property
-    def producer_lengths(self) -> torch.Tensor: ...
+    def producer_lengths(self) -> torch.Tensor:
+        """(R,) int64: how many producers each row has."""
 
     @property
-    def consumers(self) -> torch.Tensor: ...
+    def consumers(self) -> torch.Tensor:
+        """(e,) int64: each row's consumers, row after row."""
 
     @property
-    def consumer_lengths(self) -> torch.Tensor: ...
+    def consumer_lengths(self) -> torch.Tensor:
+        """(R,) int64: how many consumers each row has."""
 
 
 class PoolAggregator(nn.Module):

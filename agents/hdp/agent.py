@@ -76,4 +76,5 @@ class Hdp(LearningAgent):
         self.config = config or HdpConfig()
 
     def learner_for(self, problem: Problem, calls: int, seed: int) -> HdpLearner:
+        """A learner that begins from HDP's start."""
         return HdpLearner(problem, calls, seed, self.config)

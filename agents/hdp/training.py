@@ -143,6 +143,7 @@ class HdpLearner(Learner):
 
     @torch.no_grad()
     def sample(self) -> np.ndarray:
+        """(n,) int64: the device of each op, drawn from the policy."""
         _, group = self._group()
         memory, start = self.placer(torch.from_numpy(self.embed(group.numpy())))
         noise = torch.zeros(1, self.groups, self.problem.num_devices)
@@ -189,9 +190,11 @@ class HdpLearner(Learner):
         self.optimizer.step()
 
     def state(self) -> dict[str, Any]:
+        """With the reward's baseline."""
         return {**super().state(), "baseline": [self.baseline.mean, self.baseline.square]}
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """With the reward's baseline."""
         super().restore(tensors, state)
         self.baseline.mean, self.baseline.square = state["baseline"]
 

@@ -1,0 +1,1 @@
+"""Rules: placements, schedules and fusions without a search."""

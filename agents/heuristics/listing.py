@@ -28,6 +28,7 @@ class Schedule:
 
     @property
     def makespan_ns(self) -> int:
+        """When the last op ends."""
         return int(self.finish.max())
 
 

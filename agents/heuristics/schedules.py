@@ -31,6 +31,7 @@ class Fifo(Schedule):
     """First in, first out: all priorities are equal."""
 
     def priority(self, problem: Problem, placement: np.ndarray, seed: int) -> np.ndarray:
+        """(n,) int64: zeros."""
         return np.zeros(problem.num_ops, dtype=np.int64)
 
 
@@ -38,6 +39,7 @@ class CriticalPath(Schedule):
     """The longest path to the end first: list scheduling by upward rank."""
 
     def priority(self, problem: Problem, placement: np.ndarray, seed: int) -> np.ndarray:
+        """(n,) int64: longest path from each op to the end."""
         return critical_path(problem, placement)
 
 
@@ -45,6 +47,7 @@ class MemoryAware(Schedule):
     """What frees most memory first."""
 
     def priority(self, problem: Problem, placement: np.ndarray, seed: int) -> np.ndarray:
+        """(n,) int64: bytes that each op frees less those that it takes."""
         return frees_most(problem)
 
 
@@ -52,4 +55,5 @@ class RandomPriorities(Schedule):
     """Each op's priority drawn by the seed."""
 
     def priority(self, problem: Problem, placement: np.ndarray, seed: int) -> np.ndarray:
+        """(n,) int64: drawn from 0 … LEVELS − 1."""
         return np.random.default_rng(seed).integers(0, LEVELS, problem.num_ops)

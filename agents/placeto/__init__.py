@@ -1,0 +1,1 @@
+"""Placeto (Addanki et al., NeurIPS 2019): one group re-placed a step."""

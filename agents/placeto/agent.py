@@ -50,4 +50,5 @@ class Placeto(LearningAgent):
         self.config = config or PlacetoConfig()
 
     def learner_for(self, problem: Problem, calls: int, seed: int) -> PlacetoLearner:
+        """A learner that begins from Placeto's start."""
         return PlacetoLearner(problem, calls, seed, self.config)

@@ -208,9 +208,11 @@ class PlacetoLearner(Learner):
         return gain - baseline[:, None]
 
     def state(self) -> dict[str, Any]:
+        """With the gains that the reward's baseline is made of."""
         return {**super().state(), "history": [gain.tolist() for gain in self.history]}
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """With the gains that the reward's baseline is made of."""
         super().restore(tensors, state)
         self.history.extend(np.array(gain) for gain in state["history"])
 

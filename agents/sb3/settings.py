@@ -40,6 +40,7 @@ class Settings:
 
     @property
     def stepwise(self) -> bool:
+        """Does it place one group a step?"""
         return self.env == "GO-PlacementSteps-v0"
 
 

@@ -46,6 +46,7 @@ class BatchedVecEnv(VecEnv):
         return cls(envs)
 
     def reset(self) -> VecEnvObs:
+        """Begin an episode in every lane; lanes with the same options together."""
         alike = [
             [lane for lane, own in enumerate(self._options) if own == each]
             for each in self._options
@@ -61,9 +62,11 @@ class BatchedVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
+        """Note the actions; :meth:`step_wait` takes them."""
         self._actions = actions
 
     def step_wait(self) -> tuple[VecEnvObs, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """Take the noted actions; information is cut to :data:`KEPT`."""
         observations, rewards, terminated, _, infos = self.envs.step(self._actions)
         found = []
         for lane, done in enumerate(terminated.tolist()):
@@ -76,18 +79,22 @@ class BatchedVecEnv(VecEnv):
         return observations, rewards.astype(np.float32), terminated, found
 
     def close(self) -> None:
+        """Close the native vector environment."""
         self.envs.close()
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """An attribute of the one environment behind all lanes, once for each lane asked for."""
         value = getattr(self.envs.env, attr_name)
         return [value for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of the one environment behind all lanes."""
         setattr(self.envs.env, attr_name, value)  # one object stands for all
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **kwargs: Any
     ) -> list[Any]:
+        """Call a method of the one environment behind all lanes, once for each lane asked for."""
         method = getattr(self.envs.env, method_name)
         return [method(*method_args, **kwargs) for _ in self._get_indices(indices)]
 
@@ -96,9 +103,11 @@ class BatchedVecEnv(VecEnv):
         wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]],
         indices: VecEnvIndices = None,
     ) -> list[bool]:
+        """No: lanes have no wrappers of their own."""
         return [False for _ in self._get_indices(indices)]
 
     def get_images(self) -> Sequence[np.ndarray | None]:
+        """What the native vector environment renders, a picture a lane."""
         return self.envs.render()
 
     @staticmethod

@@ -1,0 +1,1 @@
+"""Search by simulator calls: annealing, cross-entropy, BRKGA."""

@@ -104,6 +104,7 @@ class Space:
         return Decision(placement, priority, fusion)
 
     def decisions(self, genomes: Sequence[np.ndarray]) -> list[Decision]:
+        """:meth:`decision` of each of several genomes."""
         return [self.decision(genome) for genome in genomes]
 
     def cost(self, result: Result) -> float:

@@ -88,10 +88,12 @@ class Budget:
 
     @property
     def remaining(self) -> int:
+        """Simulator calls that are left."""
         return self.simulations - self.used
 
     @property
     def windows(self) -> list[Window]:
+        """The mean step time of valid calls, a hundredth of the budget at a time."""
         return [
             Window(min(end, self.used), round(total / valid))
             for end, total, valid in zip(

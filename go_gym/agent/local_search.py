@@ -39,14 +39,17 @@ class Moves:
 
     @property
     def decision(self) -> Decision:
+        """The decision that moves begin from."""
         return self._mover.decision
 
     @property
     def result(self) -> Result:
+        """Its result."""
         return self._mover.result
 
     @property
     def tried(self) -> Decision:
+        """The decision that the last :meth:`try_move` looked at."""
         return self._mover.tried
 
     def try_move(

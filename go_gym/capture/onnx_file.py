@@ -58,10 +58,12 @@ class TensorInfo:
 
     @property
     def elements(self) -> int:
+        """How many numbers it holds."""
         return math.prod(self.shape)
 
     @property
     def bytes(self) -> int:
+        """Whole bytes that it takes, elements of less than eight bits packed."""
         return -(-self.elements * self.bits // 8)
 
 

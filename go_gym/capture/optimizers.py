@@ -39,6 +39,7 @@ class Adam:
     learning_rate: float = LEARNING_RATE
 
     def states(self, name: str, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
+        """See :meth:`Optimizer.states`."""
         return {
             "first_moment": torch.empty_like(parameter),
             "second_moment": torch.empty_like(parameter),
@@ -51,6 +52,7 @@ class Adam:
         gradient: torch.Tensor,
         states: Mapping[str, torch.Tensor],
     ) -> list[torch.Tensor]:
+        """See :meth:`Optimizer.update`."""
         first = states["first_moment"] * BETA1 + gradient * (1 - BETA1)
         second = states["second_moment"] * BETA2 + gradient * gradient * (1 - BETA2)
         size = torch.sqrt(second / (1 - BETA2)) + EPSILON
@@ -64,6 +66,7 @@ class Sgd:
     learning_rate: float = LEARNING_RATE
 
     def states(self, name: str, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
+        """See :meth:`Optimizer.states`."""
         return {}
 
     def update(
@@ -73,6 +76,7 @@ class Sgd:
         gradient: torch.Tensor,
         states: Mapping[str, torch.Tensor],
     ) -> list[torch.Tensor]:
+        """See :meth:`Optimizer.update`."""
         return [parameter - gradient * self.learning_rate]
 
 
@@ -89,6 +93,7 @@ class TorchOptimizer:
         self.kind, self.settings, self.common = kind, settings, common
 
     def states(self, name: str, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
+        """See :meth:`Optimizer.states`."""
         leaf, optimizer = self._alone(name, parameter)
         optimizer.step()
         return {key: value for key, value in optimizer.state[leaf].items() if _is_kept(value)}
@@ -100,6 +105,7 @@ class TorchOptimizer:
         gradient: torch.Tensor,
         states: Mapping[str, torch.Tensor],
     ) -> list[torch.Tensor]:
+        """See :meth:`Optimizer.update`."""
         leaf, optimizer = self._alone(name, parameter)
         leaf.grad = gradient
         numbers = {key: torch.tensor(value) for key, value in FIRST_STEP.items()}

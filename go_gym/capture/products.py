@@ -49,18 +49,22 @@ def attention_backward(
 
 
 def matrix_vector(matrix: Tensor, vector: Tensor, out: Any) -> int:
+    """Two a weight."""
     return 2 * matrix.numel()
 
 
 def add_matrix_vector(bias: Tensor, matrix: Tensor, vector: Tensor, out: Any, **_: Any) -> int:
+    """Two a weight, as :func:`matrix_vector`; adding counts nothing."""
     return 2 * matrix.numel()
 
 
 def dot(left: Tensor, right: Tensor, out: Any) -> int:
+    """Two an element."""
     return 2 * left.numel()
 
 
 def outer(bias: Tensor, left: Tensor, right: Tensor, out: Any, **_: Any) -> int:
+    """Two a pair of elements."""
     return 2 * left.numel() * right.numel()
 
 

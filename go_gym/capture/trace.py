@@ -40,7 +40,8 @@ class Tag:
 class Speaker(Protocol):
     """Says of the op that is being recorded where in the program it stands."""
 
-    def tag(self) -> Tag: ...
+    def tag(self) -> Tag:
+        """Phase, module path and line of what is being recorded."""
 
     def line(self) -> str:
         """The line of the user's code, empty if it is not known."""
@@ -63,6 +64,7 @@ class Recorder:
     layer_of_sequence: dict[int, str | None] = field(default_factory=dict)
 
     def tag(self) -> Tag:
+        """Phase, module path and line of what is being recorded."""
         if self.own_phases:
             running = torch._C._current_autograd_node() is not None
             after = "forward" if self.phase == "forward" else "optimizer"
@@ -77,6 +79,7 @@ class Recorder:
         return Tag(self.phase, layer, self.parameter)
 
     def line(self) -> str:
+        """The line of the user's code, empty if it is not known."""
         return line_here()
 
 
@@ -103,6 +106,7 @@ class Traced:
 
     @property
     def num_trained(self) -> int:
+        """How many parameters are trained."""
         return sum(
             each.role == "parameter" and each.parameter is not None for each in self.placeholders
         )

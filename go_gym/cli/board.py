@@ -27,6 +27,7 @@ def verify(
 
 
 def verify_board(folder: Path) -> bool:
+    """Verify a board and print what is wrong with it; whether nothing is."""
     from go_gym.leaderboard.verify import verify as verify_folder
 
     report = verify_folder(folder)
@@ -38,6 +39,8 @@ def verify_board(folder: Path) -> bool:
 
 
 def rerun_board(folder: Path, count: int) -> bool:
+    """Run deterministic agents again and print where a row comes out otherwise; whether none
+    does."""
     from go_gym.leaderboard.rerun import rerun_some
     from go_gym.leaderboard.store import Board
 

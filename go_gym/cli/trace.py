@@ -66,6 +66,8 @@ def trace(
 
 
 def write_pictures(problem, decision, stem: Path) -> None:
+    """Write a decision's Gantt chart, placement map and trace to ``stem`` with endings of
+    theirs."""
     from go_gym.render.gantt import save_gantt
     from go_gym.render.perfetto import save_chrome_trace
     from go_gym.render.placement_map import save_placement_map

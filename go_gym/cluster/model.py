@@ -76,6 +76,7 @@ class Link:
 
     @property
     def ns_per_byte(self) -> float:
+        """The inverse of the bandwidth."""
         return 1e9 / self.bandwidth
 
 
@@ -212,6 +213,7 @@ class Cluster:
 
     @property
     def num_devices(self) -> int:
+        """How many devices there are."""
         return len(self.devices)
 
     def link(self, source: int, destination: int) -> Link:

@@ -32,9 +32,11 @@ class Simulator:
     deterministic = True
 
     def run(self, problem: Problem, decision: Decision, trace: bool = False) -> Result:
+        """See :meth:`Backend.run`."""
         return simulate(problem, decision, trace)
 
     def run_batch(self, problem: Problem, decisions: Sequence[Decision]) -> Sequence[Result]:
+        """See :meth:`Backend.run_batch`."""
         return simulate_batch(problem, decisions)
 
 
@@ -54,14 +56,17 @@ class Budgeted:
         self.budget = budget
 
     def run(self, problem: Problem, decision: Decision, trace: bool = False) -> Result:
+        """See :meth:`Backend.run`; one call of the budget."""
         self._check(problem)
         return self.budget.evaluate(decision, trace)
 
     def run_batch(self, problem: Problem, decisions: Sequence[Decision]) -> Sequence[Result]:
+        """See :meth:`Backend.run_batch`; a call of the budget each."""
         self._check(problem)
         return self.budget.evaluate_batch(decisions)
 
     def moves(self, problem: Problem, decision: Decision) -> Moves:
+        """Moves from ``decision`` on the budget's account."""
         self._check(problem)
         return self.budget.delta(decision)
 

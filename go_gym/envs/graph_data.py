@@ -29,9 +29,11 @@ class DataSpace(spaces.Space[GraphData]):
 
     @property
     def is_np_flattenable(self) -> bool:
+        """No: graphs differ in size."""
         return False
 
     def sample(self, mask: Any = None, probability: Any = None) -> GraphData:
+        """A small random graph; masks are not heeded."""
         nodes = int(self.np_random.integers(1, 10))
         ends = self.np_random.integers(0, nodes, (2, 2 * nodes))
         return GraphData(
@@ -41,6 +43,7 @@ class DataSpace(spaces.Space[GraphData]):
         )
 
     def contains(self, x: Any) -> bool:
+        """Is ``x`` a graph with this space's columns?"""
         if not isinstance(x, Data) or x.x is None or x.edge_index is None or x.edge_attr is None:
             return False
         return (

@@ -31,6 +31,7 @@ class Nodes:
 
     @property
     def count(self) -> int:
+        """How many nodes the learner sees: parts, or ops where there is no partition."""
         return self.problem.num_ops if self.partition is None else self.partition.count
 
     def spread(self, column: np.ndarray) -> np.ndarray:

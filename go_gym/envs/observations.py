@@ -42,6 +42,7 @@ class Sizes:
 
     @classmethod
     def of(cls, nodes: Sequence[Nodes]) -> "Sizes":
+        """Large enough for each of several problems' nodes."""
         return cls(
             ops=max(each.count for each in nodes),
             uses=max(max(len(each.edges[0]) for each in nodes), 1),

@@ -65,9 +65,11 @@ class OneShotEnv(GraphEnv):
         )
 
     def begin(self, chosen: int) -> Episode:
+        """An episode without a decision yet."""
         return Episode(chosen)
 
     def length_of(self, chosen: int) -> int:
+        """As many steps as there are rounds."""
         return self.rounds
 
     def advance(
@@ -124,6 +126,7 @@ class OneShotEnv(GraphEnv):
         return self.reward.of(Outcome(result, baseline_ns, previous))
 
     def changing(self, episode: Episode) -> Observation:
+        """The last decision's columns, −1 before the first."""
         problem, nodes = self.problems[episode.chosen], self.nodes[episode.chosen]
         seen = {}
         for column in {"placement": None} | self.choices:

@@ -158,9 +158,11 @@ class PlacementStepsEnv(GraphEnv):
         )
 
     def length_of(self, chosen: int) -> int:
+        """A step for each node and round."""
         return self.rounds * self.nodes[chosen].count
 
     def begin(self, chosen: int) -> Walk:
+        """An episode at the start's placement, which is simulated."""
         nodes = self.nodes[chosen]
         placement = nodes.spread(nodes.gathered(STARTS[self.start](nodes.problem)))
         mover = mover_of(self.backend, nodes.problem, Decision(placement))
@@ -210,6 +212,7 @@ class PlacementStepsEnv(GraphEnv):
         return result.step_time_ns / self.baseline_ns_of(chosen) + PENALTY_PER_GB * gigabytes
 
     def changing(self, episode: Episode) -> Observation:
+        """The placement, what is running when, and the node that is next."""
         nodes, count = self.nodes[episode.chosen], self.nodes[episode.chosen].count
         assert episode.decision is not None and episode.result is not None
         starts = episode.starts if isinstance(episode, Walk) else None
@@ -243,6 +246,7 @@ class PlacementStepsEnv(GraphEnv):
         return int(action)
 
     def set_state(self, state: Mapping[str, Any]) -> None:
+        """As :meth:`GraphEnv.set_state`; moves go on from the state's placement."""
         entries = state.get("episode") if isinstance(state, Mapping) else None
         if isinstance(entries, Mapping) and entries.get("decision", True) is None:
             raise GoGymError(

@@ -76,6 +76,7 @@ class GraphObservation(
         )
 
     def observation(self, observation: Observation) -> spaces.GraphInstance:
+        """Nodes, edges and their features as one ``GraphInstance``."""
         placement = observation["placement"][observation["op_mask"] > 0]
         shown = ((placement + 1) / (self._highest + 1)).astype(np.float32)
         links, features = edge_table(observation)
@@ -101,6 +102,7 @@ class PyGObservation(
         self.observation_space = DataSpace(_columns(_parts(env)))
 
     def observation(self, observation: Observation) -> "GraphData":
+        """The same as PyG ``Data``."""
         import torch
 
         from go_gym.envs.graph_data import GraphData
@@ -140,6 +142,7 @@ class FlatFeatures(
         self.observation_space = spaces.Box(-1.0, 1.0, (length,), np.float32)
 
     def observation(self, observation: Observation) -> np.ndarray:
+        """One row of numbers."""
         found = []
         if "current" in self._entries:
             current, nodes = int(observation["current"][0]), len(observation["op_mask"])
@@ -184,15 +187,19 @@ class RewardPerGraph(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArg
 
     @property
     def scales(self) -> dict[int, float]:
+        """Root of the mean square of each graph's rewards so far, by the graph's number."""
         return {number: (total / count) ** 0.5 for number, (count, total) in self._sums.items()}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
+        """As the wrapped environment's, with ``info["reward"]``."""
         observation, info = super().reset(seed=seed, options=options)
         return observation, info | {"reward": 0.0}
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """As the wrapped environment's, the reward scaled and the given one in
+        ``info["reward"]``."""
         observation, reward, terminated, truncated, info = super().step(action)
         given, number = float(reward), self._graphs.episode.chosen
         if self.update:

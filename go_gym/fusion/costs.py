@@ -54,6 +54,7 @@ class Scratch(NamedTuple):
 
 
 def new_scratch(parts: Structure) -> Scratch:
+    """Memory for questions about one graph's kernels, to use again and again."""
     return Scratch(
         op=np.zeros(len(parts.ops), dtype=np.int64),
         tensor=np.zeros(len(parts.tensor_bytes), dtype=np.int64),

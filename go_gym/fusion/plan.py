@@ -61,6 +61,7 @@ class Plan:
 
     @property
     def num_kernels(self) -> int:
+        """How many kernels there are."""
         return len(self.roots)
 
     def size(self, kernel: int) -> int:

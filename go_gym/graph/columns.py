@@ -78,14 +78,17 @@ class GraphColumns:
 
     @property
     def num_ops(self) -> int:
+        """n."""
         return len(self.op_type)
 
     @property
     def num_tensors(self) -> int:
+        """t."""
         return len(self.tensor_producer)
 
     @property
     def num_uses(self) -> int:
+        """u."""
         return len(self.use_tensor)
 
     @cached_property

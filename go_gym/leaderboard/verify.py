@@ -55,6 +55,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
+        """Is nothing wrong?"""
         return not self.issues
 
 

@@ -57,6 +57,7 @@ class Plan:
 
     @property
     def best(self) -> Option:
+        """The first of the options, which are sorted."""
         return self.options[0]
 
 

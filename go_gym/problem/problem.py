@@ -82,10 +82,12 @@ class Problem:
 
     @property
     def num_ops(self) -> int:
+        """n, the graph's."""
         return self.graph.num_ops
 
     @property
     def num_devices(self) -> int:
+        """d, the cluster's."""
         return self.cluster.num_devices
 
     @cached_property

@@ -18,6 +18,7 @@ class Cell:
 
     @property
     def median(self) -> float | None:
+        """The median step time in ns; None if no seed's decision is valid."""
         return float(median(self.times)) if self.times else None
 
     def text(self, reference: float | None) -> str:

@@ -177,6 +177,7 @@ class Experiment:
 
     @property
     def name(self) -> str:
+        """As ``go-gym reproduce`` knows it."""
         return self.what.name
 
     @property

@@ -65,10 +65,12 @@ class Report:
 
     @cached_property
     def graphs(self) -> Graphs:
+        """The graphs of the rows, in the experiment's order."""
         return graphs_of(self.rows, self.experiment.graphs)
 
     @cached_property
     def curves(self) -> list[JobCurve]:
+        """The best-so-far curve of each row."""
         return curves_of(self.rows, Board(self.folder))
 
     def cells(self, kind: str, rows: Sequence[Row] | None = None) -> Cells:
@@ -145,6 +147,7 @@ class Report:
         return pace(self._timed(kind))
 
     def timed_seeds(self, kind: str) -> list[int]:
+        """Seeds of the rows at equal wall time."""
         return sorted({row.seed for row in self._timed(kind)})
 
     def calls_until_hdp(self) -> Table:

@@ -85,6 +85,7 @@ class Simulation:
         self.transfers: list[Transfer] = []
 
     def run(self, trace: bool) -> Result:
+        """Simulate from the start to the last event."""
         for op, device in enumerate(self.place):
             self.allocate(device, int(self.graph.parameter_bytes[op]))
         for op in range(self.graph.num_ops):
@@ -112,6 +113,7 @@ class Simulation:
     # -- completions
 
     def end_op(self, op: int) -> None:
+        """An op ends: its outputs are sent or free, its consumers here get ready."""
         device = self.place[op]
         self.running[device] = None
         self.op_finish[op] = self.now
@@ -155,6 +157,8 @@ class Simulation:
         return len(groups)
 
     def end_transfer(self, transfer: Transfer) -> None:
+        """A copy arrives: its port is free, the source lets go of the tensor, consumers there
+        get ready."""
         if self.cluster.contention == "link":
             self.busy_ports.discard((transfer.source, transfer.destinations[0]))
         self.busy_ports.discard(transfer.source)
@@ -164,6 +168,7 @@ class Simulation:
             self.arrive(transfer.tensor, destination)
 
     def arrive(self, tensor: int, device: int) -> None:
+        """A tensor is present on a device: one input less for its consumers there."""
         for user in self.consumers[tensor]:
             if self.place[user] == device:
                 self.missing[user] -= 1
@@ -181,6 +186,7 @@ class Simulation:
             self.free(tensor, device)
 
     def free(self, tensor: int, device: int) -> None:
+        """A tensor leaves a device; whose storage it shares may then leave too."""
         self.memory[device] -= self.held_bytes(tensor, device)
         if device == self.place[self.producer[tensor]] and self.alias[tensor] >= 0:
             self.release(self.alias[tensor], device)
@@ -194,6 +200,7 @@ class Simulation:
     # -- starts
 
     def start_all(self) -> None:
+        """Start what can start now: ops by device, then transfers."""
         for device in range(len(self.ready)):
             if self.running[device] is None and self.ready[device]:
                 self.start_op(device, heapq.heappop(self.ready[device])[2])
@@ -217,6 +224,7 @@ class Simulation:
                 self.start_transfer(heapq.heappop(self.queues[head.source]))
 
     def start_op(self, device: int, op: int) -> None:
+        """An op begins: its outputs take their memory."""
         duration = int(self.problem.durations_on(device)[op])
         self.running[device] = op
         self.op_start[op] = self.now
@@ -226,6 +234,7 @@ class Simulation:
         self.push(self.now + duration, op)
 
     def start_transfer(self, transfer: Transfer) -> None:
+        """A copy begins: it takes its memory where it goes."""
         size = self.size[transfer.tensor]
         transfer.start = self.now
         transfer.finish = self.now + max(
@@ -243,10 +252,12 @@ class Simulation:
         self.push(transfer.finish, transfer)
 
     def push(self, time: int, what: int | Transfer) -> None:
+        """Note that ``what`` ends at ``time``; of equal times the first noted ends first."""
         self.serial += 1
         heapq.heappush(self.ends, (time, self.serial, what))
 
     def allocate(self, device: int, size: int) -> None:
+        """Take memory on a device, noting the peak and the first time that it is too much."""
         self.memory[device] += size
         self.peak[device] = max(self.peak[device], self.memory[device])
         if self.memory[device] > self.cluster.devices[device].memory_bytes:
@@ -256,6 +267,7 @@ class Simulation:
     # -- results
 
     def violation(self) -> Violation | None:
+        """What makes the decision invalid, if anything does."""
         leaders = self.problem.colocation_leader.tolist()
         for op, leader in enumerate(leaders):
             if self.place[op] != self.place[leader]:
@@ -266,6 +278,7 @@ class Simulation:
         return None
 
     def trace(self) -> Trace:
+        """Start and end of every op and transfer."""
         rows = sorted(
             (transfer.start, transfer.tensor, destination, transfer.source, transfer.finish)
             for transfer in self.transfers

@@ -80,6 +80,7 @@ class Result:
 
     @property
     def valid(self) -> bool:
+        """Is there no violation?"""
         return self.violation is None
 
     @property

@@ -215,6 +215,8 @@ def _told(problem: Problem, engine: Engine, outcome: np.ndarray) -> BatchResult:
 
 
 def violation_of(problem: Problem, time: int, device: int, stray: int) -> Violation | None:
+    """What an engine's numbers say was violated: an op off its group, else memory; None if
+    nothing."""
     if stray >= 0:
         leader = int(problem.colocation_leader[stray])
         return ColocationBroken(stray, problem.graph.op_names[stray], leader)

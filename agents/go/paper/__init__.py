@@ -1,0 +1,1 @@
+"""GO as published: PPO over decisions of the whole graph."""

@@ -51,14 +51,17 @@ class Tape:
 
     @property
     def num_ops(self) -> int:
+        """How many ops are recorded."""
         return len(self.builder.ops)
 
     # -- what models are made of; each takes and gives tensor numbers
 
     def input(self, shape: Shape, layer: str) -> int:
+        """A tensor from outside."""
         return self._op("input", (), shape, layer, free=True)
 
     def parameter(self, shape: Shape, layer: str) -> int:
+        """A trained tensor, with an optimizer's update of its own at the end."""
         group = self._new_group()
         tensor = self._resident("parameter", shape, layer, group)
         self.parameters.append((tensor, group, layer))
@@ -93,14 +96,17 @@ class Tape:
         return self._record("joint", (x,), y, layer, weights)
 
     def elementwise(self, kind: str, x: int, layer: str, cost: int = 1) -> int:
+        """An op of ``cost`` FLOPs an element, its output shaped as ``x``."""
         shape = self.tensor_shapes[x]
         y = self._op(kind, (x,), shape, layer, cost * prod(shape))
         return self._record("elementwise", (x,), y, layer)
 
     def product(self, x: int, y: int, layer: str) -> int:
+        """Element by element."""
         return self._pair("product", "aten.mul.Tensor", x, y, layer)
 
     def add(self, x: int, y: int, layer: str) -> int:
+        """Element by element."""
         return self._pair("add", "aten.add.Tensor", x, y, layer)
 
     def cat(self, parts: list[int], layer: str) -> int:

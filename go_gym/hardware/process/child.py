@@ -122,6 +122,7 @@ class Child:
 
     @property
     def opened(self) -> Program:
+        """The program that is open; raises HardwareError if none is."""
         if self.program is None:
             raise HardwareError("no program is open")
         return self.program

@@ -80,6 +80,7 @@ class Kernel:
         self.compiled = torch.compile(module, fullgraph=True, dynamic=False)
 
     def __call__(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
+        """The kernel's outputs."""
         return self.compiled(*tensors)
 
 

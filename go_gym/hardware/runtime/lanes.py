@@ -54,6 +54,7 @@ class Core:
         self.number, self.urgent = number, urgent
 
     def enter(self, stack: ExitStack) -> None:
+        """See :meth:`Lane.enter`."""
         os.sched_setaffinity(0, {self.number})  # of the calling thread alone
         if self.urgent:
             with suppress(PermissionError):  # then it runs as others do
@@ -63,9 +64,11 @@ class Core:
         stack.enter_context(torch.no_grad())
 
     def send(self, tensor: torch.Tensor, to: Lane) -> Message:
+        """See :meth:`Lane.send`."""
         return Message(tensor)
 
     def receive(self, message: Message) -> torch.Tensor:
+        """See :meth:`Lane.receive`."""
         if message.ready is not None:
             message.ready.synchronize()
         if message.tensor.device.type == "cpu" and message.ready is not None:
@@ -73,6 +76,7 @@ class Core:
         return message.tensor.clone()
 
     def finish(self) -> None:
+        """See :meth:`Lane.finish`."""
         pass
 
 
@@ -85,11 +89,13 @@ class Gpu:
         self.copies = torch.cuda.Stream(self.device)
 
     def enter(self, stack: ExitStack) -> None:
+        """See :meth:`Lane.enter`."""
         stack.enter_context(torch.no_grad())
         stack.enter_context(torch.cuda.device(self.device))
         stack.enter_context(torch.cuda.stream(self.stream))
 
     def send(self, tensor: torch.Tensor, to: Lane) -> Message:
+        """See :meth:`Lane.send`."""
         ready = self.stream.record_event()
         if to.device.type == "cuda":
             return Message(tensor, ready)
@@ -101,6 +107,7 @@ class Gpu:
             return Message(staged, self.copies.record_event())
 
     def receive(self, message: Message) -> torch.Tensor:
+        """See :meth:`Lane.receive`."""
         tensor = message.tensor
         with torch.cuda.stream(self.copies):
             if message.ready is not None:
@@ -115,6 +122,7 @@ class Gpu:
         return copy
 
     def finish(self) -> None:
+        """See :meth:`Lane.finish`."""
         self.copies.synchronize()
         self.stream.synchronize()
 

@@ -113,12 +113,14 @@ class ScheduleLoop:
                 self._names.append(name)
 
     def run(self, values: Values) -> None:
+        """See :meth:`Loop.run`."""
         position, me = self._position, self._me
         for number, call in enumerate(self._calls):
             position[me] = number
             call(values)
 
     def describe(self, position: int) -> str:
+        """See :meth:`Loop.describe`."""
         return self._names[position]
 
 
@@ -145,6 +147,7 @@ class QueueLoop:
             ]
 
     def run(self, values: Values) -> None:
+        """See :meth:`Loop.run`."""
         queue, uses, ports = self._queue, self._uses, self._ports
         calls, sends = self._calls, self._sends
         poll, receive = ports.inbox.poll, ports.transport.receive
@@ -175,6 +178,7 @@ class QueueLoop:
             free_after(op, values)
 
     def describe(self, position: int) -> str:
+        """See :meth:`Loop.describe`."""
         return f"op {self._program.steps[position].name!r}"
 
 

@@ -59,12 +59,15 @@ class ThreadTransport:
         self._receivers = [lanes[channel.destination] for channel in channels]
 
     def begin_step(self, step: int) -> None:
+        """See :meth:`Transport.begin_step`."""
         pass
 
     def send(self, channel: int, tensor: torch.Tensor) -> None:
+        """See :meth:`Transport.send`."""
         self._slots[channel] = self._lane.send(tensor, self._receivers[channel])
 
     def receive(self, channel: int) -> torch.Tensor:
+        """See :meth:`Transport.receive`."""
         message, self._slots[channel] = self._slots[channel], None
         return self._lane.receive(message)
 
@@ -143,6 +146,7 @@ class ProcessTransport:
         self.send, self.receive = self._sender.send, self._receiver.receive
 
     def begin_step(self, step: int) -> None:
+        """See :meth:`Transport.begin_step`."""
         self._sender.begin_step(step)
         self._receiver.begin_step(step)
 
@@ -163,11 +167,13 @@ class Sender:
         self._written: dict[int, Layout] = {}  # by channel
 
     def begin_step(self, step: int) -> None:
+        """See :meth:`Transport.begin_step`."""
         self._step = step
         self._shared.used[self._me] = self.arena.top
         self.arena.begin_step(step)
 
     def send(self, channel: int, tensor: torch.Tensor) -> None:
+        """See :meth:`Transport.send`."""
         number = self._shared.tensor_of[channel]
         sent = self._sent.get(number)
         if sent is None or sent.stride != tensor.stride():
@@ -216,6 +222,7 @@ class Receiver:
             self._touched[worker] = max(start, end)
 
     def receive(self, channel: int) -> torch.Tensor:
+        """See :meth:`Transport.receive`."""
         version, layout = self._read.get(channel, (0, None))
         if layout is None or version != self._versions[channel]:
             layout = Layout.read(self._shared.layouts[channel])

@@ -111,6 +111,7 @@ def last_before(points, room, change):
 
 @jit
 def fits(memory, room):
+    """Is ``memory`` (d,) within ``room`` (d,) everywhere?"""
     fits = True
     for i in range(U(len(room))):
         fits &= memory[i] <= room[i]
