@@ -1,7 +1,5 @@
 """Lower bounds on the step time of every valid decision, whatever is communicated."""
 
-from math import ceil
-
 import numpy as np
 from numba import njit
 
@@ -13,6 +11,8 @@ THRESHOLDS = 64
 """Heads and tails tried, of each, for the bound on the work between them (our choice)."""
 WEIGHT_ROUNDS = 200
 """Steps taken to find good weights for unequal devices (our choice)."""
+GROWTH_SQUARES = 6
+WEIGHT_SCALE = 2**30
 
 
 def lower_bound_ns(problem: Problem) -> int:
@@ -93,34 +93,55 @@ def _work_bound(problem: Problem, by_class: np.ndarray, head: np.ndarray, tail: 
         work, exact = problem.durations[0], devices
         whole = -(-int(work.sum()) // exact)
         return max(whole, _between(work, head, tail, devices))
-    weights = _device_weights(by_class.astype(np.float64), members)
-    whole = _safe_ceil(float((weights[:, None] * by_class).min(axis=0).sum()))
-    # integers again: work in units in which `devices` devices together do the weighted work
-    single = _device_weights(problem.durations.astype(np.float64), members)
-    share = (single[:, None] * problem.durations).min(axis=0) * devices * (1 - 1e-9)
-    return max(whole, _between(np.floor(share).astype(np.int64), head, tail, devices))
+    # the weighted work is that of `total` devices, in whole numbers without a bound: exact
+    weighted, total = _weighted(by_class, members)
+    whole = -(-int(weighted.sum()) // total)
+    # in units in which `devices` devices together do the weighted work
+    weighted, total = _weighted(problem.durations, members)
+    share = (weighted * devices // total).astype(np.int64)
+    return max(whole, _between(share, head, tail, devices))
 
 
-def _device_weights(by_class: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """(classes,) float64: good weights of a device of each class, Σ members × weight ≤ 1.
+def _weighted(by_class: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, int]:
+    """Each group's least weighted work, Python integers, and the weight of all devices."""
+    weights = np.array(_device_weights(by_class, members), dtype=object)
+    work = (weights[:, None] * by_class).min(axis=0)
+    return work, int((weights * members.astype(object)).sum())
 
-    Maximises Σ over groups of min over classes of weight × work, by multiplicative updates
-    towards classes that carry more than their share.
+
+def _device_weights(by_class: np.ndarray, members: np.ndarray) -> list[int]:
+    """Good weights of a device of each class, whole numbers up to ``WEIGHT_SCALE``.
+
+    Maximises Σ over groups of min over classes of weight × work, in units of the weight of all
+    devices, by multiplicative updates towards classes that carry more than their share. Any
+    weights give a valid bound; these are the same on every machine, as products, quotients, and
+    sums from left to right are rounded alike everywhere, and neither ``exp`` nor NumPy's ``sum``
+    is.
     """
+    work = by_class.astype(np.float64)
     weights = np.full(len(members), 1.0 / members.sum())
     best, best_value = weights, -1.0
     for step in range(WEIGHT_ROUNDS):
-        weighted = weights[:, None] * by_class
-        value = weighted.min(axis=0).sum()
+        weighted = weights[:, None] * work
+        least = weighted.min(axis=0)
+        value = _ordered_sum(least)
         if value > best_value:
             best, best_value = weights, value
-        carried = np.bincount(weighted.argmin(axis=0), weighted.min(axis=0), len(members))
+        carried = np.bincount(weighted.argmin(axis=0), least, len(members))
         if value <= 0:
             break
         slope = carried / value - members * weights  # of log value along log weights
-        weights = weights * np.exp(slope / (1 + step / 10))
-        weights /= (members * weights).sum()
-    return best * (1 - 1e-12)
+        growth = 1 + slope / (1 + step / 10) / 2**GROWTH_SQUARES
+        for _ in range(GROWTH_SQUARES):  # about the exponential function
+            growth = growth * growth
+        weights = weights * growth
+        weights = weights / _ordered_sum(members * weights)
+    return [int(weight) for weight in best / best.max() * WEIGHT_SCALE]
+
+
+def _ordered_sum(values: np.ndarray) -> float:
+    """The sum from left to right: ``cumsum`` adds in this order, ``sum`` as the machine likes."""
+    return float(np.cumsum(values)[-1])
 
 
 def _between(work: np.ndarray, head: np.ndarray, tail: np.ndarray, devices: int) -> int:
@@ -147,11 +168,6 @@ def _thresholds(times: np.ndarray) -> np.ndarray:
     if len(different) <= THRESHOLDS:
         return different
     return different[np.linspace(0, len(different) - 1, THRESHOLDS).astype(np.int64)]
-
-
-def _safe_ceil(value: float) -> int:
-    """The whole number that a float bound with rounding errors surely stands for."""
-    return max(0, ceil(value * (1 - 1e-9) - 1e-6))
 
 
 @njit(cache=True, nogil=True)
