@@ -7,7 +7,7 @@ from pathlib import Path
 
 from go_gym.catalogue.synthetic import SYNTHETIC, generate_named
 from go_gym.errors import DatasetError
-from go_gym.files import read_bytes, read_text, sha256
+from go_gym.files import read_bytes, read_text
 from go_gym.graph import ComputationGraph
 
 MANIFEST = "manifest.csv"
@@ -36,7 +36,6 @@ class GraphInfo:
     name: str
     family: str
     file: str
-    sha256: str
     content_hash: str
     ops: int
     contracted_ops: int
@@ -88,7 +87,7 @@ def exists(name: str) -> bool:
 
 @cache
 def load(name: str) -> ComputationGraph:
-    """A graph by name, its file checked against the manifest, kept after the first call.
+    """A graph by name, its contents checked against the manifest, kept after the first call.
 
     ``synthetic-KIND-OPS-SEED`` is generated, see :func:`go_gym.catalogue.synthetic.generate`.
 
@@ -99,10 +98,11 @@ def load(name: str) -> ComputationGraph:
         return generate_named(name)
     row = info(name)
     path = folder() / row.file
-    data = read_bytes(path)
-    if sha256(data) != row.sha256:
-        raise DatasetError(f"{path}: its SHA-256 is not the manifest's: the file was altered")
-    return ComputationGraph.from_bytes(data, path)
+    graph = ComputationGraph.from_bytes(read_bytes(path), path)
+    stated = (row.content_hash, row.name, row.family)
+    if (graph.content_hash, graph.name, graph.metadata.get("family")) != stated:
+        raise DatasetError(f"{path}: not what the manifest has of {name!r}: the file was altered")
+    return graph
 
 
 def load_file(path: Path) -> ComputationGraph:
