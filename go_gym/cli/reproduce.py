@@ -18,7 +18,7 @@ def reproduce(
     ] = False,
     seeds: Annotated[
         list[int] | None,
-        typer.Option("--seeds", min=0, max=MAX_SEED, help="Repeat for several; default 0 1 2."),
+        typer.Option("--seeds", min=0, max=MAX_SEED, help="Repeat for several; default 0 to 4."),
     ] = None,
     budget: Annotated[
         int | None, typer.Option(min=1, help="Simulator calls a job; default 4000.")
