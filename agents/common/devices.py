@@ -28,6 +28,15 @@ def training_device(wanted: torch.device | str | None = None) -> torch.device:
     return device
 
 
+def device_name(device: torch.device) -> str:
+    """What a row of a leaderboard says of a device: its kind, and the model of a GPU."""
+    import torch
+
+    if device.type != "cuda":
+        return device.type
+    return f"cuda, {torch.cuda.get_device_name(device)}"
+
+
 def automatic() -> str:
     """The GPU where there is one; there, no two trainings are the same bit for bit."""
     import torch

@@ -107,6 +107,7 @@ class LearningAgent(ABC):
 
     version = "1"
     track = "tuned"
+    ran_on = "cpu"
     CHECKPOINT_EVERY = 50
 
     def __init__(self, checkpoint: str | Path | None = None) -> None:

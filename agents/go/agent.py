@@ -13,6 +13,7 @@ from go_gym.problem import TASKS, Decision, Problem
 
 from ..common.checkpoint import load_checkpoint
 from ..common.curves import LearningCurve
+from ..common.devices import device_name
 from .config import NetworkConfig, SearchConfig
 from .training import Training
 
@@ -79,6 +80,11 @@ class GO:
         self.search = search or SearchConfig()
         self.training: Training | None = None
         self._loaded: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+
+    @property
+    def ran_on(self) -> str:
+        """The device that the last training ran on, empty before the first."""
+        return "" if self.training is None else device_name(self.training.device)
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """The best decision sampled while training on ``problem`` until the budget is used up.

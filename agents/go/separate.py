@@ -12,7 +12,11 @@ class SeparateGO:
 
     version = "3"
     tasks = ("joint",)
+    ran_on = ""
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Three policies, see :func:`one_after_another`."""
-        return one_after_another(GO(), problem, budget, seed)
+        agent = GO()
+        decision = one_after_another(agent, problem, budget, seed)
+        self.ran_on = agent.ran_on
+        return decision

@@ -54,6 +54,7 @@ class SB3Agent:
 
     version = "2"
     track = "tuned"
+    ran_on = "cpu"
     default: ClassVar[Settings]
 
     def __init__(

@@ -24,7 +24,8 @@ class Agent(Protocol):
 
     An agent may also have ``tasks``, a tuple of those of ``go_gym.problem.TASKS`` that it decides
     (without, it decides placements); ``reproducible``, one of ``REPRODUCIBLE`` (without,
-    ``SAME_MACHINE``); and, once it has decided, ``device``, the text of what its network ran on.
+    ``SAME_MACHINE``); and, once it has decided, ``ran_on``, the text of the device that its network
+    ran on.
     """
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:

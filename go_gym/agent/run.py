@@ -77,5 +77,5 @@ def answer(agent: Agent, problem: Problem, seed: int, budget: Budget, name: str 
         curve=Curve.of(budget),
         seconds=seconds,
         track=str(getattr(agent, "track", "tuned")),
-        device=str(getattr(agent, "device", "")),
+        device=str(getattr(agent, "ran_on", "")),
     )

@@ -63,6 +63,7 @@ class PaperGO:
     version = "1"
     tasks: tuple[str, ...] = TASKS
     track = "tuned"
+    ran_on = "cpu"
 
     def __init__(
         self, settings: PaperSettings | None = None, checkpoint: str | Path | None = None
