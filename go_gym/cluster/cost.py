@@ -21,7 +21,7 @@ def roofline_ns(graph: ComputationGraph, device: Device) -> np.ndarray:
     if seconds.max(initial=0.0) > 1e6:
         op = graph.op_names[int(seconds.argmax())]
         raise ProblemError(f"op {op!r} would take {seconds.max():.3g} s on {device.name!r}")
-    times = device.launch_overhead_ns + np.ceil(seconds * 1e9).astype(np.int64)
+    times: np.ndarray = device.launch_overhead_ns + np.ceil(seconds * 1e9).astype(np.int64)
     times[graph.is_free] = 0
     return times
 

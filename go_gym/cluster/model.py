@@ -218,7 +218,7 @@ class Cluster:
 
     def link(self, source: int, destination: int) -> Link:
         """The link from device ``source`` to device ``destination`` (numbers)."""
-        return self.links[self.link_of[source, destination]]
+        return self.links[int(self.link_of[source, destination])]
 
     def transfer_ns(self, size: int, source: int, destination: int) -> int:
         """ns that ``size`` bytes take, as :func:`go_gym.cluster.transfer.transfer_ns` says."""

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from torch_geometric.data import Data
 
 
-class GraphData(Data):
+class GraphData(Data):  # type: ignore[misc]  # torch-geometric has no types
     """``Data`` that is equal to another one with equal tensors, as Gymnasium's checker asks."""
 
     def __eq__(self, other: object) -> bool:

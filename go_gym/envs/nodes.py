@@ -80,7 +80,8 @@ class Nodes:
         if self.partition is not None:
             part_of = self.partition.part_of
             table = np.stack([np.bincount(part_of, row, self.count) for row in table])
-        return table[self.problem.device_class].T
+        found: np.ndarray = table[self.problem.device_class].T
+        return found
 
     def features(self) -> np.ndarray:
         """(count, len(OP_FEATURES)) float32 in [0, 1].

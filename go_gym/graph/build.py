@@ -137,7 +137,8 @@ def from_arrays(
             return np.full(n, default, dtype=np.int64)
         numbers = whole_numbers(label, values, low=low, high=MAX_BYTES)
         _check_length(label, numbers, n, "ops")
-        return numbers[order]
+        stored: np.ndarray = numbers[order]
+        return stored
 
     if durations is None:
         durations = np.empty((n, 0), dtype=np.int64)

@@ -15,7 +15,8 @@ def joined(
         weight: (n,) float64 of each item.
         limit: without one, parts are the connected components.
     """
-    return _joined(*edges, weight, limit)
+    found: np.ndarray = _joined(*edges, weight, limit)
+    return found
 
 
 def components(items: int, edges: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -24,7 +25,7 @@ def components(items: int, edges: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _joined(low, high, weight, limit):
+def _joined(low: np.ndarray, high: np.ndarray, weight: np.ndarray, limit: float) -> np.ndarray:
     root = np.arange(len(weight))
     total = weight.copy()
     for edge in range(len(low)):
@@ -38,7 +39,7 @@ def _joined(low, high, weight, limit):
 
 
 @njit(cache=True, nogil=True)
-def _find(root, item):
+def _find(root: np.ndarray, item: int) -> int:
     while root[item] != item:
         root[item] = root[root[item]]
         item = root[item]

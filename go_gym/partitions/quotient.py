@@ -53,7 +53,8 @@ class QuotientGraph:
     def layers(self, problem: Problem) -> np.ndarray:
         """(U,) int64: the layer of each part's longest op, the first of equal ones; -1 for none."""
         longest = self.partition.longest(problem.mean_durations)
-        return problem.graph.layer[longest].astype(np.int64)
+        layers: np.ndarray = problem.graph.layer[longest].astype(np.int64)
+        return layers
 
 
 def quotient_graph(problem: Problem, partition: Partition) -> QuotientGraph:

@@ -109,7 +109,8 @@ class Problem:
 
     def durations_on(self, device: int) -> np.ndarray:
         """(n,) int64 ns: what each op takes on ``device``."""
-        return self.durations[self.device_class[device]]
+        times: np.ndarray = self.durations[self.device_class[device]]
+        return times
 
     @cached_property
     def mean_durations(self) -> np.ndarray:

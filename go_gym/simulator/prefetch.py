@@ -10,8 +10,7 @@ from numba.extending import intrinsic
 WRITE, KEEP, DATA = 0, 3, 1  # for reading, into all caches, not code
 
 
-@intrinsic
-def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
+def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     """Bring entry ``index`` of a contiguous 1-d ``array`` near, whether or not it is one.
 
     A hint: it takes no time to wait for, and is harmless where there is no such entry.
@@ -27,3 +26,6 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, index), generate
+
+
+prefetch: Any = intrinsic(_prefetch)

@@ -61,9 +61,9 @@ class Simulation:
         self.outputs: list[list[int]] = [[] for _ in range(graph.num_ops)]
         for tensor, op in enumerate(graph.tensor_producer.tolist()):
             self.outputs[op].append(tensor)
-        self.producer = graph.tensor_producer.tolist()
-        self.alias = graph.tensor_alias.tolist()
-        self.size = graph.tensor_bytes.tolist()
+        self.producer: list[int] = graph.tensor_producer.tolist()
+        self.alias: list[int] = graph.tensor_alias.tolist()
+        self.size: list[int] = graph.tensor_bytes.tolist()
 
         self.now = 0
         self.ends: list[
@@ -71,7 +71,8 @@ class Simulation:
         ] = []  # heap of (time, serial, op or Transfer)
         self.serial = 0
         self.missing = [len(tensors) for tensors in self.inputs]
-        self.ready: list[list] = [[] for _ in cluster.devices]  # heaps, see make_ready
+        # heaps, see make_ready
+        self.ready: list[list[tuple[int, int, int]]] = [[] for _ in cluster.devices]
         self.running: list[int | None] = [None] * len(cluster.devices)
         self.queues: dict[object, list[Transfer]] = defaultdict(list)  # heap of each port
         self.busy_ports: set[object] = set()

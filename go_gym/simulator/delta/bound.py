@@ -31,8 +31,7 @@ def kind_of(value: Any) -> types.Type:
     return numba.typeof(value)
 
 
-@intrinsic
-def put(typingctx, memory, kind, value):  # type: ignore[no-untyped-def]
+def _put(typingctx, memory, kind, value):  # type: ignore[no-untyped-def]
     """Write ``value``, which is of ``kind``, into ``memory`` (words,) uint64."""
     if kind.instance_type != value:
         raise TypingError(f"to be bound: {value}, expected {kind.instance_type}")
@@ -44,8 +43,7 @@ def put(typingctx, memory, kind, value):  # type: ignore[no-untyped-def]
     return types.void(memory, kind, value), generate
 
 
-@intrinsic
-def get(typingctx, memory, kind):  # type: ignore[no-untyped-def]
+def _get(typingctx, memory, kind):  # type: ignore[no-untyped-def]
     """What ``put`` has written into ``memory``."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
@@ -53,6 +51,10 @@ def get(typingctx, memory, kind):  # type: ignore[no-untyped-def]
         return _load(builder, where, context.get_value_type(kind.instance_type))
 
     return kind.instance_type(memory, kind), generate
+
+
+put: Any = intrinsic(_put)
+get: Any = intrinsic(_get)
 
 
 def _pointer(context, builder, signature, args, kind):  # type: ignore[no-untyped-def]
