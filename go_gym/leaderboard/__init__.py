@@ -1,1 +1,6 @@
-"""Leaderboards: their rows, verification and tables."""
+"""Leaderboards: rows with decisions and curves, their verification and tables."""
+
+from go_gym.leaderboard.schema import Row
+from go_gym.leaderboard.store import Board
+
+__all__ = ["Board", "Row"]

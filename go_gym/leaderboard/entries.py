@@ -44,9 +44,15 @@ def entry_decision(entry: Mapping[str, np.ndarray], problem: Problem, priorities
     if "placement" not in entry or not set(entry) <= {"placement", *_OPTIONAL}:
         raise DecisionError(f"an entry of {', '.join(entry)} is no decision")
     decision = Decision(entry["placement"], entry.get("priority"), entry.get("fusion"))
-    rule = bytes(entry["rule"].astype(np.uint8)).decode("ascii", "replace") if _given(entry) else ""
-    if rule and (rule not in RULES or decision.priority is not None):
-        raise DecisionError(f"rule {rule!r}: expected one of {', '.join(RULES)}, and no priorities")
+    rule = ""
+    if "rule" in entry:
+        letters = entry["rule"].reshape(-1).tolist()
+        rule = next((name for name in RULES if list(name.encode()) == letters), "")
+        if not rule or decision.priority is not None:
+            raise DecisionError(
+                f"an entry's rule is {letters[:20]}, expected the letters of {', '.join(RULES)}, "
+                "and no priorities beside it"
+            )
     decides = bool(rule) or decision.priority is not None
     if decides != (priorities == OWN):
         what = "of its own" if decides else "by rule"
@@ -54,10 +60,6 @@ def entry_decision(entry: Mapping[str, np.ndarray], problem: Problem, priorities
     if decision.priority is not None:
         return decision
     return prioritised(problem, decision, rule or priorities)
-
-
-def _given(entry: Mapping[str, np.ndarray]) -> bool:
-    return "rule" in entry and entry["rule"].ndim == 1
 
 
 def curve_entry(curve: Curve) -> dict[str, np.ndarray]:

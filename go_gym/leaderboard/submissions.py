@@ -29,7 +29,8 @@ def submit(
     """Verify a submission and, if nothing is wrong, add its rows and decisions to a leaderboard.
 
     Everything that :func:`verify` checks is checked, with the leaderboard's coverage in place of
-    the submission's. Nothing of it is run, and only the files that its rows name are read.
+    the submission's, and that rows are measured against the leaderboard's defaults and have the
+    curves of their calls. No agent is run, and only what its rows name is read.
 
     Args:
         submission: folder of a board, as ``go-gym run`` writes it.
@@ -56,6 +57,11 @@ def submit(
     source = Board.read(submission)
     rows = source.rows
     found = [*_repeated(rows, into, replace), *_other_defaults(source, into)]
+    found += [
+        (Kind.CURVE, f"{' '.join(row.key)}: {row.budget_used} calls without a curve")
+        for row in rows
+        if row.budget_used and row.valid and not row.curve
+    ]
     issues = [Issue(kind, str(submission / RESULTS), text) for kind, text in found]
     if issues or not rows:
         empty = Issue(Kind.UNREADABLE, str(submission / RESULTS), "holds no row")

@@ -3,12 +3,14 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from go_gym import Problem, load_cluster
+from go_gym import Decision, Problem, load_cluster, simulate
 from go_gym.catalogue import datasets
 from go_gym.errors import LeaderboardError
 from go_gym.leaderboard.coverage import write_coverage
+from go_gym.leaderboard.facts import facts, measures
 from go_gym.leaderboard.run import Plan, run
 from go_gym.leaderboard.schema import RESULTS, read_rows, write_rows
 from go_gym.leaderboard.store import Board
@@ -154,3 +156,43 @@ def test_nothing_submitted(both):
 def test_the_leaderboard_itself(both):
     with pytest.raises(LeaderboardError, match="itself"):
         submit(both[0], both[0])
+
+
+def test_calls_without_their_curve(made, tmp_path):
+    board = shutil.copytree(made[0], tmp_path / "board")
+    problem = Problem(datasets.load(GRAPH), load_cluster("p100x2"))
+    run(Plan(("sa",), (problem,), budget=5, command="go-gym run"), tmp_path / "mine")
+    whole = read_rows(tmp_path / "mine" / RESULTS)
+    rewrite(tmp_path / "mine", curve="")
+    assert verify(tmp_path / "mine").ok, "a board may hold rows from before curves were kept"
+    (issue,) = refused((board, tmp_path / "mine"), Kind.CURVE)
+    assert "5 calls without a curve" in str(issue)
+    write_rows(tmp_path / "mine" / RESULTS, whole)
+    assert submit(tmp_path / "mine", board)[1] == []
+    assert Board.read(board).curve(whole[0]).improvements[-1].step_time_ns == whole[0].step_time_ns
+
+
+def test_another_default_than_the_leaderboard_s(tmp_path, monkeypatch):
+    """On a problem that the board knows, its default counts; on a new one, that of METIS here."""
+    graph = datasets.load("gnmt-8")
+    problem = Problem(graph, load_cluster("p100x2"))
+    run(Plan(("human-expert",), (problem,)), tmp_path / "board")
+    run(Plan(("contiguous",), (problem,)), tmp_path / "mine")
+    ((known,), (mine,)) = (read_rows(tmp_path / name / RESULTS) for name in ("board", "mine"))
+    assert known.default_decision == mine.default_decision != ""
+    there = Board(tmp_path / "mine")
+    slow = Decision(np.arange(graph.num_ops) % 2)
+    worse = facts(problem, "fifo", np.asarray(slow.placement))
+    result = simulate(problem, there.decision(mine))
+    forged = replace(
+        mine, default_decision=there.put_decision(problem, slow), **measures(result, worse)
+    )
+    assert forged.speedup_over_default > 3 * mine.speedup_over_default
+    write_rows(tmp_path / "mine" / RESULTS, [forged])
+    assert verify(tmp_path / "mine").ok, "alone, it is one default for all its rows"
+    (issue,) = refused((tmp_path / "board", tmp_path / "mine"), Kind.FIGURE)
+    assert "default_decision" in str(issue)
+    write_rows(tmp_path / "board" / RESULTS, [])
+    refused((tmp_path / "board", tmp_path / "mine"), Kind.FIGURE)
+    write_rows(tmp_path / "mine" / RESULTS, [mine])
+    assert submit(tmp_path / "mine", tmp_path / "board")[1] == []

@@ -1,10 +1,15 @@
 """The committed boards: how many rows they have, that these verify, and what is made of them."""
 
+import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from go_gym.baselines import default
+from go_gym.baselines.metis import metis_placement
 from go_gym.leaderboard import hardware
 from go_gym.leaderboard.rerun import rerun
 from go_gym.leaderboard.store import CURVES, DECISIONS, Board
@@ -36,10 +41,27 @@ def test_every_board_is_counted():
 
 
 @pytest.mark.parametrize("folder", ROWS)
-def test_rows_verify(folder):
+def test_rows_verify(folder, monkeypatch):
+    """Whatever METIS is installed: no partition is made."""
+    monkeypatch.setattr(default, "metis_placement", lambda _: pytest.fail("METIS was asked"))
     report = verify(BOARDS / folder)
     assert report.ok, "\n".join(map(str, report.issues[:20]))
     assert report.rows == ROWS[folder]
+
+
+LOCKED = re.search(r"^pymetis==(\S+)$", (BOARDS.parent / "constraints.txt").read_text(), re.M)
+
+
+@pytest.mark.skipif(
+    version("pymetis") != LOCKED[1], reason="another METIS than that of constraints.txt"
+)
+def test_kept_defaults_are_those_of_the_locked_metis():
+    board = Board.read(BOARDS)
+    chosen = {row.graph: row for row in board.rows if row.default_decision}
+    assert set(chosen) == {"gnmt-4", "gnmt-8", "transformer-xl-8"}
+    for row in chosen.values():
+        kept = board.default_placement(row)
+        assert np.array_equal(kept, metis_placement(board.problem(row))), row.key
 
 
 @pytest.mark.parametrize("folder", ROWS)
@@ -122,3 +144,11 @@ def test_agents_are_of_one_version_within_a_table():
         rows = Board.read(BOARDS / name).rows
         versions = {(row.agent, row.agent_version) for row in rows}
         assert len(versions) == len({agent for agent, _ in versions}), name
+
+
+def test_the_readme_s_python_runs(monkeypatch):
+    monkeypatch.chdir(BOARDS.parent)
+    blocks = re.findall(r"```python\n(.*?)```", (BOARDS / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
