@@ -14,7 +14,7 @@ class PaperSettings:
     rounds: int = 3  # T, rounds of non-autoregressive decoding; not published; our choice
     priority_levels: int = 8  # "a few" in the paper, the number is not published; our choice
     fusion_levels: int = 20  # likewise
-    rows: int = 256  # units of ops that are decided, at most; paper: every op (departure)
+    rows: int = 128  # units of ops that are decided, at most; paper: every op (departure)
 
     # graph embedding
     width: int = 128  # paper
@@ -26,18 +26,18 @@ class PaperSettings:
     # decision network
     attention_layers: int = 2  # paper: its figure shows two and "…"
     heads: int = 4  # not published; our choice
-    segment: int = 128  # rows that attend to each other and the segment before; not published; ours
-    head_gain: float = 0.01  # of the last layers' initial weights; not published; our choice
+    segment: int = 64  # rows that attend to each other and the segment before; not published; ours
+    head_gain: float = 1.0  # of the last layers' initial weights; not published; our choice
 
     # PPO
     learning_rate: float = 1e-3  # not published; our choice
-    episodes: int = 16  # decoded side by side in a rollout; not published; our choice
+    episodes: int = 8  # decoded side by side in a rollout; not published; our choice
     minibatch: int = 16  # m decisions; not published; our choice
     epochs: int = 2  # passes over a rollout; not published; our choice
     clip: float = 0.2  # not published; Schulman et al. 2017
     discount: float = 0.5  # not published; our choice
     gae: float = 0.95  # lambda of generalised advantages; not published; Schulman et al. 2017
-    entropy: float = 0.01  # bonus, falls to 0 with the budget; not published; our choice
+    entropy: float = 0.003  # bonus, falls to 0 with the budget; not published; our choice
     value_weight: float = 0.5  # not published; Schulman et al. 2017
     gradient_clip: float = 0.5  # not published; our choice
     invalid: float = -10.0  # reward of an invalid decision; paper
