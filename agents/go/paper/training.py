@@ -50,11 +50,10 @@ class PaperTraining:
 
     def run(self, budget: Budget, folder: Path | None = None) -> None:
         """Train until ``calls`` are used; ``folder`` gets checkpoints, and one at the end."""
-        with one_thread():
-            while self.case.curve.calls < self.calls and budget.remaining:
-                self.step(budget)
-                if folder is not None and self.updates % CHECKPOINT_EVERY == 0:
-                    self.save(folder)
+        while self.case.curve.calls < self.calls and budget.remaining:
+            self.step(budget)
+            if folder is not None and self.updates % CHECKPOINT_EVERY == 0:
+                self.save(folder)
         if folder is not None:
             self.save(folder)
 
@@ -62,9 +61,10 @@ class PaperTraining:
         """One rollout, and PPO on it."""
         s = self.settings
         left = 1 - self.case.curve.calls / self.calls
-        rollout = collect(self.network, self.case, budget, s, self.generator)
-        weight = s.entropy * left
-        update(self.network, self.optimizer, self.case, rollout, s, weight, self.generator)
+        with one_thread():
+            rollout = collect(self.network, self.case, budget, s, self.generator)
+            weight = s.entropy * left
+            update(self.network, self.optimizer, self.case, rollout, s, weight, self.generator)
         self.updates += 1
 
     def identity(self) -> dict[str, Any]:
