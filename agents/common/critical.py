@@ -1,12 +1,39 @@
-"""The ops that a step's length hangs on, read from its trace."""
+"""The ops, and units of ops, that a step's length hangs on, read from its trace."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from go_gym.partitions import QuotientGraph
 from go_gym.problem import Problem
 from go_gym.simulator import Trace
 
 from .traced import Traced
+
+
+class Focus(NamedTuple):
+    """Units that the step time hangs on: where moves may begin.
+
+    Attributes:
+        units: (c,) int64, the same one more than once where several of its ops are critical.
+        cumulative: (c,) float64, sums of the shares of the step time that they answer for, to 1.
+    """
+
+    units: np.ndarray
+    cumulative: np.ndarray
+
+    @classmethod
+    def unknown(cls) -> "Focus":
+        """Of a step without a trace."""
+        return cls(np.empty(0, dtype=np.int64), np.empty(0))
+
+    @classmethod
+    def of(cls, units: QuotientGraph, step: Traced) -> "Focus":
+        """The units of the critical ops of a traced step."""
+        ops, share = critical_ops(step)
+        total = share.sum()
+        return cls(units.part_of[ops], np.cumsum(share) / total) if total > 0 else cls.unknown()
 
 
 def critical_ops(step: Traced) -> tuple[np.ndarray, np.ndarray]:

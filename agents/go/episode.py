@@ -15,17 +15,17 @@ from go_gym.problem import Problem
 from go_gym.simulator import BatchResult, Result
 
 from ..common.curves import CurvePoint, LearningCurve
+from ..common.step_view import StepView, step_view
 from ..common.traced import traced
+from ..search.levels import LevelChooser
 from .beginnings import heuristic_choices, stretched_placements
 from .config import NetworkConfig, SearchConfig
 from .decisions import DECIDES, Choices, Decoder, canonical
 from .features import GraphInputs, State, graph_inputs, no_state, state_of
-from .level_chooser import LevelChooser
 from .model import GONetwork, Scores
 from .moves import MOVE_FEATURES, MoveOffer, Moves
 from .policy import Actions, MoveChooser, Trials, apply, draw, greedy
 from .scales import INVALID, Scales
-from .step import StepView, step_view
 
 NUMBERS = ("best_reward", "current_reward", "round", "restarts", "best_restarts")
 
@@ -306,7 +306,8 @@ class Episode:
             if placement is None:
                 placement = self._given_placement()
             count = min(search.batch, left - len(results))
-            levels = self.chooser.choose(count * search.offers, progress, random)
+            weight = self.chooser.cumulative(progress)
+            levels = np.searchsorted(weight, random.random(count * search.offers) * weight[-1])
             moves = self.moves.offer(
                 genome, placement, busy, view or unknown, levels, progress, random
             )
@@ -387,7 +388,7 @@ class Episode:
         else:
             now = min(self.current_reward, -1e-9)
             self.scales.note_rises(reward, now)
-            rise, hot = value / now - 1, max(heat * self.scales.rises.usual, 1e-12)
+            rise, hot = value / now - 1, max(heat * self.scales.acceptance.typical_rise, 1e-12)
             accepted = value > INVALID and (
                 rise <= 0 or (heat > 0 and self.random.random() < math.exp(-rise / hot))
             )

@@ -14,7 +14,7 @@ from go_gym.partitions import QuotientGraph
 from go_gym.partitions.units import merged_units
 from go_gym.problem import Problem
 
-from .step import StepView, idle_shares
+from ..common.step_view import StepView, idle_shares
 
 WAVES = 4
 """Octaves of sines and cosines that a fraction in [0, 1] is spread over."""

@@ -13,7 +13,7 @@ from numba import njit
 from go_gym.partitions import Hierarchy, QuotientGraph
 from go_gym.problem import Problem
 
-from .step import BINS, StepView
+from ..common.step_view import BINS, StepView
 
 SAMPLED = 8
 """Units of a move whose scores speak for it."""

@@ -3,10 +3,12 @@
 import numpy as np
 
 from go_gym.agent import Budget
+from go_gym.partitions.structure import structural_partitions
+from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
 
-from ..search.annealing import Schedule, anneal
-from ..search.space import Space
+from ..search.annealing import Settings, anneal
+from ..search.encoding import Encoding
 from .agent import GO
 from .training import Training
 
@@ -21,12 +23,13 @@ class RefinedGO(GO):
         answer = super().solve(problem, budget, seed)
         if budget.best is None or not budget.remaining:
             return answer
-        space = Space(problem)
-        start = space.neutral(np.asarray(budget.best.placement))
+        encoding = Encoding(problem, smallest_units(problem))
+        partitions = structural_partitions(problem, encoding.units)
+        start = encoding.neutral(np.asarray(budget.best.placement))
         step_time = budget.best_step_time_ns
         assert step_time is not None  # there is a best
-        rng = np.random.default_rng(seed)
-        anneal(space, budget, rng, start, float(step_time), Schedule())
+        random = np.random.default_rng(seed)
+        anneal(encoding, partitions, budget, random, start, float(step_time), Settings())
         return budget.best
 
     def _run(self, training: Training, budget: Budget) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from go_gym.simulator import BatchResult
 
-from ..common.rises import Rises
+from ..search.cooling import Acceptance
 
 INVALID = -10.0
 """Reward of an invalid decision (GO, section 4)."""
@@ -23,7 +23,7 @@ class Scales:
         baseline: ns that a reward of -1 stands for.
         mean, spread: of the rewards of first rounds, over ``seen`` of them.
         gain: what a move that gains usually gains.
-        rises: by how much worse decisions were, in shares of what they were measured by.
+        acceptance: knows by how much worse decisions were, in shares of what they came from.
     """
 
     baseline: float
@@ -31,16 +31,18 @@ class Scales:
     spread: float = 0.0
     gain: float = 0.0
     seen: int = 0
-    rises: Rises = field(default_factory=Rises)
+    acceptance: Acceptance = field(default_factory=Acceptance)
 
     def numbers(self) -> dict[str, Any]:
         """All of it, as JSON."""
-        return {**vars(self), "rises": list(self.rises.last)}
+        numbers = {name: value for name, value in vars(self).items() if name != "acceptance"}
+        return {**numbers, "rises": list(self.acceptance.rises)}
 
     @classmethod
     def of(cls, numbers: dict[str, Any]) -> "Scales":
         """From :meth:`numbers`."""
-        return cls(**{**numbers, "rises": Rises(numbers["rises"])})
+        rest = {name: value for name, value in numbers.items() if name != "rises"}
+        return cls(**rest, acceptance=Acceptance(numbers["rises"]))
 
     def rewards(self, results: BatchResult) -> np.ndarray:
         """(B,) float64: -sqrt(step time / baseline), -10 if invalid (GO, section 4)."""
@@ -70,4 +72,4 @@ class Scales:
         """Keep by how much decisions of ``reward`` (B,) are worse than one of reward ``now``."""
         rises = reward[reward > INVALID] / now - 1
         for rise in rises[rises > 0].tolist():
-            self.rises.note(rise)
+            self.acceptance.note(rise)

@@ -1,13 +1,18 @@
 """BRKGA: a biased random-key genetic algorithm (Gonçalves and Resende 2011)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from go_gym.agent import EXACT, Budget
+from go_gym.partitions import Partition
+from go_gym.partitions.structure import structural_partitions
+from go_gym.partitions.units import smallest_units
 from go_gym.problem import TASKS, Decision, Problem
 
-from .space import Space
+from .costs import costs
+from .encoding import Encoding
 from .starts import heuristic_genomes, random_genomes
 
 
@@ -52,66 +57,76 @@ class Brkga:
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Evolve until the budget is spent; the best that was evaluated."""
-        rng = np.random.default_rng(seed)
-        space, settings = Space(problem, self.scheduled), self.settings
+        random, settings = np.random.default_rng(seed), self.settings
+        encoding = Encoding(problem, smallest_units(problem), scheduled=self.scheduled)
         if not budget.remaining:
-            return space.decision(space.neutral())
+            return encoding.decision(encoding.neutral())
+        partitions = structural_partitions(problem, encoding.units)
         size = min(settings.population, budget.remaining)
-        genomes = heuristic_genomes(space)[:size] if self.from_best else []
-        genomes += random_genomes(space, size - len(genomes), rng)
-        keys = [self._keys(space, genome, rng) for genome in genomes]
-        costs = self._costs(space, budget, keys)
+        genomes = heuristic_genomes(encoding)[:size] if self.from_best else []
+        genomes += random_genomes(encoding, partitions, size - len(genomes), random)
+        keys = [keys_of(encoding, genome, random) for genome in genomes]
+        found = self._costs(encoding, budget, keys)
         elites = max(1, round(settings.elite * size))
         newcomers = round(settings.mutants * size)
         least, waited = np.inf, 0
         while budget.remaining:
-            order = np.argsort(costs, kind="stable")
-            keys, costs = [keys[i] for i in order], costs[order]
-            waited = 0 if costs[0] < least else waited + 1
-            least = costs[0]
+            order = np.argsort(found, kind="stable")
+            keys, found = [keys[i] for i in order], found[order]
+            waited = 0 if found[0] < least else waited + 1
+            least = found[0]
             anew = waited >= settings.patience
             if anew:
                 least, waited = np.inf, 0
-            kept = 0 if anew else elites
-            wanted = size - kept
+            surviving = 0 if anew else elites
+            wanted = size - surviving
+            drawn = (wanted if anew else newcomers) + 1
             made = [
-                self._keys(space, genome, rng)
-                for genome in random_genomes(space, (wanted if anew else newcomers) + 1, rng)[1:]
+                keys_of(encoding, genome, random)
+                for genome in random_genomes(encoding, partitions, drawn, random)[1:]
             ]
             while len(made) < wanted:
-                strong = keys[rng.integers(elites)]
-                weak = keys[rng.integers(len(keys))]
-                made.append(self._child(space, strong, weak, rng))
+                strong = keys[random.integers(elites)]
+                weak = keys[random.integers(len(keys))]
+                made.append(self._child(partitions, strong, weak, random))
             made = made[: budget.remaining]
-            costs = np.concatenate([costs[:kept], self._costs(space, budget, made)])
-            keys = keys[:kept] + made
-        return budget.best or space.decision(self._genome(space, keys[int(np.argmin(costs))]))
+            found = np.concatenate([found[:surviving], self._costs(encoding, budget, made)])
+            keys = keys[:surviving] + made
+        best = keys[int(np.argmin(found))]
+        return budget.best or encoding.decision(genome_of(encoding, best))
 
-    def _child(self, space: Space, strong, weak, rng: np.random.Generator) -> np.ndarray:
+    def _child(
+        self,
+        partitions: Sequence[Partition],
+        strong: np.ndarray,
+        weak: np.ndarray,
+        random: np.random.Generator,
+    ) -> np.ndarray:
         """Parts of one partition from either parent, then a few of any partition anew."""
-        partitions = space.partitions
-        partition = partitions[rng.integers(len(partitions))]
-        taken = rng.random((len(strong), partition.count)) < self.settings.bias
+        partition = partitions[int(random.integers(len(partitions)))]
+        taken = random.random((len(strong), partition.count)) < self.settings.bias
         child = np.where(taken[:, partition.part_of], strong, weak)
-        for _ in range(rng.poisson(self.settings.mutations)):
-            partition = partitions[rng.integers(len(partitions))]
-            members = partition.members(int(rng.integers(partition.count)))
-            child[rng.integers(len(child)), members] = rng.random()
+        for _ in range(random.poisson(self.settings.mutations)):
+            partition = partitions[int(random.integers(len(partitions)))]
+            members = partition.members(int(random.integers(partition.count)))
+            child[random.integers(len(child)), members] = random.random()
         return child
 
-    def _costs(self, space: Space, budget: Budget, keys: list[np.ndarray]) -> np.ndarray:
-        decisions = [space.decision(self._genome(space, each)) for each in keys]
-        return space.costs(budget.evaluate_batch(decisions))
-
     @staticmethod
-    def _genome(space: Space, keys: np.ndarray) -> np.ndarray:
-        return (keys * np.array(space.values)[:, None]).astype(np.int64)
+    def _costs(encoding: Encoding, budget: Budget, keys: list[np.ndarray]) -> np.ndarray:
+        decisions = [encoding.decision(genome_of(encoding, each)) for each in keys]
+        return costs(encoding.problem, budget.evaluate_batch(decisions))
 
-    @staticmethod
-    def _keys(space: Space, genome: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Keys that stand for ``genome``, anywhere within each value's stretch."""
-        values = np.array(space.values)[:, None]
-        return np.minimum((genome + rng.random(genome.shape)) / values, np.nextafter(1.0, 0.0))
+
+def genome_of(encoding: Encoding, keys: np.ndarray) -> np.ndarray:
+    """(columns, units) int64 that ``keys`` (columns, units) in [0, 1) stand for."""
+    return (keys * np.array(encoding.values)[:, None]).astype(np.int64)
+
+
+def keys_of(encoding: Encoding, genome: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Keys that stand for ``genome``, anywhere within each value's stretch."""
+    values = np.array(encoding.values)[:, None]
+    return np.minimum((genome + random.random(genome.shape)) / values, np.nextafter(1.0, 0.0))
 
 
 class BrkgaFromBest(Brkga):

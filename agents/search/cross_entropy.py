@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from go_gym.agent import EXACT, Budget
-from go_gym.partitions import Partition
+from go_gym.partitions import Hierarchy, Partition
+from go_gym.partitions.structure import structural_partitions
+from go_gym.partitions.units import smallest_units
 from go_gym.problem import TASKS, Decision, Problem
 
-from .space import Space
+from .costs import costs
+from .encoding import Encoding
 from .starts import starting_points
 
 
@@ -35,14 +38,13 @@ class Settings:
 class Distribution:
     """Independent values for the parts of each column: (parts, values) float64 each."""
 
-    def __init__(self, space: Space, level: Partition, centre: np.ndarray, flips: float):
-        self.space = space
+    def __init__(self, encoding: Encoding, level: Partition, centre: np.ndarray, flips: float):
         # parts are divided where the centre already differs within them
         self.partition = Partition.by_labels(level.part_of, *centre)
         first = self.partition.order[self.partition.pointers[:-1]]
-        keep = max(1.0 / max(space.values), 1.0 - flips / (self.partition.count * len(centre)))
+        keep = max(1.0 / max(encoding.values), 1.0 - flips / (self.partition.count * len(centre)))
         self.chances = []
-        for row, values in zip(centre, space.values, strict=True):
+        for row, values in zip(centre, encoding.values, strict=True):
             table = np.full((len(first), values), (1.0 - keep) / max(values - 1, 1))
             table[np.arange(len(first)), row[first]] = keep if values > 1 else 1.0
             self.chances.append(table)
@@ -83,24 +85,25 @@ class CrossEntropy:
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Sample until the budget is spent; the best that was evaluated."""
-        rng = np.random.default_rng(seed)
-        space, settings = Space(problem, self.scheduled), self.settings
+        random, settings = np.random.default_rng(seed), self.settings
+        encoding = Encoding(problem, smallest_units(problem), scheduled=self.scheduled)
         if not budget.remaining:
-            return space.decision(space.neutral())
-        genomes, costs = starting_points(space, budget, rng, self.from_best)
-        best, best_cost = genomes[0], float(costs[0])
-        hierarchy = space.hierarchy
+            return encoding.decision(encoding.neutral())
+        partitions = structural_partitions(problem, encoding.units)
+        genomes, known = starting_points(encoding, partitions, budget, random, self.from_best)
+        best, best_cost = genomes[0], float(known[0])
+        hierarchy = Hierarchy.of(partitions)
         level, waited, flips = 0, 0, settings.flips
         at_last_cycle = np.inf
-        distribution = Distribution(space, hierarchy[0], best, settings.flips)
+        distribution = Distribution(encoding, hierarchy[0], best, settings.flips)
         while budget.remaining:
-            samples = min(settings.samples, max(20, 2 * space.units.count), budget.remaining)
-            drawn = distribution.draw(samples, rng)
-            found = [distribution.genome(each) for each in drawn]
-            costs = space.costs(budget.evaluate_batch(space.decisions(found)))
-            order = np.argsort(costs, kind="stable")
-            if costs[order[0]] < best_cost:
-                best, best_cost, waited = found[order[0]], float(costs[order[0]]), 0
+            samples = min(settings.samples, max(20, 2 * encoding.units.count), budget.remaining)
+            drawn = distribution.draw(samples, random)
+            tried = [distribution.genome(each) for each in drawn]
+            found = costs(problem, budget.evaluate_batch(encoding.decisions(tried)))
+            order = np.argsort(found, kind="stable")
+            if found[order[0]] < best_cost:
+                best, best_cost, waited = tried[order[0]], float(found[order[0]]), 0
             else:
                 waited += 1
             if waited >= settings.patience:
@@ -108,11 +111,11 @@ class CrossEntropy:
                 if level == 0:
                     flips = settings.flips if best_cost < at_last_cycle else 2 * flips
                     at_last_cycle = best_cost
-                distribution = Distribution(space, hierarchy[level], best, flips)
+                distribution = Distribution(encoding, hierarchy[level], best, flips)
             else:
                 elite = order[: max(1, round(settings.elite * len(order)))]
                 distribution.learn(drawn[elite], settings.rate)
-        return budget.best or space.decision(best)
+        return budget.best or encoding.decision(best)
 
 
 class CrossEntropyFromBest(CrossEntropy):

@@ -1,70 +1,97 @@
 """Where a search starts: from nothing, or from the best of the classical heuristics."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from go_gym.agent import Budget
 from go_gym.fusion.greedy import default_fusion
+from go_gym.partitions import Partition
 from go_gym.partitions.partition import work_shares
 
 from ..heuristics.portfolio import heuristic_placements
-from .space import Space
+from .costs import costs
+from .encoding import Encoding
 
 SAMPLES = 50
 """Random genomes that a search from nothing looks at first (our choice)."""
 
 
-def heuristic_genomes(space: Space) -> list[np.ndarray]:
-    """:func:`heuristic_placements` without boosts, and with default fusion as well as without."""
-    given = space.problem.placement
-    placements = heuristic_placements(space.problem) if given is None else [np.asarray(given)]
+def heuristic_genomes(encoding: Encoding) -> list[np.ndarray]:
+    """:func:`heuristic_placements` with neutral priorities and fusion.
+
+    Where that is no fusion, with the default one as well.
+    """
+    given = encoding.problem.placement
+    placements = heuristic_placements(encoding.problem) if given is None else [np.asarray(given)]
     found = []
     for placement in placements:
-        found.append(space.neutral(placement))
-        if "fusion" in space.columns:
-            found.append(space.neutral(placement, default_fusion(space.problem, placement)))
+        found.append(encoding.neutral(placement))
+        if "fusion" in encoding.columns and not encoding.ranks.around_default:
+            fusion = default_fusion(encoding.problem, placement)
+            found.append(encoding.neutral(placement, fusion))
     return found
 
 
-def random_genomes(space: Space, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Genomes at random: a value for each part of a partition, coarse ones as often as fine.
+def random_genomes(
+    encoding: Encoding,
+    partitions: Sequence[Partition],
+    count: int,
+    random: np.random.Generator,
+) -> list[np.ndarray]:
+    """Genomes at random: a value for each part of one of ``partitions`` of the units.
 
-    The first is :meth:`Space.neutral`, every other second has devices by stretches of the
+    The first is :meth:`Encoding.neutral`, every other second has devices by stretches of the
     topological order.
     """
-    found = [space.neutral()]
-    shares = work_shares(space.units.work)
+    found = [encoding.neutral()]
+    shares = work_shares(encoding.units.work)
     while len(found) < count:
-        genome = space.neutral()
-        for row, column in enumerate(space.columns):
+        genome = encoding.neutral()
+        for row, column in enumerate(encoding.columns):
+            values = encoding.values[row]
             if column == "placement" and len(found) % 2:
-                cuts = rng.random(space.values[row] - 1)
-                devices = rng.permutation(space.values[row])
-                genome[row] = devices[np.searchsorted(np.sort(cuts), shares)]
+                cuts = np.sort(random.random(values - 1))
+                genome[row] = by_stretches(shares, cuts, random)
             else:
-                partition = space.partitions[rng.integers(len(space.partitions))]
-                drawn = rng.integers(0, space.values[row], partition.count)
+                partition = partitions[int(random.integers(len(partitions)))]
+                drawn = random.integers(0, values, partition.count)
                 genome[row] = drawn[partition.part_of]
         found.append(genome)
     return found[:count]
 
 
+def by_stretches(shares: np.ndarray, cuts: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """(n,) int64: a device for each stretch of an order, the devices shuffled.
+
+    Args:
+        shares: (n,) where each item lies in the order (:func:`work_shares`).
+        cuts: (devices - 1,) where one stretch ends and the next begins, rising.
+        random: shuffles.
+    """
+    return random.permutation(len(cuts) + 1)[np.searchsorted(cuts, shares)]
+
+
 def starting_points(
-    space: Space, budget: Budget, rng: np.random.Generator, from_best: bool
+    encoding: Encoding,
+    partitions: Sequence[Partition],
+    budget: Budget,
+    random: np.random.Generator,
+    from_best: bool,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Evaluated genomes and their costs (b,), best first; at most a tenth of the budget, or one.
 
     Args:
-        space: the genomes.
+        encoding, partitions: of :func:`random_genomes`.
         budget: pays for each.
-        rng: draws the random ones.
+        random: draws the random ones.
         from_best: start from the heuristics instead of random genomes.
     """
     if from_best:
-        genomes = heuristic_genomes(space)
-        genomes = genomes[: budget.remaining]
+        genomes = heuristic_genomes(encoding)[: budget.remaining]
     else:
-        genomes = random_genomes(space, max(1, min(SAMPLES, budget.remaining // 10)), rng)
-    results = budget.evaluate_batch(space.decisions(genomes))
-    costs = space.costs(results)
-    order = np.argsort(costs, kind="stable")
-    return [genomes[i] for i in order], costs[order]
+        count = max(1, min(SAMPLES, budget.remaining // 10))
+        genomes = random_genomes(encoding, partitions, count, random)
+    found = costs(encoding.problem, budget.evaluate_batch(encoding.decisions(genomes)))
+    order = np.argsort(found, kind="stable")
+    return [genomes[i] for i in order], found[order]

@@ -2,7 +2,6 @@
 
 import numpy as np
 from go_agents.go.decisions import Decoder, canonical
-from go_agents.go.level_chooser import LevelChooser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,14 +111,3 @@ def test_unequal_devices_keep_their_names():
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
     choices = {"placement": np.array([1, 0])}
     assert canonical(problem, choices) is choices
-
-
-def test_levels_go_from_coarse_to_fine_and_those_that_gain_come_more_often():
-    chooser, random = LevelChooser(6), np.random.default_rng(0)
-    middle = [chooser.choose(500, progress, random).mean() for progress in (0.0, 0.5, 1.0)]
-    assert middle[0] < middle[1] < middle[2]
-    before = (chooser.choose(500, 0.1, random) == 1).mean()
-    for _ in range(200):
-        for level in range(6):
-            chooser.note(level, gained=level == 1)
-    assert (chooser.choose(500, 0.1, random) == 1).mean() > 1.5 * before

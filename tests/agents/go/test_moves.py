@@ -3,9 +3,9 @@
 import itertools
 
 import numpy as np
+from go_agents.common.step_view import BINS, StepView, slacks, step_view
 from go_agents.common.traced import traced
 from go_agents.go.moves import MoveOffer
-from go_agents.go.step import BINS, StepView, slacks, step_view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

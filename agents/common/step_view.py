@@ -7,8 +7,8 @@ from numba import njit
 
 from go_gym.partitions import QuotientGraph
 
-from ..common.critical import critical_ops
-from ..common.traced import Traced
+from .critical import critical_ops
+from .traced import Traced
 
 BINS = 256
 """Into how many parts a step is cut to see when devices are idle."""
