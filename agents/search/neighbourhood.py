@@ -78,6 +78,7 @@ class Parts(NamedTuple):
 
     @classmethod
     def of(cls, hierarchy: Hierarchy) -> "Parts":
+        """The parts of a hierarchy."""
         counts = np.array([level.count for level in hierarchy])
         return cls(
             part_of=np.stack([level.part_of for level in hierarchy]),
