@@ -27,6 +27,7 @@ FORMER = {
     "go-fine-tune": "go:fine-tune",
     "go-refined": "go:refined",
     "go-separate": "go:separate",
+    "go-paper": "go:paper",
     "sa-separate": "sa:separate",
     "sb3-ppo": "sb3",
     "sb3-a2c": "sb3:algorithm=a2c",

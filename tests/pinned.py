@@ -25,7 +25,7 @@ FILE = Path(__file__).with_suffix(".csv")
 CALLS = 150
 PLACED_BY_RULE = ("single-device", "random", "round-robin", "contiguous", "human-expert", "metis")
 LISTED = ("heft", "heft-contention", "cpop", "m-topo", "m-etf", "m-sct")
-SEARCHES = ("sa", "sa-from-best", "cem", "brkga")
+SEARCHES = ("sa", "sa:start=best", "cem", "brkga")
 SMALL = ("rnnlm-2", "p100x2")
 CELLS = (("inception-b32", "p100x4"), ("transformer-xl-2", "p100x4"), ("graphsage", "a100x8"))
 

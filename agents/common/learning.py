@@ -106,7 +106,6 @@ class LearningAgent(ABC):
     """
 
     version = "1"
-    track = "tuned"
     ran_on = "cpu"
     CHECKPOINT_EVERY = 50
 

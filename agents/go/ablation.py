@@ -1,78 +1,56 @@
-"""GO with one part switched off each, for the table of what each part is worth."""
+"""GO with one part switched off, for the table of what each part is worth."""
 
-from .agent import GO
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from go_gym.agent import option
+
+from ..common.options import SearchOptions
 from .config import NetworkConfig, SearchConfig
 
-
-class _Without(GO):
-    """GO-one with other configurations than the shipped ones."""
-
-    network_config = NetworkConfig()
-    search_config = SearchConfig()
-
-    def __init__(self) -> None:
-        super().__init__(network=self.network_config, search=self.search_config)
-
-
-class WithoutGraph(_Without):
-    """GO without GraphSAGE: each op by its own features alone."""
-
-    network_config = NetworkConfig(graph_embedding=False)
-
-
-class WithoutAttention(_Without):
-    """GO whose attention layers keep their feed-forward part alone."""
-
-    network_config = NetworkConfig(attention=False)
+NETWORK = {
+    "graph": "graph_embedding",  # each op by its own features alone
+    "attention": "attention",  # the attention layers keep their feed-forward part alone
+    "recurrence": "recurrence",  # no previous segment as context
+    "modulation": "modulation",  # no per-op feature modulation (parameter superposition)
+    "state": "state",  # the previous round's decision is not seen
+    "affinity": "device_affinity",  # nor, by the device head, what it puts where
+    "move-head": "move_head",  # moves are chosen by the scores of ops and devices alone
+}
+"""The switch of each part of the network."""
+SEARCH = {
+    "refinement": "refine",  # every round decides anew instead of changing the last decision
+    "critical": "critical",  # moves begin anywhere, and when ops run is not known
+    "learning": "learn",  # the network is never trained: what the search is worth alone
+}
+"""The switch of each part of the search."""
 
 
-class WithoutRecurrence(_Without):
-    """GO without the previous segment as context."""
+@dataclass(frozen=True)
+class GOOptions(SearchOptions):
+    """Options of GO-one."""
 
-    network_config = NetworkConfig(recurrence=False)
-
-
-class WithoutModulation(_Without):
-    """GO without per-op feature modulation (parameter superposition)."""
-
-    network_config = NetworkConfig(modulation=False)
-
-
-class WithoutState(_Without):
-    """GO that does not see the previous round's decision."""
-
-    network_config = NetworkConfig(state=False)
-
-
-class WithoutAffinity(_Without):
-    """GO whose device head does not see what the previous decision puts where."""
-
-    network_config = NetworkConfig(device_affinity=False)
+    without: Literal[
+        "nothing",
+        "graph",
+        "attention",
+        "recurrence",
+        "modulation",
+        "state",
+        "affinity",
+        "move-head",
+        "refinement",
+        "critical",
+        "learning",
+    ] = option("nothing", "the part that is switched off, to see what it is worth")
 
 
-class WithoutRefinement(_Without):
-    """GO that decides anew in every round instead of changing the previous decision."""
-
-    search_config = SearchConfig(refine=False)
-
-
-class WithoutMoveHead(_Without):
-    """GO that chooses among moves by its scores of ops and devices alone."""
-
-    network_config = NetworkConfig(move_head=False)
-
-
-class WithoutCritical(_Without):
-    """GO that never looks at a step's trace.
-
-    Its moves begin anywhere, not on the chain that the step time hangs on, and when ops run is not
-    known.
-    """
-
-    search_config = SearchConfig(critical=False)
-
-
-class WithoutLearning(_Without):
-    """GO whose network is never trained: what its search is worth alone."""
-
-    search_config = SearchConfig(learn=False)
+def without(
+    part: str, network: NetworkConfig, search: SearchConfig
+) -> tuple[NetworkConfig, SearchConfig]:
+    """The configurations with one part switched off; "nothing" leaves them."""
+    if part in NETWORK:
+        network = replace(network, **{NETWORK[part]: False})  # type: ignore[arg-type]
+    if part in SEARCH:
+        search = replace(search, **{SEARCH[part]: False})  # type: ignore[arg-type]
+    return network, search

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from go_gym.agent import Budget
 from go_gym.errors import AgentError
-from go_gym.problem import TASKS, Decision, Problem
+from go_gym.problem import Decision, Problem
 
 from ..common.checkpoint import load_checkpoint
 from ..common.curves import LearningCurve
 from ..common.devices import device_name
+from ..common.options import SearchOptions
+from .ablation import GOOptions, without
 from .config import NetworkConfig, SearchConfig
 from .training import Training
 
@@ -53,6 +55,7 @@ class GO:
       the framework's default; the paper's stand alone.
 
     Args:
+        options: where it starts, what it judges placements under, and which part it does without.
         checkpoint: a folder to write to while training; None writes nothing. Killed, training
             goes on from there: ``load`` it into a new agent and ``train`` on the same problem
             and seed with the calls that are left.
@@ -62,22 +65,31 @@ class GO:
     """
 
     version = "3"
-    tasks: tuple[str, ...] = TASKS
-    track = "tuned"
-    scheduled = False
-    from_best = False
+    Options: ClassVar[type | None] = GOOptions
+    presets: ClassVar[Mapping[str, str]] = {
+        "fine-tune": "go_agents.go.pretrained_agents:FineTunedGO",
+        "paper": "go_agents.go.paper.agent:PaperGO",
+        "refined": "go_agents.go.refined:RefinedGO",
+        "separate": "go_agents.go.separate:SeparateGO",
+        "zero-shot": "go_agents.go.pretrained_agents:ZeroShotGO",
+    }
 
     def __init__(
         self,
+        options: SearchOptions | None = None,
         checkpoint: str | Path | None = None,
         network: NetworkConfig | None = None,
         search: SearchConfig | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         self.device = device
+        self.options = options or GOOptions()
+        self.tasks = self.options.tasks
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.network = network or NetworkConfig()
         self.search = search or SearchConfig()
+        if isinstance(self.options, GOOptions):
+            self.network, self.search = without(self.options.without, self.network, self.search)
         self.training: Training | None = None
         self._loaded: tuple[dict[str, Tensor], dict[str, Any]] | None = None
 
@@ -132,8 +144,8 @@ class GO:
             self.network,
             self.search,
             self._weights(),
-            self.scheduled,
-            self.from_best,
+            self.options.scheduled,
+            self.options.from_best,
             self.device,
         )
 
@@ -150,20 +162,3 @@ class GO:
         if choices is None:
             choices = episode.likeliest(self.training.network)
         return episode.decoder.decision(choices)
-
-
-class GOScheduled(GO):
-    """GO-one on placements that run under critical-path priorities, which it gives with them."""
-
-    tasks = ("placement",)
-    scheduled = True
-
-
-class GOFromBest(GO):
-    """A hybrid of ours: GO-one whose first start begins from the best classical heuristic."""
-
-    from_best = True
-
-
-class GOFromBestScheduled(GOScheduled, GOFromBest):
-    """GO-one under critical-path priorities that begins from the best classical heuristic."""

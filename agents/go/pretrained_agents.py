@@ -10,9 +10,10 @@ from torch import Tensor
 from go_gym.agent import Budget
 from go_gym.problem import Problem
 
+from ..common.options import SearchOptions
 from .agent import GO
 from .config import SearchConfig
-from .pretraining import DEFAULT, load_pretrained, shipped_without
+from .pretraining import DEFAULT, Pretrained, load_pretrained, shipped_without
 from .training import Training
 
 
@@ -20,36 +21,47 @@ class PretrainedGO(GO):
     """What the two agents below share: the weights, and the track that follows from them.
 
     Args:
+        options: where it starts, and what it judges placements under.
         pretrained: a folder made by ``go_agents.go.pretraining``; default of those that ship the
             one that never saw the family of the graph at hand.
         checkpoint, search, device: as of :class:`GO`.
 
     Attributes:
         pretrained: the weights, and what is known of them.
-        track: "generalising" after deciding a graph of a family that the weights never saw, else
-            "tuned".
     """
+
+    Options = SearchOptions
 
     def __init__(
         self,
+        options: SearchOptions | None = None,
         pretrained: str | Path | None = None,
         checkpoint: str | Path | None = None,
         search: SearchConfig | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        self.ships = pretrained is None
+        self.folder = pretrained
         self.pretrained = load_pretrained(pretrained or DEFAULT)
         gentle = SearchConfig(learning_rate=2e-4, head_rate=2e-3)  # not to undo what it knows
         search = search or gentle
-        super().__init__(checkpoint, self.pretrained.network, search, device)
+        options = options or SearchOptions()
+        super().__init__(options, checkpoint, self.pretrained.network, search, device)
+
+    def track(self, problem: Problem) -> str:
+        """Tuned on graphs of families that the weights have seen, generalising on others."""
+        weights = self._weights_for(problem)
+        seen = _family(problem) in weights.families or problem.graph.name in weights.graphs
+        return "tuned" if seen else "generalising"
+
+    def _weights_for(self, problem: Problem) -> Pretrained:
+        """The weights that decide a problem: those given, or the shipped ones that fit."""
+        if self.folder is not None:
+            return self.pretrained
+        return load_pretrained(shipped_without(_family(problem)))
 
     def _begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
-        family = str(problem.graph.metadata.get("family"))
-        if self.ships:
-            self.pretrained = load_pretrained(shipped_without(family))
-            self.network = self.pretrained.network
-        known = family in self.pretrained.families or problem.graph.name in self.pretrained.graphs
-        self.track = "tuned" if known else "generalising"
+        self.pretrained = self._weights_for(problem)
+        self.network = self.pretrained.network
         return super()._begin(problem, budget, seed)
 
     def _weights(self) -> Mapping[str, Tensor] | None:
@@ -67,6 +79,7 @@ class ZeroShotGO(PretrainedGO):
 
     def __init__(
         self,
+        options: SearchOptions | None = None,
         pretrained: str | Path | None = None,
         checkpoint: str | Path | None = None,
         search: SearchConfig | None = None,
@@ -80,7 +93,7 @@ class ZeroShotGO(PretrainedGO):
             first_round=0.25,
             offers=32,
         )
-        super().__init__(pretrained, checkpoint, search, device)
+        super().__init__(options, pretrained, checkpoint, search, device)
 
     def _run(self, training: Training, budget: Budget) -> None:
         training.calls = min(self.CALLS, budget.remaining)
@@ -95,3 +108,7 @@ class FineTunedGO(PretrainedGO):
     def _run(self, training: Training, budget: Budget) -> None:
         training.calls = min(training.calls, self.UPDATES * self.search.samples)
         training.run([budget], updates=self.UPDATES, folder=self.checkpoint)
+
+
+def _family(problem: Problem) -> str:
+    return str(problem.graph.metadata.get("family"))

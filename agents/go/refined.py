@@ -1,11 +1,13 @@
 """A hybrid of ours: GO for half of the calls, then simulated annealing from its best."""
 
+from pathlib import Path
+
 import numpy as np
 
 from go_gym.agent import Budget
 from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
-from go_gym.problem import Decision, Problem
+from go_gym.problem import TASKS, Decision, Problem
 
 from ..search.annealing import Settings, anneal
 from ..search.encoding import Encoding
@@ -16,7 +18,11 @@ from .training import Training
 class RefinedGO(GO):
     """GO's best placement, refined by annealing over groups and single ops."""
 
-    tasks = ("placement",)
+    Options = None
+
+    def __init__(self, checkpoint: str | Path | None = None) -> None:
+        super().__init__(checkpoint=checkpoint)
+        self.tasks = TASKS[:1]
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """The best that either of the two evaluated; GO's answer if nothing was valid."""

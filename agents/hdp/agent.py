@@ -1,6 +1,7 @@
 """HDP: A Hierarchical Model for Device Placement (Mirhoseini et al., ICLR 2018)."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from go_gym.problem import Problem
 
@@ -63,18 +64,19 @@ class Hdp(LearningAgent):
     To reproduce its rows: ``go-gym run -a hdp -g rnnlm-2 -c p100x2 --budget 4000``.
 
     Args:
-        config: the figures of the training.
+        options: the figures of the training.
         checkpoint: see :class:`LearningAgent`.
     """
 
     version = "2"
+    Options: ClassVar[type] = HdpConfig
 
     def __init__(
-        self, config: HdpConfig | None = None, checkpoint: str | Path | None = None
+        self, options: HdpConfig | None = None, checkpoint: str | Path | None = None
     ) -> None:
         super().__init__(checkpoint)
-        self.config = config or HdpConfig()
+        self.options = options or HdpConfig()
 
     def learner_for(self, problem: Problem, calls: int, seed: int) -> HdpLearner:
         """A learner that begins from HDP's start."""
-        return HdpLearner(problem, calls, seed, self.config)
+        return HdpLearner(problem, calls, seed, self.options)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from go_gym.agent import Budget
+from go_gym.agent import Budget, option
 from go_gym.problem import Decision, Problem
 
 from ..common.learning import Learner
@@ -24,35 +24,30 @@ LARGEST_ADVANTAGE = 3.0
 
 @dataclass(frozen=True)
 class HdpConfig:
-    """The paper's figures where it gives them and they work; see :class:`Hdp` for departures.
+    """The paper's figures where it gives them and they work; see :class:`Hdp` for departures."""
 
-    Attributes:
-        groups: most groups that the grouper may use (256 in the paper's tables, 64 to 1,024
-            tried).
-        groups_per_device: no more groups than this for each device, as in the authors' release.
-        most_units: units that the grouper decides about.
-        hidden: width of the placer.
-        placements: placements sampled for each grouping (4 in the paper).
-        learning_rate: Adam's (0.1 in the paper).
-        clip: largest norm of the gradient, of both networks together.
-        entropy: weight of the placer's entropy bonus (none in the paper).
-        noise: largest amplitude of the noise on both networks' logits.
-        noisy_updates: updates with noise, and with invalid placements among those learned from
-            (500 of 4 placements in the paper, which are as many).
-        baseline_decay: of the moving averages (0.9 in the authors' release).
-    """
-
-    groups: int = 256
-    groups_per_device: int = 20
-    most_units: int = 2048
-    hidden: int = 256
-    placements: int = 8
-    learning_rate: float = 0.001
-    clip: float = 1.0
-    entropy: float = 0.01
-    noise: float = 0.1
-    noisy_updates: int = 250
-    baseline_decay: float = 0.9
+    groups: int = option(
+        256, "most groups the grouper may use (256 in the paper, 64 to 1,024 tried)", least=1
+    )
+    groups_per_device: int = option(
+        20, "no more groups than this for each device, as in the authors' release", least=1
+    )
+    most_units: int = option(2048, "units that the grouper decides about", least=1)
+    hidden: int = option(256, "width of the placer", least=2)
+    placements: int = option(8, "placements sampled for each grouping (4 in the paper)", least=1)
+    learning_rate: float = option(0.001, "Adam's (0.1 in the paper)", least=0)
+    clip: float = option(1.0, "largest norm of the gradient, of both networks together", least=0)
+    entropy: float = option(0.01, "weight of the placer's entropy bonus (none in the paper)")
+    noise: float = option(0.1, "largest amplitude of the noise on both networks' logits", least=0)
+    noisy_updates: int = option(
+        250,
+        "updates with noise, and with invalid placements among those learned from (500 of 4 "
+        "placements in the paper, which are as many)",
+        least=0,
+    )
+    baseline_decay: float = option(
+        0.9, "of the moving averages (0.9 in the authors' release)", least=0
+    )
 
 
 class Baseline:

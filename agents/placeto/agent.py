@@ -1,6 +1,7 @@
 """Placeto: Learning Generalizable Device Placement (Addanki et al., NeurIPS 2019)."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from go_gym.problem import Problem
 
@@ -37,18 +38,19 @@ class Placeto(LearningAgent):
     To reproduce its rows: ``go-gym run -a placeto -g rnnlm-2 -c p100x2 --budget 4000``.
 
     Args:
-        config: the figures of the training.
+        options: the figures of the training.
         checkpoint: see :class:`LearningAgent`.
     """
 
+    Options: ClassVar[type] = PlacetoConfig
     CHECKPOINT_EVERY = 1
 
     def __init__(
-        self, config: PlacetoConfig | None = None, checkpoint: str | Path | None = None
+        self, options: PlacetoConfig | None = None, checkpoint: str | Path | None = None
     ) -> None:
         super().__init__(checkpoint)
-        self.config = config or PlacetoConfig()
+        self.options = options or PlacetoConfig()
 
     def learner_for(self, problem: Problem, calls: int, seed: int) -> PlacetoLearner:
         """A learner that begins from Placeto's start."""
-        return PlacetoLearner(problem, calls, seed, self.config)
+        return PlacetoLearner(problem, calls, seed, self.options)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from go_gym.agent import Budget
+from go_gym.agent import Budget, option
 from go_gym.baselines.placements import single_device
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result
@@ -26,33 +26,27 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class PlacetoConfig:
-    """The paper's figures where it gives them; see :class:`Placeto` for departures.
+    """The paper's figures where it gives them; see :class:`Placeto` for departures."""
 
-    Attributes:
-        groups: most groups of ops, each one step of an episode's pass.
-        passes: times that an episode visits each group.
-        workers: episodes for each update.
-        rounds: of message passing in each direction.
-        width: of the embeddings (our choice).
-        learning_rate, last_learning_rate: Adam's, falling linearly over the training.
-        clip: largest norm of the gradient.
-        entropy: weight of the entropy bonus, falling linearly to zero over the training (the
-            start is our choice).
-        memory: penalty for each GB over a device's memory.
-        baseline_episodes: whose mean return at the same step is the baseline.
-    """
-
-    groups: int = 32
-    passes: int = 1
-    workers: int = 1
-    rounds: int = 8
-    width: int = 32
-    learning_rate: float = 1e-3
-    last_learning_rate: float = 1e-4
-    clip: float = 1.25
-    entropy: float = 0.01
-    memory: float = 2.0
-    baseline_episodes: int = 10
+    groups: int = option(32, "most groups of ops, each one step of an episode's pass", least=1)
+    passes: int = option(1, "times that an episode visits each group", least=1)
+    workers: int = option(1, "episodes for each update", least=1)
+    rounds: int = option(8, "of message passing in each direction", least=0)
+    width: int = option(32, "of the embeddings (our choice)", least=1)
+    learning_rate: float = option(1e-3, "Adam's first", least=0)
+    last_learning_rate: float = option(
+        1e-4, "Adam's last: it falls linearly over the training", least=0
+    )
+    clip: float = option(1.25, "largest norm of the gradient", least=0)
+    entropy: float = option(
+        0.01,
+        "weight of the entropy bonus, falling linearly to zero over the training (the start is "
+        "our choice)",
+    )
+    memory: float = option(2.0, "penalty for each GB over a device's memory", least=0)
+    baseline_episodes: int = option(
+        10, "episodes whose mean return at the same step is the baseline", least=1
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ from ..common.curves import CurvePoint, LearningCurve
 from .callbacks import Watch
 from .encoder import GraphFeatures
 from .policy import NodePolicy
-from .settings import A2C_PLACEMENT, ALGORITHMS, DQN_STEPS, PPO_PLACEMENT, Settings
+from .settings import ALGORITHMS, SB3Options, Settings
 from .vec_env import BatchedVecEnv
 
 POINT_EVERY = 256
@@ -38,10 +38,14 @@ POINT_EVERY = 256
 
 
 class SB3Agent:
-    """An algorithm of Stable-Baselines3, trained on the very problem that it solves.
+    """PPO, A2C or DQN of Stable-Baselines3, trained on the very problem that it solves.
+
+    PPO (Schulman et al. 2017) and A2C (Mnih et al. 2016) decide grouped placements all at once,
+    or, ``stepwise``, a group a step, as DQN (Mnih et al. 2015) does.
 
     Args:
-        settings: what to run; default the subclass's.
+        options: what to run.
+        settings: with which figures; default those of the options.
         folder: gets a checkpoint at every point of the curve and TensorBoard's logs; None writes
             nothing. A training that was stopped goes on from there: ``load`` the folder into a
             new agent and ``train`` on the same problem. (DQN's replay buffer is not kept.)
@@ -53,17 +57,18 @@ class SB3Agent:
     """
 
     version = "2"
-    track = "tuned"
     ran_on = "cpu"
-    default: ClassVar[Settings]
+    Options: ClassVar[type] = SB3Options
 
     def __init__(
         self,
+        options: SB3Options | None = None,
         settings: Settings | None = None,
         folder: str | Path | None = None,
         progress: bool = False,
     ) -> None:
-        self.settings = settings or self.default
+        self.options = options or SB3Options()
+        self.settings = settings or self.options.settings
         self.folder = None if folder is None else Path(folder)
         self.progress = progress
         self.model: BaseAlgorithm | None = None
@@ -213,21 +218,3 @@ def _one_thread() -> Iterator[None]:
 def _json(settings: Settings) -> dict[str, Any]:
     """The settings as JSON gives them back."""
     return asdict(settings) | {"options": dict(settings.options)}
-
-
-class SB3PPO(SB3Agent):
-    """PPO (Schulman et al. 2017) on grouped placement, all at once."""
-
-    default = PPO_PLACEMENT
-
-
-class SB3A2C(SB3Agent):
-    """A2C (Mnih et al. 2016) on grouped placement, all at once."""
-
-    default = A2C_PLACEMENT
-
-
-class SB3DQN(SB3Agent):
-    """DQN (Mnih et al. 2015) on step-wise placement."""
-
-    default = DQN_STEPS

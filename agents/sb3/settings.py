@@ -1,12 +1,15 @@
 """What each algorithm of Stable-Baselines3 runs on and with: our choices, found on rnnlm-2."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
+
+from go_gym.agent import option
+from go_gym.errors import AgentError
 
 ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = MappingProxyType(
     {"ppo": PPO, "a2c": A2C, "dqn": DQN}
@@ -91,3 +94,27 @@ A2C_STEPS = Settings(
     "GO-PlacementSteps-v0",
     options={"n_steps": 4, "learning_rate": 3e-3, "gamma": 1.0, "use_rms_prop": False},
 )
+
+
+@dataclass(frozen=True)
+class SB3Options:
+    """Options of the agents of Stable-Baselines3; all else is in the settings that they choose."""
+
+    algorithm: Literal["ppo", "a2c", "dqn"] = option("ppo", "of Stable-Baselines3")
+    stepwise: bool = option(False, "decide a group a step, not all at once; DQN always does")
+    groups: int = option(0, "at most so many groups of ops; 0: what suits the algorithm", least=0)
+
+    def __post_init__(self) -> None:
+        if self.algorithm == "dqn" and self.stepwise:
+            raise AgentError("stepwise=yes: dqn decides a group a step anyway; leave it out")
+
+    @property
+    def settings(self) -> Settings:
+        """What to run for them."""
+        if self.algorithm == "dqn":
+            settings = DQN_STEPS
+        elif self.algorithm == "a2c":
+            settings = A2C_STEPS if self.stepwise else A2C_PLACEMENT
+        else:
+            settings = PPO_STEPS if self.stepwise else PPO_PLACEMENT
+        return replace(settings, groups=self.groups) if self.groups else settings

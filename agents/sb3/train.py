@@ -81,7 +81,7 @@ def main() -> None:
             datasets.load(arguments.graph), go_gym.load_cluster(arguments.cluster)
         )
         budget = Budget(problem, arguments.budget)
-        agent = SB3Agent(settings, folder=arguments.out, progress=True)
+        agent = SB3Agent(settings=settings, folder=arguments.out, progress=True)
         if arguments.resume:
             agent.load(arguments.out)
     except GoGymError as error:

@@ -1,8 +1,9 @@
 """Simulated annealing over parts of the graph and single ops, from nothing or the best rule."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,11 +11,12 @@ from go_gym.agent import EXACT, Budget, Moves
 from go_gym.partitions import Hierarchy, Partition
 from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
-from go_gym.problem import TASKS, Decision, Problem
+from go_gym.problem import Decision, Problem
 
 from ..common.critical import Focus
 from ..common.separate import one_after_another
 from ..common.traced import traced
+from .agent import SearchAgent
 from .cooling import Acceptance, Cooling, length
 from .costs import cost
 from .encoding import Encoding
@@ -98,14 +100,12 @@ def anneal(
                     best, best_cost = current, current_cost
 
 
-class SimulatedAnnealing:
+class SimulatedAnnealing(SearchAgent):
     """Simulated annealing of groups and single ops."""
 
-    version = "1"
-    reproducible = EXACT
-    tasks: tuple[str, ...] = TASKS
-    from_best = False
-    scheduled = False
+    presets: ClassVar[Mapping[str, str]] = {
+        "separate": "go_agents.search.annealing:SeparateAnnealing"
+    }
     settings = Settings()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
@@ -118,13 +118,6 @@ class SimulatedAnnealing:
         genomes, costs = starting_points(encoding, partitions, budget, random, self.from_best)
         anneal(encoding, partitions, budget, random, genomes[0], float(costs[0]), self.settings)
         return budget.best or encoding.decision(genomes[0])
-
-
-class AnnealingFromBest(SimulatedAnnealing):
-    """Simulated annealing that starts from the best of the classical heuristics."""
-
-    version = "2"  # m-ETF, one of the starts, loses no op any more
-    from_best = True
 
 
 class SeparateAnnealing:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.agent import EXACT, Budget
+from go_gym.agent import Budget
 from go_gym.partitions import Partition
 from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
-from go_gym.problem import TASKS, Decision, Problem
+from go_gym.problem import Decision, Problem
 
+from .agent import SearchAgent
 from .costs import costs
 from .encoding import Encoding
 from .starts import heuristic_genomes, random_genomes
@@ -39,7 +40,7 @@ class Settings:
     patience: int = 10
 
 
-class Brkga:
+class Brkga(SearchAgent):
     """BRKGA over placements and, where the task decides them, priorities and fusion.
 
     A chromosome has a key in [0, 1) for each unit and column; key × values, rounded down, is the
@@ -48,11 +49,6 @@ class Brkga:
     few parts of a child are changed.
     """
 
-    version = "1"
-    reproducible = EXACT
-    tasks: tuple[str, ...] = TASKS
-    from_best = False
-    scheduled = False
     settings = Settings()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
@@ -127,10 +123,3 @@ def keys_of(encoding: Encoding, genome: np.ndarray, random: np.random.Generator)
     """Keys that stand for ``genome``, anywhere within each value's stretch."""
     values = np.array(encoding.values)[:, None]
     return np.minimum((genome + random.random(genome.shape)) / values, np.nextafter(1.0, 0.0))
-
-
-class BrkgaFromBest(Brkga):
-    """BRKGA whose first population holds the classical heuristics' placements."""
-
-    version = "2"  # m-ETF, one of the starts, loses no op any more
-    from_best = True

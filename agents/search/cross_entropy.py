@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.agent import EXACT, Budget
+from go_gym.agent import Budget
 from go_gym.partitions import Hierarchy, Partition
 from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
-from go_gym.problem import TASKS, Decision, Problem
+from go_gym.problem import Decision, Problem
 
+from .agent import SearchAgent
 from .costs import costs
 from .encoding import Encoding
 from .starts import starting_points
@@ -73,14 +74,9 @@ class Distribution:
             table += floor
 
 
-class CrossEntropy:
+class CrossEntropy(SearchAgent):
     """Cross-entropy method over parts of the graph, from coarse to fine."""
 
-    version = "1"
-    reproducible = EXACT
-    tasks: tuple[str, ...] = TASKS
-    from_best = False
-    scheduled = False
     settings = Settings()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
@@ -116,10 +112,3 @@ class CrossEntropy:
                 elite = order[: max(1, round(settings.elite * len(order)))]
                 distribution.learn(drawn[elite], settings.rate)
         return budget.best or encoding.decision(best)
-
-
-class CrossEntropyFromBest(CrossEntropy):
-    """Cross-entropy method that starts from the best of the classical heuristics."""
-
-    version = "2"  # m-ETF, one of the starts, loses no op any more
-    from_best = True

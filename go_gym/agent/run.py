@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from go_gym.agent.budget import Budget
 from go_gym.agent.curve import Curve
-from go_gym.agent.protocol import Agent, tasks_of
+from go_gym.agent.protocol import TRACKS, Agent, tasks_of, track_of
 from go_gym.errors import AgentError, GoGymError, is_interrupt
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
@@ -20,7 +20,7 @@ class Outcome:
         calls: simulator calls used.
         curve: how its calls went on.
         seconds: wall time of its work.
-        track: ``"tuned"`` on this graph, or ``"generalising"``: never saw it or its family.
+        track: one of TRACKS.
         device: what its network ran on, empty without one.
     """
 
@@ -28,7 +28,7 @@ class Outcome:
     calls: int
     curve: Curve
     seconds: float
-    track: str = "tuned"
+    track: str = TRACKS[0]
     device: str = ""
 
 
@@ -61,6 +61,7 @@ def answer(agent: Agent, problem: Problem, seed: int, budget: Budget, name: str 
     who = name or type(agent).__name__
     if problem.task not in tasks_of(agent):
         raise AgentError(f"agent {who!r} decides {', '.join(tasks_of(agent))}, not {problem.task}")
+    track = track_of(agent, problem)
     start = time.perf_counter()
     decision = agent.solve(problem, budget, seed)
     seconds = time.perf_counter() - start
@@ -76,6 +77,6 @@ def answer(agent: Agent, problem: Problem, seed: int, budget: Budget, name: str 
         calls=budget.used,
         curve=Curve.of(budget),
         seconds=seconds,
-        track=str(getattr(agent, "track", "tuned")),
+        track=track,
         device=str(getattr(agent, "ran_on", "")),
     )

@@ -1,13 +1,17 @@
 """go-gym graphs, clusters, agents: what there is."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from go_gym.cli.shared import app, console, one_line_errors, print_table
+from go_gym.cli.shared import app, console, one_line_errors, print_table, say
+
+if TYPE_CHECKING:
+    from go_gym.agent.registry import Found
 
 
 @app.command()
@@ -99,27 +103,63 @@ def clusters(
 
 
 @app.command()
-def agents() -> None:
-    """List the installed agents, ours and those of other packages, and the tasks they decide.
+def agents(
+    name: Annotated[
+        str | None, typer.Argument(help="Show the options of one, as go or go:zero-shot.")
+    ] = None,
+) -> None:
+    """List the installed agents, ours and those of other packages, or show the options of one.
 
-    Example: go-gym agents
+    An agent is asked for by its kind, or with a preset or options: go, go:zero-shot, go:start=best.
+
+    Example: go-gym agents go
     """
-    from go_gym.agent import agent_entry_points, load_agent, tasks_of
+    from go_gym.agent import agent_entry_points, find_agent
+
+    if name is not None:
+        with one_line_errors():
+            _show(find_agent(name))
+        return
+    rows = []
+    for kind, entry in agent_entry_points().items():
+        package = entry.dist.name if entry.dist else ""
+        rows.append(_summary(kind, package))
+    _print_wrapped(("agent", "version", "tasks", "package", "what it does"), rows)
+    say("Options of one: go-gym agents NAME")
+
+
+def _summary(name: str, package: str) -> tuple[str, ...]:
+    """One agent's row of the list; one that needs what is not installed hides no other."""
+    from go_gym.agent import find_agent, tasks_of
     from go_gym.errors import AgentError
 
-    rows = []
-    for name, entry in agent_entry_points().items():
-        package = entry.dist.name if entry.dist else ""
-        try:
-            agent = load_agent(name)
-        except AgentError as error:  # one that needs what is not installed hides no other
-            rows.append((name, "-", "-", package, f"not to be loaded here: {error.__cause__}"))
-        else:
-            summary = (type(agent).__doc__ or "").strip().split("\n")[0]
-            rows.append((name, agent.version, ", ".join(tasks_of(agent)), package, summary))
+    try:
+        found = find_agent(name)
+        agent = found.make()
+    except AgentError as error:
+        return (name, "-", "-", package, f"not to be loaded here: {error.__cause__}")
+    return (name, agent.version, ", ".join(tasks_of(agent)), package, found.summary)
+
+
+def _show(found: "Found") -> None:
+    """One agent: what it does, its presets, its options."""
+    say(f"{found.name}: {found.summary}")
+    rows = [
+        (each.name, each.expected, each.written(each.default), each.doc) for each in found.declared
+    ]
+    if rows:
+        _print_wrapped(("option", "value", "default", "what it does"), rows)
+    for preset, summary in found.presets.items():
+        say(f"{found.kind}:{preset}: {summary}")
+    if not rows and not found.presets:
+        say("No options.")
+
+
+def _print_wrapped(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table whose last columns wrap; as wide as the terminal, 160 letters elsewhere."""
     table = Table()
-    for heading in ("agent", "version", "tasks", "package", "what it does"):
-        table.add_column(heading, no_wrap=heading in ("agent", "version"))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, no_wrap=number == 0 or heading in ("version", "default"))
     for row in rows:
         table.add_row(*map(escape, row))
     (console if console.is_terminal else Console(width=160)).print(table)

@@ -45,7 +45,7 @@ def demo(
         for name in names:
             best = min((row for row in rows if row.graph == name), key=lambda row: row.step_time_ns)
             say(
-                f"Best of {name}: {best.agent} on {best.cluster} with {best.priorities} "
+                f"Best of {name}: {best.agent_name} on {best.cluster} with {best.priorities} "
                 f"priorities, {best.step_time_ns / 1e6:.3f} ms"
             )
             stem = out / f"best-{name}-{best.cluster}"

@@ -28,11 +28,12 @@ def export(
 
     Example: go-gym export runs/mine -a heft -g rnnlm-2 -c p100x2 --out runs/heft.npz
     """
+    from go_gym.agent import joined, kind_and_options
     from go_gym.leaderboard.store import Board
     from go_gym.problem.decision_file import save_decision
 
     given = {
-        "agent": agent,
+        "agent": None if agent is None else joined(*kind_and_options(agent)),
         "graph": graph,
         "cluster": cluster,
         "task": task,
@@ -42,10 +43,11 @@ def export(
     with one_line_errors():
         board = Board.read(folder)
         asked = {name: value for name, value in given.items() if value is not None}
+        columns = {name: "agent_name" if name == "agent" else name for name in asked}
         rows = [
             row
             for row in board.rows
-            if all(getattr(row, name) == value for name, value in asked.items())
+            if all(getattr(row, columns[name]) == value for name, value in asked.items())
         ]
         if len(rows) != 1:
             said = ", ".join(f"{name} {value}" for name, value in asked.items()) or "all kinds"

@@ -220,7 +220,7 @@ def measure_board(
         rows = track.measure_board(folder, steps, urgent)
         table = [
             (
-                row.agent,
+                row.agent_name,
                 row.graph,
                 f"{row.step_ns / 1e6:,.3f}",
                 f"{row.simulated_ns / 1e6:,.3f}",

@@ -18,22 +18,22 @@ from go_gym.cli.shared import (
     print_table,
     say,
 )
-from go_gym.errors import GoGymError
 
 
 @app.command()
 def run(
     agent: Annotated[
         list[str] | None,
-        typer.Option("--agent", "-a", help="Repeat for several; default all of the task."),
+        typer.Option(
+            "--agent",
+            "-a",
+            help="KIND or KIND:OPTION=VALUE,… (see go-gym agents); repeat for several; default all "
+            "kinds of the task.",
+        ),
     ] = None,
     task: Annotated[
         str, typer.Option(help="placement, scheduling, fusion or joint.")
     ] = "placement",
-    mode: Annotated[
-        str | None,
-        typer.Option(help="A variant of the agents: with zero-shot, AGENT is AGENT-zero-shot."),
-    ] = None,
     graph: Graphs = None,
     cluster: Clusters = None,
     seed: Annotated[
@@ -52,16 +52,14 @@ def run(
 
     Default: rnnlm-2 on p100x2.
 
-    Example: go-gym run -a metis -a heft -g rnnlm-2 -c p100x2 --out runs/mine
+    Example: go-gym run -a metis -a sa:start=best -g rnnlm-2 -c p100x2 --out runs/mine
     """
-    from go_gym.agent import agents_for
+    from go_gym.agent import agents_for, canonical_name
 
     with one_line_errors(GOES_ON):
-        if mode is not None and not agent:
-            raise GoGymError("run: --mode says which variant of an --agent; none is given")
-        named = [name if mode is None else f"{name}-{mode}" for name in agent or []]
+        names = map(canonical_name, agent or agents_for(task))
         failed = run_agents(
-            agents=named or agents_for(task),
+            agents=list(dict.fromkeys(names)),
             graphs=graph or ["rnnlm-2"],
             clusters=cluster or ["p100x2"],
             seeds=seed or [0],
@@ -118,7 +116,7 @@ def run_agents(
         row
         for row in rows
         if row.task == task
-        and row.agent in agents
+        and row.agent_name in agents
         and any((row.graph, row.cluster) == (p.graph.name, p.cluster.name) for p in problems)
     ]
     for (_, graph, cluster, rule), table in groups(ran).items():

@@ -51,9 +51,9 @@ def missing(rows: Sequence[Row], announced: Coverage) -> Iterator[str]:
     those under every rule."""
     for task, wanted in announced.items():
         mine = [row for row in rows if row.task == task]
-        have = {(r.agent, r.graph, r.cluster, r.seed, r.priorities) for r in mine}
-        own = {(r.agent, r.graph, r.cluster, r.seed) for r in mine if r.priorities == OWN}
-        agents = sorted({*wanted["agents"], *(row.agent for row in mine)})
+        have = {(r.agent_name, r.graph, r.cluster, r.seed, r.priorities) for r in mine}
+        own = {(r.agent_name, r.graph, r.cluster, r.seed) for r in mine if r.priorities == OWN}
+        agents = sorted({*wanted["agents"], *(row.agent_name for row in mine)})
         for key in product(
             agents, wanted["graphs"], wanted["clusters"], wanted["seeds"], wanted["priorities"]
         ):

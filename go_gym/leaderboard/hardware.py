@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from go_gym.agent import joined
 from go_gym.cluster import load_cluster
 from go_gym.errors import HardwareError, LeaderboardError
 from go_gym.files import atomic_write, read_text
@@ -46,6 +47,11 @@ class MeasuredRow:
     noisy: bool
     load: float
     machine: str  # devices, system, driver and library versions
+
+    @property
+    def agent_name(self) -> str:
+        """The agent's canonical name: its kind with the options."""
+        return joined(self.agent, self.options)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -100,7 +106,7 @@ def verify_board(
     if (folder / PAGE).exists() and read_text(folder / PAGE) != page(rows):
         issues.append(f"{folder / PAGE}: does not follow from {MEASURED}: measure-board writes it")
     for row in rows:
-        where = f"{row.agent} on {row.graph}, {row.cluster}"
+        where = f"{row.agent_name} on {row.graph}, {row.cluster}"
         result = results.get(row.key)
         if result is None or result.decision != row.decision:
             issues.append(f"{where}: measured, but no result in {RESULTS} has this decision")
@@ -147,7 +153,7 @@ def page(rows: Iterable[MeasuredRow]) -> str:
                 "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
             ]
         lines.append(
-            f"| {row.agent} | {row.priorities} | {row.step_ns / 1e6:,.1f} | "
+            f"| {row.agent_name} | {row.priorities} | {row.step_ns / 1e6:,.1f} | "
             f"{row.simulated_ns / 1e6:,.1f} | {row.spread:.1%} | {row.taken:.1%} | "
             f"{row.load:.1f} | {'yes' if row.noisy else 'no'} |"
         )

@@ -23,15 +23,16 @@ def rerun(board: Board, row: Row) -> list[str]:
             row says.
         GoGymError: if the agent is not installed, or raises.
     """
-    agent = load_agent(row.agent)
+    agent = load_agent(row.agent_name)
     if agent.version != row.agent_version:
         raise LeaderboardError(
-            f"agent {row.agent!r} is of version {agent.version}, the row's is {row.agent_version}"
+            f"agent {row.agent_name!r} is of version {agent.version}, the row's is "
+            f"{row.agent_version}"
         )
     if row.reproducible == EXACT and getattr(agent, "reproducible", None) != EXACT:
-        raise LeaderboardError(f"the row says {EXACT}, agent {row.agent!r} does not")
+        raise LeaderboardError(f"the row says {EXACT}, agent {row.agent_name!r} does not")
     problem = board.problem(row)
-    found = solve(agent, problem, row.seed, row.budget, row.agent)
+    found = solve(agent, problem, row.seed, row.budget, row.agent_name)
     compared = [
         ("decision", row.decision, content_hash(decision_entry(problem, found.decision))),
         ("budget_used", row.budget_used, found.calls),

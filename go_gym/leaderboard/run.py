@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from go_gym.agent import SAME_MACHINE, Agent, Budget, Outcome, answer, load_agent
+from go_gym.agent import (
+    SAME_MACHINE,
+    Agent,
+    Budget,
+    Outcome,
+    answer,
+    kind_and_options,
+    load_agent,
+)
 from go_gym.baselines.priorities import FIFO, OWN, PRIORITIES, prioritised
 from go_gym.errors import GoGymError, is_interrupt
 from go_gym.files import sole_writer
@@ -19,7 +27,7 @@ from go_gym.simulator import VERSION, simulate
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: every agent on every problem, seed and priority rule."""
+    """What to run: every agent, by its canonical name, on every problem, seed and rule."""
 
     agents: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -39,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Job:
-    """One agent on one problem with one seed."""
+    """One agent, by its canonical name, on one problem with one seed."""
 
     problem: Problem
     agent: str
@@ -119,7 +127,8 @@ def is_done(board: Board, plan: Plan, job: Job, agent: Agent) -> bool:
     graph, cluster = job.problem.graph.name, job.problem.cluster.name
     for rules in (plan.priorities, (OWN,)):
         keys = [
-            (job.problem.task, graph, cluster, job.agent, "", rule, str(job.seed)) for rule in rules
+            (job.problem.task, graph, cluster, *kind_and_options(job.agent), rule, str(job.seed))
+            for rule in rules
         ]
         rows = [row for row in map(board.row, keys) if row is not None]
         if len(rows) == len(keys) and all(_is_current(row, plan, job, agent) for row in rows):
@@ -149,6 +158,7 @@ def record(
         known: the problem's facts under this rule.
     """
     problem, decision = job.problem, outcome.decision
+    kind, options = kind_and_options(job.agent)
     final = decision if rule == OWN else prioritised(problem, decision, rule)
     partition = known.partition
     default = "" if partition is None else board.put_decision(problem, Decision(partition))
@@ -159,9 +169,9 @@ def record(
         cluster=problem.cluster.name,
         cluster_hash=problem.cluster.content_hash,
         backend="simulator",
-        agent=job.agent,
+        agent=kind,
         agent_version=agent.version,
-        options="",
+        options=options,
         reproducible=getattr(agent, "reproducible", SAME_MACHINE),
         device=outcome.device,
         track=outcome.track,

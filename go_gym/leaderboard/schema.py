@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from go_gym.agent import REPRODUCIBLE
+from go_gym.agent import REPRODUCIBLE, TRACKS, joined
 from go_gym.errors import LeaderboardError
 from go_gym.files import atomic_write, read_text
 from go_gym.files.content import HASH
@@ -15,7 +15,6 @@ from go_gym.files.content import HASH
 RESULTS = "results.csv"
 MAX_ROWS = 1_000_000
 MAX_TEXT = 2048
-TRACKS = ("tuned", "generalising")
 HASHES = ("graph_hash", "cluster_hash", "decision", "curve", "default_decision")
 MAYBE_EMPTY = ("curve", "default_decision")
 
@@ -30,9 +29,9 @@ class Row:
     cluster: str
     cluster_hash: str
     backend: str
-    agent: str
+    agent: str  # its kind
     agent_version: str
-    options: str  # of the agent, empty for none
+    options: str  # of the agent in canonical form, empty for none
     reproducible: str  # exact on every machine, or on the same machine
     device: str  # what the agent's network ran on, empty without one
     track: str  # tuned on this graph, or generalising: never saw it or its family
@@ -56,6 +55,11 @@ class Row:
     default_decision: str  # that of the default's placement; empty where a rule gives it
     simulator_version: int
     command: str
+
+    @property
+    def agent_name(self) -> str:
+        """The agent's canonical name: its kind with the options."""
+        return joined(self.agent, self.options)
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def standings(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Standing]]
         lambda: defaultdict(lambda: defaultdict(list))
     )
     for row in rows:
-        boards[row.task, row.cluster, row.priorities][row.agent][row.graph].append(row)
+        boards[row.task, row.cluster, row.priorities][row.agent_name][row.graph].append(row)
     return {
         key: sorted(
             (_standing(agent, graphs, _fastest(agents)) for agent, graphs in agents.items()),

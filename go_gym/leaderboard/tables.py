@@ -29,7 +29,7 @@ def cells(rows: Sequence[Row]) -> tuple[str, ...]:
     bound = rows[0].lower_bound_ns
     valid = sum(row.valid for row in rows)
     return (
-        rows[0].agent,
+        rows[0].agent_name,
         f"{step / 1e6:.3f}",
         f"{rows[0].expert_ns / max(step, 1):.3f}",
         f"{bound / 1e6:.3f}",
@@ -45,7 +45,7 @@ def groups(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], list[tuple[st
         lambda: defaultdict(list)
     )
     for row in rows:
-        found[row.task, row.graph, row.cluster, row.priorities][row.agent].append(row)
+        found[row.task, row.graph, row.cluster, row.priorities][row.agent_name].append(row)
     return {
         key: [
             cells(mine)
@@ -54,7 +54,7 @@ def groups(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], list[tuple[st
                 key=lambda rs: (
                     not all(r.valid for r in rs),
                     median(r.step_time_ns for r in rs),
-                    rs[0].agent,
+                    rs[0].agent_name,
                 ),
             )
         ]

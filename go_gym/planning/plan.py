@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from go_gym.agent import load_agent, solve
+from go_gym.agent import canonical_name, load_agent, solve
 from go_gym.baselines.bounds import lower_bound_ns
 from go_gym.baselines.priorities import OWN, PRIORITIES, prioritised
 from go_gym.errors import GoGymError
@@ -68,7 +68,8 @@ def make_plan(problem: Problem, agents: Sequence[str], budget: int, seed: int = 
         AgentError: for an agent that is not installed or breaks the protocol.
         GoGymError: if no decision is valid, with the reason of each.
     """
-    names = dict.fromkeys([*agents, *USUAL])
+    asked = tuple(map(canonical_name, agents))
+    names = dict.fromkeys([*asked, *USUAL])
     options = [_option(problem, name, budget, seed) for name in names]
     options.sort(key=lambda option: (not option.result.valid, option.result.step_time_ns))
     if not options[0].result.valid:
@@ -77,7 +78,7 @@ def make_plan(problem: Problem, agents: Sequence[str], budget: int, seed: int = 
             f"{problem.graph.name} fits {problem.cluster.name} under no plan ({reasons}): "
             "expected a larger cluster, or a smaller batch"
         )
-    return Plan(problem, tuple(options), tuple(agents), budget, lower_bound_ns(problem))
+    return Plan(problem, tuple(options), asked, budget, lower_bound_ns(problem))
 
 
 def _option(problem: Problem, name: str, budget: int, seed: int) -> Option:

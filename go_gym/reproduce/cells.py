@@ -51,9 +51,9 @@ def cells(
     plain = {form: agent for agent, form in forms.items()}
     found: dict[tuple[str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        counts = row.priorities == FIFO if kind == FIFO else row.agent not in forms
+        counts = row.priorities == FIFO if kind == FIFO else row.agent_name not in forms
         if counts:
-            found[row.graph, plain.get(row.agent, row.agent)][row.seed].append(row)
+            found[row.graph, plain.get(row.agent_name, row.agent_name)][row.seed].append(row)
     made = {}
     for key, seeds in found.items():
         best = [[row.step_time_ns for row in mine if row.valid] for mine in seeds.values()]

@@ -23,9 +23,11 @@ def curves_of(rows: Sequence[Row], board: Board) -> list[JobCurve]:
     """The curves behind rows of a board, each job's once, those without a valid decision left
     out."""
     jobs = {
-        (row.task, row.graph, row.cluster, row.agent, row.seed): row for row in rows if row.curve
+        (row.task, row.graph, row.cluster, row.agent_name, row.seed): row
+        for row in rows
+        if row.curve
     }
     return [
-        JobCurve(row.graph, row.cluster, row.agent, row.seed, board.curve(row))
+        JobCurve(row.graph, row.cluster, row.agent_name, row.seed, board.curve(row))
         for _, row in sorted(jobs.items())
     ]

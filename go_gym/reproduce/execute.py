@@ -72,7 +72,7 @@ def equal_time(
         if timed.graphs and problem.graph.name not in timed.graphs:
             continue
         mine = {
-            (row.agent, row.seed): row
+            (row.agent_name, row.seed): row
             for row in rows
             if (row.graph, row.cluster) == (problem.graph.name, problem.cluster.name)
         }

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from go_gym.agent import agent_entry_points
+from go_gym.agent import agent_entry_points, canonical_name, kind_and_options
 from go_gym.errors import AgentError, DatasetError
 from go_gym.leaderboard.schema import Row
 from go_gym.reproduce.published import published
@@ -43,7 +43,7 @@ class Experiment:
 
     Attributes:
         what: the specification.
-        agents: names, those that stand for others (see ``best_priorities``) included.
+        agents: canonical names, those that stand for others (see ``best_priorities``) included.
         graphs: the cluster of each graph, names or paths, in order.
         seeds, budget, quick: what is run.
         equal_time: what of it also runs at equal wall time.
@@ -84,8 +84,7 @@ class Experiment:
             quick: the first few graphs, one seed and a small budget, where nothing else is said.
             graphs: others of the experiment's graphs, or any if ``clusters`` are given.
             clusters: one for each of ``graphs``, or one for all.
-            agents: as they are called; by default also those that stand for others and are
-                installed.
+            agents: as they are called; by default also those that stand for others.
             seeds, budget, equal_time: as they are called.
 
         Raises:
@@ -93,20 +92,21 @@ class Experiment:
             DatasetError: for a graph that has no cluster.
         """
         installed = agent_entry_points()
-        forms = self._stand_ins
-        wanted = tuple(agents) or (*self.agents, *(form for form in forms if form in installed))
-        absent = [agent for agent in wanted if agent not in installed]
+        wanted = tuple(agents) or (*self.agents, *self._stand_ins)
+        absent = [agent for agent in wanted if kind_and_options(agent)[0] not in installed]
         if absent:
             raise AgentError(
                 f"{self.name} needs agents that are not installed: {', '.join(absent)}; "
                 f"installed are {', '.join(installed)}. Install them, or name others with --agent"
             )
+        agents = [canonical_name(agent) for agent in agents]
         timed = equal_time or self.equal_time
+        timed = replace(timed, agents=tuple(canonical_name(agent) for agent in timed.agents))
         chosen = self._chosen_graphs(quick, graphs, clusters)
         return replace(
             self,
             graphs=chosen,
-            agents=wanted,
+            agents=tuple(agents) or wanted,
             seeds=tuple(seeds) or (self.seeds[:1] if quick else self.seeds),
             budget=budget if budget is not None else SMALL_BUDGET if quick else self.budget,
             quick=quick,
@@ -142,7 +142,7 @@ class Experiment:
         pairs = sorted(found, key=lambda pair: (order.get(pair[0], len(order)), pair))
         names = tuple(graph for graph, _ in pairs)
         usual = all(self.graphs.get(graph) == cluster for graph, cluster in pairs)
-        have = {row.agent for row in rows}
+        have = {row.agent_name for row in rows}
         known = tuple(dict.fromkeys([*self.agents, *self._stand_ins]))
         agents = tuple(agent for agent in known if agent in have)
         seeds = tuple(sorted({row.seed for row in rows}))

@@ -40,7 +40,7 @@ def save_curves_png(
     from matplotlib.figure import Figure
 
     graphs = list(dict.fromkeys((row.graph, row.cluster) for row in rows))
-    agents = list(dict.fromkeys(row.agent for row in rows))
+    agents = list(dict.fromkeys(row.agent_name for row in rows))
     if not graphs:
         return
     across = min(ACROSS, len(graphs))
@@ -62,7 +62,7 @@ def save_curves_png(
                 look |= {"ls": "--", "lw": 0.9, "label": None}
                 _draw(panel, calls, means, look, band=False)
             else:
-                final = [row.step_time_ns for row in here if row.agent == agent and row.valid]
+                final = [row.step_time_ns for row in here if row.agent_name == agent and row.valid]
                 if final:
                     panel.axhline(min(final) / 1e6, lw=0.9, alpha=0.8, ls=":", **look)
         panel.set(xscale="log", title=literal(f"{graph} on {cluster}"), xlabel="simulator calls")

@@ -83,14 +83,14 @@ class Report:
         """The version of each agent that has rows."""
         found: dict[str, set[str]] = {}
         for row in self.rows:
-            found.setdefault(row.agent, set()).add(row.agent_version)
+            found.setdefault(row.agent_name, set()).add(row.agent_version)
         return {agent: "/".join(sorted(each)) for agent, each in found.items()}
 
     @property
     def short(self) -> Mapping[str, int]:
         """Agents that have not run on every graph with every seed, and how often they have."""
         have = {
-            agent: len({(row.graph, row.seed) for row in self.rows if row.agent == agent})
+            agent: len({(row.graph, row.seed) for row in self.rows if row.agent_name == agent})
             for agent in self.experiment.agents
         }
         return {agent: runs for agent, runs in have.items() if runs < self.runs}
@@ -248,7 +248,7 @@ class Report:
         return [
             row
             for row in self.timed
-            if (row.priorities == FIFO if kind == FIFO else row.agent not in forms)
+            if (row.priorities == FIFO if kind == FIFO else row.agent_name not in forms)
         ]
 
 

@@ -64,7 +64,7 @@ def reproduce(
         for problem in problems:
             keep_own(problem, apart)
         asked = {(p.problems[0].graph.name, p.agents[0], p.seeds[0], p.budget) for p in plans}
-        merge(apart, [folder], lambda r: (r.graph, r.agent, r.seed, r.budget) in asked)
+        merge(apart, [folder], lambda r: (r.graph, r.agent_name, r.seed, r.budget) in asked)
         begin(len(plans))
         timed = execute(plans, apart, workers, progress)
     text = write_report(experiment, folder, rows, _wanted(experiment, timed.rows, pairs))
@@ -117,9 +117,9 @@ def write_report(
     title = what.title + (" – quick form" if experiment.quick else "")
     forms = set(what.best_priorities.values())
     # curves are under first in, first out, or the agent's own priorities: so are the levels
-    plain = [r for r in rows if r.agent not in forms and r.priorities in (FIFO, OWN)]
+    plain = [r for r in rows if r.agent_name not in forms and r.priorities in (FIFO, OWN)]
     save_curves_png(folder / f"{experiment.name}-curves.png", title, curves, plain)
-    scheduled = [row for row in rows if row.agent in forms]
+    scheduled = [row for row in rows if row.agent_name in forms]
     path = folder / f"{experiment.name}-curves-scheduled.png"
     save_curves_png(path, f"{title}: critical-path priorities", curves, scheduled)
     atomic_write(
@@ -149,7 +149,7 @@ def _wanted(
         row
         for row in rows
         if (pairs is None or (row.graph, row.cluster) in pairs)
-        and row.agent in experiment.agents
+        and row.agent_name in experiment.agents
         and row.seed in experiment.seeds
         and row.task == experiment.what.task
     ]
@@ -161,11 +161,13 @@ def _belongs(experiment: Experiment, budgets: Collection[int] | None, row: Row) 
         and row.graph in {Path(name).stem for name in experiment.graphs}
         and row.priorities in (*experiment.what.priorities, OWN)
         and (budgets is None or row.budget in budgets)
-        and row.agent_version == load_agent(row.agent).version
+        and row.agent_version == load_agent(row.agent_name).version
     )
 
 
 def _in_order(experiment: Experiment, rows: Sequence[Row]) -> list[Row]:
     graphs = {Path(name).stem: index for index, name in enumerate(experiment.graphs)}
     agents = {name: index for index, name in enumerate(experiment.agents)}
-    return sorted(rows, key=lambda r: (graphs.get(r.graph, len(graphs)), agents[r.agent], r.seed))
+    return sorted(
+        rows, key=lambda r: (graphs.get(r.graph, len(graphs)), agents[r.agent_name], r.seed)
+    )

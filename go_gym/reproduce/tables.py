@@ -150,7 +150,7 @@ def pace(timed: Sequence[Row]) -> dict[str, tuple[float, float]]:
     """Calls made and seconds taken by each agent, medians over graphs and seeds."""
     runs: dict[str, list[Row]] = {}
     for row in timed:
-        runs.setdefault(row.agent, []).append(row)
+        runs.setdefault(row.agent_name, []).append(row)
     return {
         agent: (
             median(row.budget_used for row in mine),

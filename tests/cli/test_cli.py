@@ -51,6 +51,9 @@ def test_lists():
     assert "p100x4" in invoke("clusters")
     assert "[[device]]" in invoke("clusters", "p100x2")
     assert "heft-contention" in invoke("agents")
+    shown = invoke("agents", "sa:start=best")
+    assert "one of scratch, best" in shown and "sa:separate" in shown
+    assert "No options" in invoke("agents", "metis")
 
 
 def test_run_verify_leaderboard_trace(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from go_gym.cli import app
+from go_gym.leaderboard.schema import read_rows
 from go_gym.problem.decision_file import load_decision
 
 
@@ -48,14 +49,16 @@ def test_run_verify_and_trace(tmp_path, task, agent, rule):
     assert "Placement map" in invoke(*command)
 
 
-def test_mode_names_a_variant(tmp_path):
-    words = ["run", "-g", "rnnlm-2", "-c", "p100x2", "--out", str(tmp_path)]
-    assert "1 rows" in invoke(*words, "-a", "heft", "--mode", "contention")
-    assert "heft-contention" in (tmp_path / "results.csv").read_text()
-    assert "no agent 'metis-zero-shot'" in invoke(
-        *words, "-a", "metis", "--mode", "zero-shot", code=2
-    )
-    assert "--mode" in invoke(*words, "--mode", "zero-shot", code=2)
+def test_options_of_an_agent_name_its_row(tmp_path):
+    """Whatever way they are given in, that of a former name among them."""
+    words = ["run", "-g", "rnnlm-2", "-c", "p100x2", "--budget", "3", "--out", str(tmp_path)]
+    given = ("sa:start=scratch,priorities=critical-path", "sa-scheduled")
+    assert "1 rows" in invoke(*words, *(part for name in given for part in ("-a", name)))
+    (row,) = read_rows(tmp_path / "results.csv")
+    assert (row.agent, row.options, row.priorities) == ("sa", "priorities=critical-path", "own")
+    assert "-a sa:priorities=critical-path" in row.command.replace("--agent", "-a")
+    out = invoke(*words, "-a", "sa:begin=best", code=2)
+    assert "no option 'begin'; it has start, priorities" in " ".join(out.split())
 
 
 def test_another_tasks_agent_and_an_unknown_task(tmp_path):

@@ -128,21 +128,21 @@ def test_the_hardware_page_follows_from_its_rows():
     [
         ("", "heft-contention", "gnmt-2"),
         ("table2", "sa", "rnnlm-2"),
-        ("table2", "brkga-scheduled", "rnnlm-2"),
+        ("table2", "brkga:priorities=critical-path", "rnnlm-2"),
         ("table3", "sa", "transformer-xl-2"),
-        ("fig6", "sa-separate", "rnnlm-2"),
+        ("fig6", "sa:separate", "rnnlm-2"),
     ],
 )
 def test_exact_rows_come_out_the_same_when_run_again(folder, agent, graph):
     board = Board.read(BOARDS / folder)
-    row = next(row for row in board.rows if (row.agent, row.graph) == (agent, graph))
+    row = next(row for row in board.rows if (row.agent_name, row.graph) == (agent, graph))
     assert bool(row.curve) == (folder != "") and rerun(board, row) == []
 
 
 def test_agents_are_of_one_version_within_a_table():
     for name in NAMES:
         rows = Board.read(BOARDS / name).rows
-        versions = {(row.agent, row.agent_version) for row in rows}
+        versions = {(row.agent_name, row.agent_version) for row in rows}
         assert len(versions) == len({agent for agent, _ in versions}), name
 
 

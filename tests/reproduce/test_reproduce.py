@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import go_gym
-from go_gym.agent import agent_entry_points
+from go_gym.agent import canonical_name
 from go_gym.cli import app
 from go_gym.cluster.toml import format_cluster
 from go_gym.errors import AgentError, DatasetError, GoGymError
@@ -24,7 +24,7 @@ AGENTS = {
     "table2": ("human-expert", "metis", "sa", "heft"),
     "table3": ("framework-default", "sa"),
     "fig5": ("human-expert", "sa"),
-    "fig6": ("framework-default", "one-by-one", "sa", "sa-separate"),
+    "fig6": ("framework-default", "one-by-one", "sa", "sa:separate"),
     "ablation": ("sa", "brkga"),
 }
 
@@ -73,7 +73,7 @@ def test_each_experiment_leaves_rows_that_verify_a_table_and_pictures(name, tiny
     text = invoke(name, *options, "--out", str(tmp_path))
     assert verify(tmp_path).ok
     rows = read_rows(tmp_path / RESULTS)
-    assert {row.agent for row in rows} == set(AGENTS[name])
+    assert {row.agent_name for row in rows} == set(AGENTS[name])
     assert {row.seed for row in rows} == {0, 1}
     assert {row.budget for row in rows} == {60}
     page, *pictures = (tmp_path / f"{name}.md").read_text().split("\n![")
@@ -90,7 +90,7 @@ def test_the_table_says_what_the_rows_say(tiny, tmp_path):
     seeds = ["--seeds", "0", "--seeds", "1", "--seeds", "2"]
     text = invoke("table2", *tiny, *agents, *seeds, "--budget", "30", "--out", str(tmp_path))
     rows = read_rows(tmp_path / RESULTS)
-    assert "Not run: `sa-scheduled`." in text
+    assert "Not run: `sa:priorities=critical-path`." in text
     for title, rules in (("first in, first out", {"fifo"}), ("best", {"fifo", "critical-path"})):
         ((_, _, *cells),) = numbers(text, f"Equal simulator calls (30), {title}", "chains")
         step = {}
@@ -102,7 +102,7 @@ def test_the_table_says_what_the_rows_say(tiny, tmp_path):
                 min(
                     row.step_time_ns
                     for row in rows
-                    if (row.agent, row.seed) == (agent, seed) and row.priorities in rules
+                    if (row.agent_name, row.seed) == (agent, seed) and row.priorities in rules
                 )
                 for seed in range(3)
             ]
@@ -235,7 +235,8 @@ def test_best_priorities_of_an_agent_are_those_of_its_scheduled_form(tiny, tmp_p
     rows = read_rows(tmp_path / RESULTS)
     row = replace(next(r for r in rows if r.priorities == "fifo"), step_time_ns=50)
     rule = replace(row, priorities="critical-path", step_time_ns=40)
-    form = replace(row, priorities="own", agent="sa-scheduled", step_time_ns=60)
+    under = "sa:priorities=critical-path"
+    form = replace(row, priorities="own", options="priorities=critical-path", step_time_ns=60)
     plain = replace(row, agent="heft"), replace(rule, agent="heft")
     rows = [row, rule, form, *plain]
     forms = experiment_of("table2").what.best_priorities
@@ -243,7 +244,7 @@ def test_best_priorities_of_an_agent_are_those_of_its_scheduled_form(tiny, tmp_p
     assert step[FIFO]["chains", "sa"].times == (50,) and step[FIFO]["chains", "heft"].times == (50,)
     assert step[BEST]["chains", "sa"].times == (60,) and step[BEST]["chains", "heft"].times == (40,)
     assert ("chains", "sa") not in cells([row, rule], BEST, forms)
-    experiment = replace(experiment_of("table2"), agents=("heft", "sa", "sa-scheduled"))
+    experiment = replace(experiment_of("table2"), agents=("heft", "sa", under))
     assert experiment.columns == ("heft", "sa")
 
 
@@ -315,6 +316,8 @@ def test_absent_agents_graphs_and_experiments_are_refused_by_name(tiny):
         experiment.changed(graphs=["a", "b", "c"], clusters=["p100x2", "p100x4"])
     with pytest.raises(AgentError, match="go-without-nothing"):
         experiment.changed(agents=["go", "go-without-nothing"])
+    with pytest.raises(AgentError, match="option without is 'everything'"):
+        experiment.changed(agents=["go:without=everything"])
 
 
 def test_an_agent_that_fails_is_named_and_the_others_go_on(tiny, tmp_path):
@@ -322,7 +325,7 @@ def test_an_agent_that_fails_is_named_and_the_others_go_on(tiny, tmp_path):
         "table3", *tiny, "-a", "metis", "-a", "sa", "--budget", "9", "--out", str(tmp_path), code=1
     )
     assert "agent 'metis' on chains" in out and "not fusion" in out
-    assert {row.agent for row in read_rows(tmp_path / RESULTS)} == {"sa"}
+    assert {row.agent_name for row in read_rows(tmp_path / RESULTS)} == {"sa"}
 
 
 def test_ray_is_asked_for_where_it_is_missing(tiny, tmp_path, monkeypatch):
@@ -347,8 +350,11 @@ def test_the_experiments_are_the_papers():
 
 
 @pytest.mark.parametrize("name", experiments())
-def test_agents_of_the_experiments_are_installed(name):
-    assert set(experiment_of(name).agents) <= set(agent_entry_points())
+def test_agents_of_the_experiments_are_called_by_their_canonical_names(name):
+    what = experiment_of(name).what
+    stand_ins = (*what.best_priorities, *what.best_priorities.values())
+    for agent in (*what.agents, *what.searchers, *what.paper, *stand_ins):
+        assert canonical_name(agent) == agent
 
 
 def test_workers_is_checked_before_anything_runs(tmp_path):

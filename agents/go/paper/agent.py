@@ -71,7 +71,6 @@ class PaperGO:
 
     version = "1"
     tasks: tuple[str, ...] = TASKS
-    track = "tuned"
     ran_on = "cpu"
 
     def __init__(

@@ -71,7 +71,7 @@ class PaperTraining:
         """What must be the same for training to go on from a checkpoint."""
         problem = self.case.problem
         return {
-            "agent": "go-paper",
+            "agent": "go:paper",
             "problem": [problem.task, problem.graph.content_hash, problem.cluster.content_hash],
             "seed": self.seed,
             "settings": vars(self.settings),

@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from go_agents.go.agent import GO, GOFromBest, GOFromBestScheduled, GOScheduled
+from go_agents.go.ablation import NETWORK as NETWORK_PARTS
+from go_agents.go.ablation import SEARCH as SEARCH_PARTS
+from go_agents.go.ablation import GOOptions
+from go_agents.go.agent import GO
 from go_agents.go.config import NetworkConfig, SearchConfig
 from go_agents.go.refined import RefinedGO
 from go_agents.go.training import Training
@@ -14,6 +17,7 @@ from hypothesis import given, settings
 
 import go_gym
 from go_gym.agent import Budget
+from go_gym.agent.options import declared
 from go_gym.baselines.priorities import critical_path
 from go_gym.catalogue.problems import make_problem
 from go_gym.errors import AgentError
@@ -26,8 +30,8 @@ NETWORK = NetworkConfig(width=16, heads=2, segment=16, type_width=8, score_width
 SEARCH = SearchConfig(samples=16, coarse=(4, 16), epochs=2, head_steps=4)
 
 
-def small(kind=GO, **changes) -> GO:
-    return kind(network=NETWORK, search=replace(SEARCH, **changes))
+def small(options: GOOptions | None = None, **changes) -> GO:
+    return GO(options, network=NETWORK, search=replace(SEARCH, **changes))
 
 
 def weights(training: Training) -> torch.Tensor:
@@ -72,33 +76,35 @@ def test_any_problem_gets_a_whole_decision(problem):
 def test_annealing_refines_what_go_found():
     problem = layered()
     budget = Budget(problem, 200)
-    agent = small(RefinedGO)
+    agent = RefinedGO()
+    agent.network, agent.search = NETWORK, SEARCH
     decision = agent.solve(problem, budget, seed=0)
     assert budget.used == 200
     assert agent.training is not None and agent.training.used in range(100, 117)
     assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
 
 
-@pytest.mark.parametrize("kind", [GOFromBest, GOFromBestScheduled])
-def test_from_best_begins_with_what_the_heuristics_place(kind):
+@pytest.mark.parametrize("priorities", ["fifo", "critical-path"])
+def test_from_best_begins_with_what_the_heuristics_place(priorities):
+    options = GOOptions("best", priorities)
     problem = layered()
     placements = heuristic_placements(problem)
     budget = Budget(problem, len(placements) + 1)
-    decision = small(kind).solve(problem, budget, seed=0)
+    decision = small(options).solve(problem, budget, seed=0)
     assert budget.used == len(placements) + 1
     reached = go_gym.simulate(problem, decision).step_time_ns
     for placement in placements:
-        priority = critical_path(problem, placement) if kind.scheduled else None
+        priority = critical_path(problem, placement) if options.scheduled else None
         given = go_gym.simulate(problem, go_gym.Decision(placement, priority))
         assert not given.valid or reached <= given.step_time_ns
-    assert (decision.priority is not None) == kind.scheduled
+    assert (decision.priority is not None) == options.scheduled
 
 
 @pytest.mark.parametrize("task", ["scheduling", "joint"])
 def test_from_best_knows_the_middle_of_every_task(task):
     problem = make_problem(layered().graph, layered().cluster, task)
     budget = Budget(problem, 12)
-    check_decision(problem, small(GOFromBest).solve(problem, budget, seed=0))
+    check_decision(problem, small(GOOptions("best")).solve(problem, budget, seed=0))
     assert budget.used == 12
 
 
@@ -127,7 +133,22 @@ def test_every_task(task):
 
 def test_scheduled_placements_come_with_priorities():
     problem = layered()
-    assert small(GOScheduled).solve(problem, Budget(problem, 50), seed=0).priority is not None
+    agent = small(GOOptions(priorities="critical-path"))
+    assert agent.tasks == ("placement",)
+    assert agent.solve(problem, Budget(problem, 50), seed=0).priority is not None
+
+
+def test_an_ablated_agent_does_without_one_part():
+    parts = {**NETWORK_PARTS, **SEARCH_PARTS}
+    for part in next(each for each in declared(GOOptions) if each.name == "without").words:
+        agent = GO(GOOptions(without=part))
+        off = [
+            name
+            for config in (agent.network, agent.search)
+            for name, value in vars(config).items()
+            if value != getattr(type(config)(), name)
+        ]
+        assert off == ([] if part == "nothing" else [parts[part]])
 
 
 def test_the_seed_decides():

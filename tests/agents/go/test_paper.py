@@ -355,4 +355,4 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
 
 
 def test_it_is_installed():
-    assert isinstance(load_agent("go-paper"), PaperGO)
+    assert isinstance(load_agent("go:paper"), PaperGO)

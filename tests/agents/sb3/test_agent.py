@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from go_agents.sb3.agent import SB3DQN, SB3PPO, SB3Agent
+from go_agents.sb3.agent import SB3Agent
 from go_agents.sb3.settings import A2C_STEPS, DQN_STEPS, PPO_PLACEMENT, PPO_STEPS
 
 import go_gym
@@ -12,7 +12,7 @@ from go_gym.agent import Budget, load_agent
 from go_gym.errors import AgentError
 from go_gym.problem import check_decision
 
-NAMES = ["sb3-ppo", "sb3-a2c", "sb3-dqn"]
+NAMES = ["sb3", "sb3:algorithm=a2c", "sb3:algorithm=dqn"]
 SMALL = {"width": 16, "num_envs": 8}
 
 
@@ -42,7 +42,7 @@ def test_the_baseline_of_the_reward_is_not_the_agents_find():
     """The expert's placement is the optimum here, and takes no call and no place in the curve."""
     problem = two_chains()
     budget = Budget(problem, 60)
-    SB3PPO(dataclasses.replace(PPO_PLACEMENT, **SMALL)).train([problem], budget, 0)
+    SB3Agent(settings=dataclasses.replace(PPO_PLACEMENT, **SMALL)).train([problem], budget, 0)
     assert budget.used % 8 == 0 and budget.curve[0].calls <= 8
 
 
@@ -60,7 +60,9 @@ def test_ppo_learns_what_random_does_not_know():
     """The mean of the last samples is near the optimum of 40 ns; one device takes 80."""
     problem = two_chains()
     budget = Budget(problem, 3000)
-    curve = SB3PPO(dataclasses.replace(PPO_PLACEMENT, **SMALL)).train([problem], budget, 0)
+    curve = SB3Agent(settings=dataclasses.replace(PPO_PLACEMENT, **SMALL)).train(
+        [problem], budget, 0
+    )
     means = [point.mean_step_time_ns for point in curve.points]
     drawn = [load_agent("random").solve(problem, Budget(problem, 0), s) for s in range(200)]
     random = np.mean([r.step_time_ns for r in go_gym.simulate_batch(problem, drawn)])
@@ -74,7 +76,7 @@ def test_ppo_learns_what_random_does_not_know():
 def test_stepwise_training_improves(settings):
     problem = two_chains()
     budget = Budget(problem, 3000)
-    curve = SB3Agent(dataclasses.replace(settings, **SMALL)).train([problem], budget, 1)
+    curve = SB3Agent(settings=dataclasses.replace(settings, **SMALL)).train([problem], budget, 1)
     means = [point.mean_step_time_ns for point in curve.points]
     assert np.mean(means[-3:]) < 0.9 * np.mean(means[:2])
 
@@ -82,23 +84,23 @@ def test_stepwise_training_improves(settings):
 @pytest.mark.parametrize("settings", [PPO_PLACEMENT, DQN_STEPS], ids=lambda s: s.algorithm)
 def test_stop_and_go_on(settings, tmp_path):
     problem, settings = two_chains(), dataclasses.replace(settings, **SMALL)
-    first = SB3Agent(settings, folder=tmp_path)
+    first = SB3Agent(settings=settings, folder=tmp_path)
     first.train([problem], Budget(problem, 700), 0)
     assert list((tmp_path / "tensorboard").glob("*/events*"))
-    second = SB3Agent(settings, folder=tmp_path)
+    second = SB3Agent(settings=settings, folder=tmp_path)
     second.load(tmp_path)
     budget = Budget(problem, 0)
     second.train([problem], budget, 0)
     for a, b in zip(first.model.policy.parameters(), second.model.policy.parameters(), strict=True):
         assert np.array_equal(a.detach().numpy(), b.detach().numpy())
     assert second.curve.points == first.curve.points
-    third = SB3Agent(settings)
+    third = SB3Agent(settings=settings)
     third.load(tmp_path)
     third.train([problem], Budget(problem, 700), 0)
     assert third.model.num_timesteps > 1.5 * first.model.num_timesteps
     assert third.curve.points[: len(first.curve.points)] == first.curve.points
     assert third.curve.calls > 1300
-    other = SB3Agent(dataclasses.replace(settings, width=8))
+    other = SB3Agent(settings=dataclasses.replace(settings, width=8))
     other.load(tmp_path)
     with pytest.raises(AgentError, match="checkpoint"):
         other.train([problem], Budget(problem, 100), 0)
@@ -108,7 +110,7 @@ def test_stop_and_go_on(settings, tmp_path):
 @pytest.mark.filterwarnings("ignore:rich is experimental")
 def test_a_progress_bar(capsys):
     problem = two_chains()
-    SB3PPO(dataclasses.replace(PPO_PLACEMENT, **SMALL), progress=True).train(
+    SB3Agent(settings=dataclasses.replace(PPO_PLACEMENT, **SMALL), progress=True).train(
         [problem], Budget(problem, 200), 0
     )
     assert "/200" in capsys.readouterr().out
@@ -117,13 +119,13 @@ def test_a_progress_bar(capsys):
 def test_errors():
     problem = two_chains()
     with pytest.raises(AgentError, match="one problem"):
-        SB3PPO().train([problem, problem], Budget(problem, 10), 0)
+        SB3Agent().train([problem, problem], Budget(problem, 10), 0)
     with pytest.raises(AgentError, match="nothing to save"):
-        SB3PPO().save("nowhere")
+        SB3Agent().save("nowhere")
     with pytest.raises(AgentError, match="DQN"):
-        SB3DQN(dataclasses.replace(DQN_STEPS, env="GO-Placement-v0")).train(
+        SB3Agent(settings=dataclasses.replace(DQN_STEPS, env="GO-Placement-v0")).train(
             [problem], Budget(problem, 100), 0
         )
     scheduling = go_gym.Problem(problem.graph, problem.cluster, "scheduling", [0] * 8)
     with pytest.raises(AgentError, match="scheduling"):
-        SB3PPO().train([scheduling], Budget(scheduling, 100), 0)
+        SB3Agent().train([scheduling], Budget(scheduling, 100), 0)

@@ -9,19 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym.agent import Budget, Moves, agent_entry_points, load_agent, tasks_of
+from go_gym.agent import (
+    Budget,
+    Moves,
+    agent_entry_points,
+    canonical_name,
+    load_agent,
+    tasks_of,
+)
 from go_gym.baselines.priorities import critical_path
 from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
 from go_gym.fusion.greedy import default_fusion
-from go_gym.problem import check_decision
+from go_gym.problem import TASKS, check_decision
 from tests.strategies import problems
 
-NAMES = [
-    name
-    for name, entry in agent_entry_points().items()
-    if entry.value.startswith("go_agents.search.") and not name.endswith("-separate")
-]
+KINDS = ("sa", "cem", "brkga")
+FORMS = ("", ":start=best", ":priorities=critical-path", ":priorities=critical-path,start=best")
+NAMES = [f"{kind}{form}" for kind in KINDS for form in FORMS]
 
 
 def layered(width: int, depth: int, seed: int) -> go_gym.ComputationGraph:
@@ -54,13 +59,20 @@ def optimum(problem: go_gym.Problem, scheduled: bool) -> int:
     return int(results.step_time_ns[results.valid].min())
 
 
-def test_all_are_installed():
-    assert set(NAMES) == {
-        f"{method}{start}{priorities}"
-        for method in ("sa", "cem", "brkga")
-        for start in ("", "-from-best")
-        for priorities in ("", "-scheduled")
-    }
+def test_the_searches_are_those_installed():
+    found = agent_entry_points().items()
+    assert {kind for kind, entry in found if ".search." in entry.value} == set(KINDS)
+    for name in NAMES:
+        assert canonical_name(name) == name
+
+
+def test_versions_and_tasks_follow_from_the_options():
+    """From the best heuristic they are of version 2, as the rows that are on the board."""
+    for kind in KINDS:
+        plain, best, scheduled, both = (load_agent(f"{kind}{form}") for form in FORMS)
+        assert [plain.version, best.version, scheduled.version, both.version] == list("1212")
+        assert tasks_of(plain) == tasks_of(best) == TASKS
+        assert tasks_of(scheduled) == tasks_of(both) == ("placement",)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,7 +82,7 @@ def test_the_optimum_of_all_placements_is_found(name, seed):
     problem = go_gym.Problem(layered(3, 4, seed), cluster)
     budget = Budget(problem, 1500)
     load_agent(name).solve(problem, budget, seed)
-    assert budget.best_step_time_ns == optimum(problem, name.endswith("-scheduled"))
+    assert budget.best_step_time_ns == optimum(problem, "critical-path" in name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +94,7 @@ def test_memory_that_no_start_respects_is_respected_in_the_end(name):
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(3, 1e9, memory=90))
     budget = Budget(problem, 1500)
     load_agent(name).solve(problem, budget, 0)
-    assert budget.best_step_time_ns == optimum(problem, name.endswith("-scheduled"))
+    assert budget.best_step_time_ns == optimum(problem, "critical-path" in name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,7 +106,7 @@ def test_better_than_random_at_equal_calls(name):
     random = Budget(problem, 300)
     random.evaluate_batch(
         [
-            ranked(problem, rng.integers(0, 3, problem.num_ops), name.endswith("-scheduled"))
+            ranked(problem, rng.integers(0, 3, problem.num_ops), "critical-path" in name)
             for _ in range(300)
         ]
     )
@@ -146,7 +158,7 @@ def test_each_task_decides_its_own_columns(name, task):
     budget = Budget(problem, 200)
     decision = load_agent(name).solve(problem, budget, 0)
     check_decision(problem, decision)
-    if name.endswith("-scheduled"):
+    if "critical-path" in name:
         assert np.array_equal(decision.priority, critical_path(problem, decision.placement))
     else:
         assert (decision.priority is not None) == (task in ("scheduling", "joint"))
@@ -166,7 +178,7 @@ def test_fusion_pays_on_a_real_graph(name):
         for fusion in (None, levels)
     )
     assert budget.best_step_time_ns < none
-    if name.endswith("-from-best"):
+    if "start=best" in name:
         assert budget.best_step_time_ns <= default * 1.01  # twenty levels stand for thousands
 
 
@@ -174,7 +186,7 @@ def test_one_task_after_another_stays_within_the_budget_and_decides_all():
     graph = datasets.load("transformer-xl-2")
     problem = make_problem(graph, go_gym.load_cluster("p100x2"), "joint")
     budget = Budget(problem, 40)
-    decision = load_agent("sa-separate").solve(problem, budget, 0)
+    decision = load_agent("sa:separate").solve(problem, budget, 0)
     check_decision(problem, decision)
     assert budget.used == 40, "three times 13 calls, and one that tells what all are worth together"
     assert decision.priority is not None and decision.fusion is not None
@@ -186,7 +198,7 @@ def test_scheduled_search_beats_plain_search_scheduled_afterwards():
     """What is searched under priorities is better under them than what was searched without."""
     problem = go_gym.Problem(datasets.load("rnnlm-2"), go_gym.load_cluster("p100x2"))
     step_times = []
-    for name in ("sa", "sa-scheduled"):
+    for name in ("sa", "sa:priorities=critical-path"):
         budget = Budget(problem, 600)
         placement = load_agent(name).solve(problem, budget, 0).placement
         step_times.append(go_gym.simulate(problem, ranked(problem, placement, True)).step_time_ns)
