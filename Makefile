@@ -3,16 +3,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow lint bench datasets datasets-check leaderboards figures train-sb3 clean
+.PHONY: demo test test-slow test-portable test-portable-short lint bench datasets datasets-check leaderboards figures train-sb3 clean
 
 demo: .venv/.core
 	$(BIN)/go-gym demo
 
 test: .venv/.all
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n auto
 
 test-slow: .venv/.all
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n auto -m slow
+
+# numeric tests again under other instruction sets, numbers of threads and hash seeds
+test-portable: .venv/.all
+	$(BIN)/python -m tests.portable
+
+test-portable-short: .venv/.all
+	$(BIN)/python -m tests.portable --short
 
 lint: .venv/.all
 	$(BIN)/ruff check .

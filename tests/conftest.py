@@ -1,11 +1,24 @@
-"""One thread a process: pytest-xdist runs as many processes as there are cores, and PyTorch's
-threads, which wait spinning, slow each other down tenfold and more where there are too many."""
+"""One thread a process, and a process a core.
+
+PyTorch's threads, which wait spinning, slow each other down tenfold and more where there are too
+many. ``make test-portable`` sets their number itself.
+"""
 
 import os
 
 import pytest
 
+MOST_WORKERS = 8
+"""Each takes about a gigabyte, PyTorch included."""
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """``-n auto``: the cores that this process may use, not those that the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
 
 
 @pytest.fixture(autouse=True, scope="session")
