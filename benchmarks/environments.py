@@ -18,11 +18,14 @@ import numpy as np
 import go_gym
 import go_gym.baselines.default
 from go_gym.catalogue import datasets
+from go_gym.catalogue.problems import make_problem
 from go_gym.envs.registration import IDS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 LIMIT = 1.2
 """A step may take so many times its simulation on the graph of 80,000 ops."""
+FUSED_LIMIT = 30
+"""A fused decision, whose kernels are worked out first, may take so many times a plain one."""
 
 
 def medians(repetitions: int, **actions: Callable[[], object]) -> dict[str, float]:
@@ -76,6 +79,27 @@ def step_cost(repetitions: int) -> None:
         )
 
 
+def fused_cost(repetitions: int) -> None:
+    """A decision that fuses at random against the same placement without, on gnmt-8."""
+    graph = datasets.load("gnmt-8")
+    problem = make_problem(graph, go_gym.load_cluster("p100x2"), "fusion")
+    plain = go_gym.Decision(problem.placement)
+    ranks = np.random.default_rng(0).integers(0, 20, graph.num_ops)
+    fusing = go_gym.Decision(problem.placement, fusion=ranks)
+    found = medians(
+        repetitions,
+        plain=lambda: go_gym.simulate(problem, plain),
+        fused=lambda: go_gym.simulate(problem, fusing),
+    )
+    ratio = found["fused"] / found["plain"]
+    print(
+        f"\ngnmt-8: a fused decision {found['fused'] * 1e3:.1f} ms, a plain one "
+        f"{found['plain'] * 1e3:.1f} ms, ratio {ratio:.1f}  limit {FUSED_LIMIT}"
+        + " EXCEEDED"
+        * (ratio > FUSED_LIMIT)
+    )
+
+
 def vector_throughput(repetitions: int, with_async: bool) -> None:
     """Environment steps a second of eight episodes: native, Sync, Async."""
     print("\n8 episodes of rnnlm-2 on p100x4: environment steps a second (times Sync)")
@@ -110,6 +134,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     step_cost(15 if arguments.quick else 60)
+    fused_cost(5 if arguments.quick else 20)
     vector_throughput(5 if arguments.quick else 15, with_async=not arguments.quick)
 
 
