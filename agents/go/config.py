@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 
+# Wide: a setting each, with where it is from
 @dataclass(frozen=True)
 class NetworkConfig:
     """The network. "Paper" is GO (Zhou et al., NeurIPS 2020); the rest is our choice.
@@ -30,6 +31,7 @@ class NetworkConfig:
     device_affinity: bool = True  # what the previous decision puts where, seen by the device head
 
 
+# Wide: a setting each, with where it is from
 @dataclass(frozen=True)
 class SearchConfig:
     """How a budget of simulator calls is spent. Nothing of this was published."""

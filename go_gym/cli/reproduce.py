@@ -8,6 +8,7 @@ import typer
 from go_gym.cli.shared import GOES_ON, MAX_SEED, app, bar, complain, one_line_errors, say
 
 
+# Long: an argument for each option, with its help
 @app.command()
 def reproduce(
     experiment: Annotated[

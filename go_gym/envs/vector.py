@@ -19,6 +19,7 @@ from go_gym.envs.steps import PlacementStepsEnv
 from go_gym.errors import GoGymError
 
 
+# Wide: half of them are what Gymnasium asks of a vector environment
 class GraphVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
     """``num_envs`` episodes of one environment, stepped together.
 

@@ -62,6 +62,7 @@ def from_costs(
     )
 
 
+# Long: a keyword for each column, and what each is
 def from_arrays(
     kind: type[Graph],
     name: str,
@@ -110,6 +111,53 @@ def from_arrays(
         GraphError: naming the op, tensor or column at fault.
     """
     n = num_ops
+    order, tensor_order, edges = _sorted_edges(n, tensors, uses, aliases)
+
+    def column(label: str, values: Any, default: int = 0, low: int = 0) -> np.ndarray:
+        if values is None:
+            return np.full(n, default, dtype=np.int64)
+        numbers = whole_numbers(label, values, low=low, high=MAX_BYTES)
+        _check_length(label, numbers, n, "ops")
+        stored: np.ndarray = numbers[order]
+        return stored
+
+    times = _durations(durations, n, len(duration_kinds))
+    names = [f"op{i}" for i in range(n)] if op_names is None else list(op_names)
+    _check_length("op_names", names, n, "ops")
+    type_table, op_type = _table("op_types", op_types, "op", order)
+    layer_table, layer = _table("layers", layers, None, order)
+    columns = {
+        "op_type": op_type,
+        "dtype": _choice("dtypes", dtypes, DTYPES, order),
+        "flops": column("flops", flops),
+        "bytes_read": column("bytes_read", bytes_read),
+        "bytes_written": column("bytes_written", bytes_written),
+        "parameter_bytes": column("parameter_bytes", parameter_bytes),
+        "colocation": _dense(column("colocation", colocation, default=-1, low=-1)),
+        "phase": _choice("phases", phases, PHASES, order),
+        "layer": layer,
+        "shape": _shapes(shapes, n)[order],
+        "durations": times[order],
+        **edges,
+    }
+    return assemble(
+        kind,
+        name=name,
+        op_names=tuple(names[i] for i in order.tolist()),
+        op_types=type_table,
+        layers=layer_table,
+        duration_kinds=tuple(duration_kinds),
+        columns=columns,
+        source_index=order,
+        tensor_source_index=tensor_order,
+        metadata=dict(metadata or {}),
+    )
+
+
+def _sorted_edges(
+    n: int, tensors: Any, uses: Any, aliases: Any
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """The order of ops and that of tensors, and the columns of tensors and uses in these orders."""
     tensor_table = _pairs("tensors", tensors, high=(n - 1, MAX_BYTES))
     use_table = _pairs("uses", uses, high=(len(tensor_table) - 1, n - 1))
     use_table = np.unique(use_table, axis=0)
@@ -131,57 +179,25 @@ def from_arrays(
         _check_length("aliases", given, len(tensor_table), "tensors")
         shared = np.where(given >= 0, tensor_position[np.maximum(given, 0)], given)
         alias = shared[tensor_order]
-
-    def column(label: str, values: Any, default: int = 0, low: int = 0) -> np.ndarray:
-        if values is None:
-            return np.full(n, default, dtype=np.int64)
-        numbers = whole_numbers(label, values, low=low, high=MAX_BYTES)
-        _check_length(label, numbers, n, "ops")
-        stored: np.ndarray = numbers[order]
-        return stored
-
-    if durations is None:
-        durations = np.empty((n, 0), dtype=np.int64)
-    times = whole_numbers("durations", durations, low=-1, high=MAX_DURATION_NS)
-    if times.shape != (n, len(duration_kinds)):
-        raise GraphError(
-            f"durations: shape {times.shape}, expected {(n, len(duration_kinds))} "
-            "(ops, duration kinds)"
-        )
-    names = [f"op{i}" for i in range(n)] if op_names is None else list(op_names)
-    _check_length("op_names", names, n, "ops")
-    type_table, op_type = _table("op_types", op_types, "op", order)
-    layer_table, layer = _table("layers", layers, None, order)
     columns = {
-        "op_type": op_type,
-        "dtype": _choice("dtypes", dtypes, DTYPES, order),
-        "flops": column("flops", flops),
-        "bytes_read": column("bytes_read", bytes_read),
-        "bytes_written": column("bytes_written", bytes_written),
-        "parameter_bytes": column("parameter_bytes", parameter_bytes),
-        "colocation": _dense(column("colocation", colocation, default=-1, low=-1)),
-        "phase": _choice("phases", phases, PHASES, order),
-        "layer": layer,
-        "shape": _shapes(shapes, n)[order],
-        "durations": times[order],
         "tensor_producer": producers[tensor_order],
         "tensor_bytes": tensor_table[tensor_order, 1],
         "tensor_alias": alias,
         "use_tensor": use_tensors[use_order],
         "use_consumer": consumers[use_order],
     }
-    return assemble(
-        kind,
-        name=name,
-        op_names=tuple(names[i] for i in order.tolist()),
-        op_types=type_table,
-        layers=layer_table,
-        duration_kinds=tuple(duration_kinds),
-        columns=columns,
-        source_index=order,
-        tensor_source_index=tensor_order,
-        metadata=dict(metadata or {}),
-    )
+    return order, tensor_order, columns
+
+
+def _durations(given: Any, n: int, kinds: int) -> np.ndarray:
+    """(n, kinds) int64 ns, in the caller's order; no column where nothing was measured."""
+    table = np.empty((n, 0), dtype=np.int64) if given is None else given
+    times = whole_numbers("durations", table, low=-1, high=MAX_DURATION_NS)
+    if times.shape != (n, kinds):
+        raise GraphError(
+            f"durations: shape {times.shape}, expected {(n, kinds)} (ops, duration kinds)"
+        )
+    return times
 
 
 def assemble(

@@ -40,6 +40,7 @@ class Alias:
     """The tensor is its producer's parameter, resident there for the whole step."""
 
 
+# Wide: an attribute for each column of the file
 @dataclass(frozen=True, eq=False, repr=False)
 class GraphColumns:
     """What :class:`ComputationGraph` holds: the arrays alone, without the ways to make one.

@@ -27,6 +27,7 @@ TOLERANCE = 0.10
 """A second measurement may differ by this share (our choice)."""
 
 
+# Wide: an attribute for each column of the file
 @dataclass(frozen=True)
 class MeasuredRow:
     """One measured result; ns unless named otherwise."""

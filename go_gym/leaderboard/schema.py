@@ -19,6 +19,7 @@ HASHES = ("graph_hash", "cluster_hash", "decision", "curve", "default_decision")
 MAYBE_EMPTY = ("curve", "default_decision")
 
 
+# Wide: an attribute for each column of the file
 @dataclass(frozen=True)
 class Row:
     """One result. Times in ns unless named otherwise, memory in bytes."""

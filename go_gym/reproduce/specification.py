@@ -15,6 +15,7 @@ FIFO, BEST = "fifo", "best"
 """Which rows are compared: first in, first out for all, or for each the best priorities it has."""
 
 
+# Wide: an attribute for each entry of the TOML file
 @dataclass(frozen=True)
 class Specification:
     """A table or figure of the paper, or one of ours: what is run, and what its report compares.

@@ -44,6 +44,7 @@ class Transfer:
     finish: int = field(compare=False, default=0)
 
 
+# Wide: the whole state of a step is in one place, to be read with the rules
 class Simulation:
     """The state of one simulated step."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 
+# Wide: a setting each, with where it is from
 @dataclass(frozen=True)
 class PaperSettings:
     """Network, decoding and PPO.
