@@ -7,9 +7,10 @@ from go_gym.graph import Alias
 from go_gym.partitions import attached_partition, colocation_partition
 from go_gym.problem import Decision, Problem
 
-from .etf_kernel import Tables, earliest_task_first
+from .arrays import cost_arrays, graph_arrays
+from .etf_kernel import Case, Favourites, Groups, earliest_task_first, new_state
 from .favourites import favourite_children
-from .listing import Schedule, link_figures
+from .listing import Schedule
 
 
 def m_topo_placement(problem: Problem) -> np.ndarray:
@@ -65,28 +66,17 @@ def m_sct_schedule(problem: Problem) -> Schedule:
 
 def earliest_schedule(problem: Problem, favourite: np.ndarray, parent: np.ndarray) -> Schedule:
     """What :func:`earliest_task_first` plans, with favourites and whose they are, (n,) int64."""
-    graph = problem.graph
     groups = colocation_partition(problem)
-    tables = Tables(
-        groups.part_of,
-        groups.sums(resident_bytes(problem)),
-        problem.cluster.memory_bytes,
-        graph.is_free,
-        graph.op_tensor_ptr,
-        graph.tensor_use_ptr,
-        graph.use_consumer,
-        graph.op_use_ptr,
-        graph.op_uses,
-        graph.use_tensor,
-        graph.use_producer,
-        graph.tensor_bytes,
-        problem.durations,
-        problem.device_class,
-        problem.cluster.link_of,
-        *link_figures(problem),
+    case = Case(
+        Groups(groups.part_of, groups.sums(resident_bytes(problem)), problem.cluster.memory_bytes),
+        graph_arrays(problem),
+        cost_arrays(problem),
+        Favourites(favourite, parent),
     )
-    device_of, start, finish = earliest_task_first(tables, favourite, parent)
-    return Schedule(np.maximum(device_of, 0)[groups.part_of], start, finish)
+    state = new_state(case)
+    earliest_task_first(case, state)
+    plan = state.plan
+    return Schedule(np.maximum(plan.device_of, 0)[groups.part_of], plan.start, plan.finish)
 
 
 def resident_bytes(problem: Problem) -> np.ndarray:

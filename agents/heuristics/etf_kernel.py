@@ -1,42 +1,135 @@
 """Earliest task first under a memory limit, with favourite children if there are; jitted.
 
-Times are int64 ns.
+Times are int64 ns. Numba's cache looks at the time stamp of the file of what Python calls only:
+what is inlined into that stands here too. Jitted code allocates nothing (see
+:mod:`go_gym.simulator.jit`).
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from go_gym.simulator.jit import jit, jit_entry
 from go_gym.simulator.transfer import transfer_ns
 
+from .arrays import CostArrays, GraphArrays
+
 FOREVER = np.int64(2**62)
+COMING, WAITING = 0, 1
+"""Heaps of a device: ops whose inputs are still on their way, by arrival, and ops that wait for
+the device alone."""
+PLACED = -1
 
 
-class Tables(NamedTuple):
-    """What the kernel reads. n ops, t tensors, u uses, g groups, d devices."""
+class Groups(NamedTuple):
+    """What lies together and how much memory it takes. n ops, g groups, d devices."""
 
     group_of: np.ndarray  # (n,) int64
-    group_bytes: np.ndarray  # (g,) int64, what a group needs where it lies
+    bytes: np.ndarray  # (g,) int64, what a group needs where it lies
     capacity: np.ndarray  # (d,) int64 bytes
-    is_free: np.ndarray  # (n,) bool
-    op_tensor_ptr: np.ndarray
-    tensor_use_ptr: np.ndarray
-    use_consumer: np.ndarray
-    op_use_ptr: np.ndarray
-    op_uses: np.ndarray
-    use_tensor: np.ndarray
-    use_producer: np.ndarray
-    tensor_bytes: np.ndarray
-    durations: np.ndarray  # (classes, n) int64
-    device_class: np.ndarray  # (d,) int64
-    link_of: np.ndarray  # (d, d)
-    slowness: np.ndarray  # (links,) float64 ns per byte
-    latency: np.ndarray  # (links,) int64
 
 
-@njit(cache=True, nogil=True)
-def earliest_task_first(tables, favourite, parent):
+class Favourites(NamedTuple):
+    """Favourite children (m-SCT); nobody's in m-ETF. n ops."""
+
+    child: np.ndarray  # (n,) int64, each op's favourite child, -1 for none
+    parent: np.ndarray  # (n,) int64, whose favourite each op is, -1 for none
+
+
+class Case(NamedTuple):
+    """What is to be planned."""
+
+    groups: Groups
+    graph: GraphArrays
+    costs: CostArrays
+    favourites: Favourites
+
+
+class Plan(NamedTuple):
+    """What is decided so far. n ops, g groups, d devices."""
+
+    device_of: np.ndarray  # (g,) int64, -1 for open
+    left: np.ndarray  # (d,) int64 bytes
+    free_at: np.ndarray  # (d,) int64
+    last: np.ndarray  # (d,) int64, the last op that cost anything there, -1 for none
+    start: np.ndarray  # (n,) int64
+    finish: np.ndarray  # (n,) int64
+
+
+class Heaps(NamedTuple):
+    """Two heaps a device, COMING and WAITING, by (key, op). n ops, d devices."""
+
+    keys: np.ndarray  # (2, d, n) int64
+    ops: np.ndarray  # (2, d, n) int64
+    sizes: np.ndarray  # (2, d) int64
+
+
+class PutOff(NamedTuple):
+    """Ops in no heap while their device waits for a favourite. n ops, d devices."""
+
+    ops: np.ndarray  # (d, n) int64
+    counts: np.ndarray  # (d,) int64
+    wake: np.ndarray  # (d,) int64, when the first of them is urgent, or FOREVER
+
+
+class Ready(NamedTuple):
+    """Which ops can be placed. n ops."""
+
+    missing: np.ndarray  # (n,) int64, inputs neither placed nor floating
+    entries: np.ndarray  # (n,) int64, of an op in heaps or put off, or PLACED
+    stack: np.ndarray  # (n,) int64, ops that miss nothing and are in no heap yet
+    height: np.ndarray  # (1,) int64, of the stack
+
+
+class State(NamedTuple):
+    """All that changes."""
+
+    plan: Plan
+    heaps: Heaps
+    put_off: PutOff
+    ready: Ready
+
+
+def new_heaps(devices: int, most: int) -> Heaps:
+    """Empty heaps of up to ``most`` ops each."""
+    shape = (2, devices, most)
+    return Heaps(
+        np.empty(shape, dtype=np.int64),
+        np.empty(shape, dtype=np.int64),
+        np.zeros((2, devices), dtype=np.int64),
+    )
+
+
+def new_put_off(devices: int, most: int) -> PutOff:
+    """Nothing put off, and room for up to ``most`` ops a device."""
+    return PutOff(
+        np.empty((devices, most), dtype=np.int64),
+        np.zeros(devices, dtype=np.int64),
+        np.full(devices, FOREVER),
+    )
+
+
+def new_state(case: Case) -> State:
+    """Nothing planned."""
+    n, d = len(case.groups.group_of), len(case.groups.capacity)
+    plan = Plan(
+        np.full(len(case.groups.bytes), -1),
+        case.groups.capacity.copy(),
+        np.zeros(d, dtype=np.int64),
+        np.full(d, -1),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+    )
+    missing = np.diff(case.graph.op_use_ptr)
+    sources = np.flatnonzero(missing == 0)
+    stack = np.empty(n, dtype=np.int64)
+    stack[: len(sources)] = sources
+    ready = Ready(missing, np.zeros(n, dtype=np.int64), stack, np.array([len(sources)]))
+    return State(plan, new_heaps(d, n), new_put_off(d, n), ready)
+
+
+@jit_entry
+def earliest_task_first(case, state):
     """Always place the ready op that can start first, on the device where it can (m-ETF).
 
     Ties: lowest op, then lowest device. A group goes whole where its first op is placed, if its
@@ -48,213 +141,236 @@ def earliest_task_first(tables, favourite, parent):
     that has all its inputs placed and can start nowhere sooner: meanwhile it takes urgent ops
     alone, those whose inputs have had the time to arrive on any device.
 
-    Two heaps a device, by (key, op): ops whose inputs are still on their way, by arrival (0), and
-    ops that wait for the device alone (1). Ops put off until ``wake`` are in neither.
-
     Args:
-        tables: the problem.
-        favourite: (n,) int64, each op's favourite child, -1 for none.
-        parent: (n,) int64, whose favourite each op is, -1 for none.
-
-    Returns:
-        The groups' devices (g,), -1 where no op costs anything, and start and finish (n,).
+        case: what is to be planned.
+        state: of :func:`new_state`; what this decides is written to its plan. Groups in which no
+            op costs anything stay open.
     """
-    n, d = len(tables.group_of), len(tables.device_class)
-    op_use_ptr, op_uses, use_producer = tables.op_use_ptr, tables.op_uses, tables.use_producer
-    group_of = tables.group_of
-    device_of = np.full(len(tables.group_bytes), -1, dtype=np.int64)
-    left = tables.capacity.copy()
-    free_at = np.zeros(d, dtype=np.int64)
-    last = np.full(d, -1, dtype=np.int64)
-    start = np.zeros(n, dtype=np.int64)
-    finish = np.zeros(n, dtype=np.int64)
-    missing = np.empty(n, dtype=np.int64)
-    entries = np.zeros(n, dtype=np.int64)  # of an op, in the heaps; -1 once it is placed
-    keys = np.empty((2, d, n), dtype=np.int64)
-    ops = np.empty((2, d, n), dtype=np.int64)
-    sizes = np.zeros((2, d), dtype=np.int64)
-    put_off = np.empty((d, n), dtype=np.int64)
-    waiting = np.zeros(d, dtype=np.int64)
-    wake = np.full(d, FOREVER, dtype=np.int64)
-    stack = np.empty(n, dtype=np.int64)  # ops whose inputs are all there or floating
-    height = 0
-    for op in range(n):
-        missing[op] = op_use_ptr[op + 1] - op_use_ptr[op]
-        if missing[op] == 0:
-            stack[height] = op
-            height += 1
     while True:
-        while height > 0:
-            height -= 1
-            op = stack[height]
-            floating = tables.is_free[op] and device_of[group_of[op]] < 0
-            for index in range(op_use_ptr[op], op_use_ptr[op + 1]):
-                floating &= device_of[group_of[use_producer[op_uses[index]]]] < 0
-            if not floating:
-                for device in range(d):
-                    _push(keys[0, device], ops[0, device], sizes[0], device, 0, op)
-                entries[op] = d
-                continue
-            entries[op] = -1
-            height = _release(tables, op, missing, stack, height)
-        best, best_op, best_time = -1, -1, FOREVER
-        for device in range(d):
-            while sizes[0, device] > 0 and keys[0, device, 0] <= free_at[device]:
-                op = _pop(keys[0, device], ops[0, device], sizes[0], device)
-                _push(keys[1, device], ops[1, device], sizes[1], device, 0, op)
-            if sizes[1, device] > 0:
-                time, op = free_at[device], ops[1, device, 0]
-            elif sizes[0, device] > 0:
-                time, op = keys[0, device, 0], ops[0, device, 0]
-            else:
-                time, op = FOREVER, np.int64(n)
-            if waiting[device] > 0 and wake[device] <= time:
-                time = wake[device]
-                _recall(time, put_off[device], waiting, wake, keys[0, device], ops[0, device],
-                        sizes[0], device)  # fmt: skip
-                op = ops[0, device, 0]
-            if time < best_time or (time == best_time and op < best_op):
-                best, best_op, best_time = device, op, time
-        if best < 0:
+        admit(case, state)
+        device, time = next_device(state)
+        if device < 0:
             break
-        heap = 1 if sizes[1, best] > 0 else 0
-        op, device = _pop(keys[heap, best], ops[heap, best], sizes[heap], best), best
-        if entries[op] < 0:
+        heap = WAITING if state.heaps.sizes[WAITING, device] > 0 else COMING
+        op = pop(state.heaps, heap, device)
+        if state.ready.entries[op] == PLACED:
             continue
-        entries[op] -= 1
-        mine = group_of[op]
-        if device_of[mine] >= 0 and device_of[mine] != device:
-            if entries[op] == 0:  # it had been found not to fit where its group went in the end
-                _push(keys[0, device_of[mine]], ops[0, device_of[mine]], sizes[0],
-                      device_of[mine], 0, op)  # fmt: skip
-                entries[op] = 1
+        state.ready.entries[op] -= 1
+        if try_device(case, state, op, device, time):
+            commit_device(case, state, op, device, time)
+
+
+@jit
+def admit(case, state):
+    """Put ops that miss no input into every device's heap; free ones may float instead.
+
+    These float: free ops without placed inputs, until a consumer takes them along.
+    """
+    plan, ready = state.plan, state.ready
+    while ready.height[0] > 0:
+        ready.height[0] -= 1
+        op = ready.stack[ready.height[0]]
+        if _floats(case, plan, op):
+            ready.entries[op] = PLACED
+            release(case.graph, ready, op)
             continue
-        ready = _arrival(tables, device_of, finish, op, device)
-        if max(ready, free_at[device]) > best_time:  # it was put in before its inputs were placed
-            _push(keys[0, device], ops[0, device], sizes[0], device, ready, op)
-            entries[op] += 1
-            continue
-        if not _may_go(tables, device_of, left, op, device):
-            if entries[op] == 0:  # fits nowhere
-                device_of[mine] = np.argmax(left)
-                left[device_of[mine]] -= tables.group_bytes[mine]
-                _push(keys[0, device_of[mine]], ops[0, device_of[mine]], sizes[0],
-                      device_of[mine], 0, op)  # fmt: skip
-                entries[op] = 1
-            continue
-        wanted = favourite[last[device]] if last[device] >= 0 else np.int64(-1)
-        if (
-            wanted >= 0
-            and wanted != op
-            and not tables.is_free[op]
-            and entries[wanted] > 0
-            and _is_soonest(tables, device_of, left, free_at, finish, wanted, device)
-        ):
-            urgent = ready
-            for other in range(d if device_of[mine] < 0 else 0):
-                urgent = max(urgent, _arrival(tables, device_of, finish, op, other))
-            if urgent > best_time:
-                put_off[device, waiting[device]] = op
-                waiting[device] += 1
-                entries[op] += 1
-                wake[device] = min(wake[device], urgent)
-                continue
-        if device_of[mine] < 0:
-            device_of[mine] = device
-            left[device] -= tables.group_bytes[mine]
-        start[op] = best_time
-        finish[op] = best_time + tables.durations[tables.device_class[device], op]
-        free_at[device] = finish[op]
-        entries[op] = -1
-        if not tables.is_free[op]:
-            last[device] = op
-        for index in range(op_use_ptr[op], op_use_ptr[op + 1]):
-            other = group_of[use_producer[op_uses[index]]]
-            if device_of[other] < 0:
-                device_of[other] = device
-                left[device] -= tables.group_bytes[other]
-        _recall(0, put_off[device], waiting, wake, keys[0, device], ops[0, device], sizes[0],
-                device)  # fmt: skip
-        if parent[op] >= 0:  # a device that waited for this op need not any more
-            other = device_of[group_of[parent[op]]]
-            if other >= 0 and other != device and last[other] == parent[op]:
-                _recall(best_time, put_off[other], waiting, wake, keys[0, other], ops[0, other],
-                        sizes[0], other)  # fmt: skip
-        height = _release(tables, op, missing, stack, height)
-    return device_of, start, finish
+        for device in range(len(plan.free_at)):
+            push(state.heaps, COMING, device, 0, op)
+        ready.entries[op] = len(plan.free_at)
 
 
-@njit(cache=True, nogil=True)
-def _release(tables, op, missing, stack, height):
-    """Stack the consumers of ``op`` that miss no other input; returns the stack's height."""
-    first, end = tables.op_tensor_ptr[op], tables.op_tensor_ptr[op + 1]
-    for use in range(tables.tensor_use_ptr[first], tables.tensor_use_ptr[end]):
-        consumer = tables.use_consumer[use]
-        missing[consumer] -= 1
-        if missing[consumer] == 0:
-            stack[height] = consumer
-            height += 1
-    return height
+@jit
+def _floats(case, plan, op):
+    graph, group_of = case.graph, case.groups.group_of
+    floats = graph.is_free[op] and plan.device_of[group_of[op]] < 0
+    for index in range(graph.op_use_ptr[op], graph.op_use_ptr[op + 1]):
+        floats &= plan.device_of[group_of[graph.use_producer[graph.op_uses[index]]]] < 0
+    return floats
 
 
-@njit(cache=True, nogil=True)
-def _arrival(tables, device_of, finish, op, device):
-    """When the last input of ``op`` is on ``device``; floating ones are there at once."""
-    ready = np.int64(0)
-    for index in range(tables.op_use_ptr[op], tables.op_use_ptr[op + 1]):
-        use = tables.op_uses[index]
-        producer = tables.use_producer[use]
-        source = device_of[tables.group_of[producer]]
-        if source < 0:
-            continue
-        arrival = finish[producer]
-        if source != device:
-            link = tables.link_of[source, device]
-            size = tables.tensor_bytes[tables.use_tensor[use]]
-            arrival += transfer_ns(size, tables.latency[link], tables.slowness[link])
-        ready = max(ready, arrival)
-    return ready
+@jit
+def release(graph, ready, op):
+    """Stack the consumers of ``op`` that miss no other input."""
+    first, end = graph.op_tensor_ptr[op], graph.op_tensor_ptr[op + 1]
+    for use in range(graph.tensor_use_ptr[first], graph.tensor_use_ptr[end]):
+        consumer = graph.use_consumer[use]
+        ready.missing[consumer] -= 1
+        if ready.missing[consumer] == 0:
+            ready.stack[ready.height[0]] = consumer
+            ready.height[0] += 1
 
 
-@njit(cache=True, nogil=True)
-def _may_go(tables, device_of, left, op, device):
-    group = tables.group_of[op]
-    if device_of[group] >= 0:
-        return device_of[group] == device
-    return tables.group_bytes[group] <= left[device]
+@jit
+def next_device(state):
+    """(device, time) of the next start, of the lowest op, then device; (-1, ...) at the end."""
+    heaps, put_off, free_at = state.heaps, state.put_off, state.plan.free_at
+    best, best_op, best_time = -1, -1, FOREVER
+    for device in range(len(free_at)):
+        while heaps.sizes[COMING, device] > 0 and heaps.keys[COMING, device, 0] <= free_at[device]:
+            push(heaps, WAITING, device, 0, pop(heaps, COMING, device))
+        if heaps.sizes[WAITING, device] > 0:
+            time, op = free_at[device], heaps.ops[WAITING, device, 0]
+        elif heaps.sizes[COMING, device] > 0:
+            time, op = heaps.keys[COMING, device, 0], heaps.ops[COMING, device, 0]
+        else:
+            time, op = FOREVER, np.int64(len(state.plan.start))
+        if put_off.counts[device] > 0 and put_off.wake[device] <= time:
+            time = put_off.wake[device]
+            recall(heaps, put_off, device, time)
+            op = heaps.ops[COMING, device, 0]
+        if time < best_time or (time == best_time and op < best_op):
+            best, best_op, best_time = device, op, time
+    return best, best_time
 
 
-@njit(cache=True, nogil=True)
-def _is_soonest(tables, device_of, left, free_at, finish, op, device):
-    """Whether ``op`` may go to ``device``, and can start nowhere sooner."""
-    if not _may_go(tables, device_of, left, op, device):
+@jit
+def try_device(case, state, op, device, time):
+    """Whether ``op`` starts on ``device`` at ``time``; if not, it is put where it is to wait."""
+    plan, heaps, ready = state.plan, state.heaps, state.ready
+    group = case.groups.group_of[op]
+    if plan.device_of[group] >= 0 and plan.device_of[group] != device:
+        if ready.entries[op] == 0:  # it had been found not to fit where its group went in the end
+            _enter(heaps, ready, plan.device_of[group], 0, op)
         return False
-    here = max(free_at[device], _arrival(tables, device_of, finish, op, device))
-    for other in range(len(free_at)):
-        if other == device or not _may_go(tables, device_of, left, op, other):
-            continue
-        if max(free_at[other], _arrival(tables, device_of, finish, op, other)) < here:
+    arrival = last_arrival(case, plan, op, device)
+    if max(arrival, plan.free_at[device]) > time:  # it was put in before its inputs were placed
+        _enter(heaps, ready, device, arrival, op)
+        return False
+    if not _may_go(case.groups, plan, op, device):
+        if ready.entries[op] == 0:  # fits nowhere
+            _assign(case.groups, plan, group, np.argmax(plan.left))
+            _enter(heaps, ready, plan.device_of[group], 0, op)
+        return False
+    if _is_kept_free(case, state, op, device):
+        urgent = arrival
+        for other in range(len(plan.free_at) if plan.device_of[group] < 0 else 0):
+            urgent = max(urgent, last_arrival(case, plan, op, other))
+        if urgent > time:
+            wait(state.put_off, device, urgent, op)
+            ready.entries[op] += 1
             return False
     return True
 
 
-@njit(cache=True, nogil=True)
-def _recall(time, put_off, waiting, wake, keys, ops, sizes, device):
+@jit
+def commit_device(case, state, op, device, time):
+    """Start ``op`` on ``device`` at ``time``; floating inputs go along."""
+    plan, heaps, put_off = state.plan, state.heaps, state.put_off
+    graph, costs, groups = case.graph, case.costs, case.groups
+    if plan.device_of[groups.group_of[op]] < 0:
+        _assign(groups, plan, groups.group_of[op], device)
+    plan.start[op] = time
+    plan.finish[op] = time + costs.durations[costs.device_class[device], op]
+    plan.free_at[device] = plan.finish[op]
+    state.ready.entries[op] = PLACED
+    if not graph.is_free[op]:
+        plan.last[device] = op
+    for index in range(graph.op_use_ptr[op], graph.op_use_ptr[op + 1]):
+        group = groups.group_of[graph.use_producer[graph.op_uses[index]]]
+        if plan.device_of[group] < 0:
+            _assign(groups, plan, group, device)
+    recall(heaps, put_off, device, 0)
+    parent = case.favourites.parent[op]
+    if parent >= 0:  # a device that waited for this op need not any more
+        other = plan.device_of[groups.group_of[parent]]
+        if other >= 0 and other != device and plan.last[other] == parent:
+            recall(heaps, put_off, other, time)
+    release(graph, state.ready, op)
+
+
+@jit
+def last_arrival(case, plan, op, device):
+    """When the last input of ``op`` is on ``device``; floating ones are there at once."""
+    graph, costs = case.graph, case.costs
+    ready = np.int64(0)
+    for index in range(graph.op_use_ptr[op], graph.op_use_ptr[op + 1]):
+        use = graph.op_uses[index]
+        producer = graph.use_producer[use]
+        source = plan.device_of[case.groups.group_of[producer]]
+        if source < 0:
+            continue
+        arrival = plan.finish[producer]
+        if source != device:
+            link = costs.link_of[source, device]
+            size = costs.tensor_bytes[graph.use_tensor[use]]
+            arrival += transfer_ns(size, costs.latency[link], costs.ns_per_byte[link])
+        ready = max(ready, arrival)
+    return ready
+
+
+@jit
+def _is_kept_free(case, state, op, device):
+    """Whether ``device`` waits for the favourite of its last op, and ``op`` is another."""
+    plan = state.plan
+    if plan.last[device] < 0 or case.graph.is_free[op]:
+        return False
+    wanted = case.favourites.child[plan.last[device]]
+    if wanted < 0 or wanted == op or state.ready.entries[wanted] <= 0:
+        return False
+    return _is_soonest(case, plan, wanted, device)
+
+
+@jit
+def _is_soonest(case, plan, op, device):
+    """Whether ``op`` may go to ``device``, and can start nowhere sooner."""
+    if not _may_go(case.groups, plan, op, device):
+        return False
+    here = max(plan.free_at[device], last_arrival(case, plan, op, device))
+    for other in range(len(plan.free_at)):
+        if other == device or not _may_go(case.groups, plan, op, other):
+            continue
+        if max(plan.free_at[other], last_arrival(case, plan, op, other)) < here:
+            return False
+    return True
+
+
+@jit
+def _may_go(groups, plan, op, device):
+    group = groups.group_of[op]
+    if plan.device_of[group] >= 0:
+        return plan.device_of[group] == device
+    return groups.bytes[group] <= plan.left[device]
+
+
+@jit
+def _assign(groups, plan, group, device):
+    plan.device_of[group] = device
+    plan.left[device] -= groups.bytes[group]
+
+
+@jit
+def _enter(heaps, ready, device, key, op):
+    push(heaps, COMING, device, key, op)
+    ready.entries[op] += 1
+
+
+@jit
+def wait(put_off, device, urgent, op):
+    """Put ``op`` off, until ``urgent`` at the latest."""
+    put_off.ops[device, put_off.counts[device]] = op
+    put_off.counts[device] += 1
+    put_off.wake[device] = min(put_off.wake[device], urgent)
+
+
+@jit
+def recall(heaps, put_off, device, time):
     """Put the ops that were put off back into the heap of those on their way, from ``time`` on."""
-    for index in range(waiting[device]):
-        _push(keys, ops, sizes, device, time, put_off[index])
-    waiting[device] = 0
-    wake[device] = FOREVER
+    for index in range(put_off.counts[device]):
+        push(heaps, COMING, device, time, put_off.ops[device, index])
+    put_off.counts[device] = 0
+    put_off.wake[device] = FOREVER
 
 
 # Heaps of (key, op) of their own: those of go_gym.simulator.heap, of three keys, take a fifth more
 # of the whole pass.
 
 
-@njit(cache=True, nogil=True)
-def _push(keys, ops, sizes, device, key, op):
-    i = sizes[device]
-    sizes[device] += 1
+@jit
+def push(heaps, heap, device, key, op):
+    """Add an entry."""
+    keys, ops = heaps.keys[heap, device], heaps.ops[heap, device]
+    i = heaps.sizes[heap, device]
+    heaps.sizes[heap, device] += 1
     while i > 0:
         parent = (i - 1) // 2
         if keys[parent] < key or (keys[parent] == key and ops[parent] <= op):
@@ -264,12 +380,13 @@ def _push(keys, ops, sizes, device, key, op):
     keys[i], ops[i] = key, op
 
 
-@njit(cache=True, nogil=True)
-def _pop(keys, ops, sizes, device):
+@jit
+def pop(heaps, heap, device):
     """Remove the least entry; returns its op."""
+    keys, ops = heaps.keys[heap, device], heaps.ops[heap, device]
     top = ops[0]
-    sizes[device] -= 1
-    size = sizes[device]
+    heaps.sizes[heap, device] -= 1
+    size = heaps.sizes[heap, device]
     key, op = keys[size], ops[size]
     i = 0
     while True:

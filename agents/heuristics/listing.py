@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.cluster.model import CONTENTION_MODELS
 from go_gym.graph.topology import upward_ranks
 from go_gym.partitions import Partition, colocation_partition
 from go_gym.problem import Problem
 
-from .kernels import list_schedule
+from .arrays import cost_arrays, graph_arrays
+from .kernels import Case, list_schedule, new_plan, ports_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,34 +96,14 @@ def schedule_in_order(
         given: (units,) int64 devices decided beforehand, -1 for open.
         units: what shares a device; default :func:`colocation_partition`.
     """
-    graph, cluster = problem.graph, problem.cluster
     units = units or colocation_partition(problem)
-    open_units = np.full(units.count, -1, dtype=np.int64) if given is None else given
-    device_of, start, finish = list_schedule(
-        order,
+    case = Case(
         units.part_of,
-        open_units,
-        graph.is_free,
-        graph.op_use_ptr,
-        graph.op_uses,
-        graph.use_tensor,
-        graph.use_producer,
-        graph.tensor_bytes,
-        problem.durations,
-        problem.device_class,
-        cluster.link_of,
-        *link_figures(problem),
-        CONTENTION_MODELS.index(contention),
-        float(toll),
+        graph_arrays(problem),
+        cost_arrays(problem),
+        ports_of(contention, problem.num_devices),
     )
-    placement = np.maximum(device_of, 0)[units.part_of]
-    return Schedule(placement, start, finish)
-
-
-def link_figures(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """(links,) float64 ns per byte, and (links,) int64 ns of latency."""
-    links = problem.cluster.links
-    return (
-        np.array([link.ns_per_byte for link in links]),
-        np.array([link.latency_ns for link in links], dtype=np.int64),
-    )
+    open_units = np.full(units.count, -1, dtype=np.int64) if given is None else given
+    plan = new_plan(case, open_units)
+    list_schedule(case, plan, order, float(toll))
+    return Schedule(np.maximum(plan.device_of, 0)[units.part_of], plan.start, plan.finish)
