@@ -129,7 +129,6 @@ def test_the_hardware_page_follows_from_its_rows():
         ("", "heft-contention", "gnmt-2"),
         ("table2", "sa", "rnnlm-2"),
         ("table2", "brkga:priorities=critical-path", "rnnlm-2"),
-        ("table3", "sa", "transformer-xl-2"),
         ("fig6", "sa:separate", "rnnlm-2"),
     ],
 )
