@@ -67,16 +67,29 @@ def test_cut_off(tmp_path, length):
     refused(tmp_path / "x", good()[:length], "cut off|no end")
 
 
-@pytest.mark.parametrize("where", ["front", "back", "between"])
+def told_one_later(data: bytes) -> bytes:
+    """The archive with a directory that is said to start a byte later."""
+    start = struct.unpack_from("<I", data, len(data) - 6)[0]
+    return data[:-6] + struct.pack("<I", start + 1) + data[-2:]
+
+
+HIDDEN = {
+    "front": lambda data, start: b"x" + data,
+    "front, told": lambda data, start: told_one_later(b"x" + data),
+    "before the directory": lambda data, start: data[:start] + b"x" + data[start:],
+    "before the directory, told": lambda data, start: told_one_later(
+        data[:start] + b"x" + data[start:]
+    ),
+    "behind the directory": lambda data, start: data[:-22] + b"x" + data[-22:],
+    "back": lambda data, start: data + b"x",
+}
+
+
+@pytest.mark.parametrize("where", HIDDEN)
 def test_bytes_that_the_directory_does_not_tell_of(tmp_path, where):
     data = good()
-    end = struct.unpack_from("<I", data, len(data) - 6)[0]
-    extra = {
-        "front": b"x" + data,
-        "back": data + b"x",
-        "between": data[:end] + b"x" + data[end:],
-    }[where]
-    refused(tmp_path / "x", extra, "directory|comment")
+    start = struct.unpack_from("<I", data, len(data) - 6)[0]
+    refused(tmp_path / "x", HIDDEN[where](data, start), "directory|comment")
 
 
 def test_members_that_overlap(tmp_path):

@@ -145,6 +145,15 @@ def test_a_curve_of_more_points_than_calls_is_not_unpacked(board, monkeypatch):
         there.curve(forged)
 
 
+def test_a_decision_about_more_ops_is_not_unpacked(board):
+    there = Board(board)
+    key = there.decisions.put({"placement": np.zeros(10**6, dtype=np.int64)})
+    with pytest.raises(FileFormatError, match=r"unpacks to 1,000,128 bytes, expected up to 168"):
+        there.decision(replace(there.rows[0], decision=key))
+    with pytest.raises(FileFormatError, match="expected up to 168"):
+        there.default_placement(replace(there.rows[0], default_decision=key))
+
+
 def test_a_folder_without_results_is_no_board_to_read(tmp_path):
     with pytest.raises(LeaderboardError, match="holds no results"):
         Board.read(tmp_path)

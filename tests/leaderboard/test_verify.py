@@ -10,7 +10,7 @@ import pytest
 
 import go_gym
 from go_gym import agent as agents
-from go_gym.agent import Improvement
+from go_gym.agent import Curve, Improvement, Window
 from go_gym.errors import LeaderboardError
 from go_gym.leaderboard import run as running
 from go_gym.leaderboard import tables
@@ -230,6 +230,43 @@ def test_a_changed_curve_is_found(board, name):
     issues = verify(board).issues
     assert {issue.kind for issue in issues} == ({Kind.CURVE} if expected else set())
     assert not expected or any(expected in issue.message for issue in issues), issues
+
+
+def test_more_calls_than_allowed_are_found_without_a_curve_too(board):
+    rows = rows_of(board)
+    idle = next(n for n, row in enumerate(rows) if not row.curve)
+    edit(board, "budget_used", "101", line=idle)
+    assert kinds(board) == {Kind.CURVE}
+
+
+def test_a_row_under_a_rule_ends_on_what_its_agent_evaluated(tmp_path):
+    """First in, first out takes 70 ns on one device, the critical path first 60: the curve of a
+    search under the former may not end below 70."""
+    graph = go_gym.ComputationGraph.from_costs([10, 10, 50], [(1, 0)], [(0, 2)], name="fork")
+    pair = go_gym.Cluster.uniform(2, 1e9, name="pair")
+    problem = go_gym.Problem(graph, pair)
+
+    class OneDevice:
+        version, reproducible = "1", "exact"
+
+        def solve(self, problem, budget, seed):
+            decision = go_gym.Decision([0, 0, 1])
+            budget.evaluate(decision)
+            return decision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "load_agent", lambda name: OneDevice())
+        run(Plan(("one",), (problem,), priorities=("critical-path",), budget=1), tmp_path)
+    there = Board.read(tmp_path)
+    (row,) = there.rows
+    curve = there.curve(row)
+    assert (row.step_time_ns, curve.improvements[0].step_time_ns) == (60, 70) and verify(
+        tmp_path
+    ).ok
+    for wrong in (65, 60, 50):
+        forged = Curve((Improvement(1, wrong),), (Window(1, wrong),))
+        write_rows(tmp_path / RESULTS, [replace(row, curve=there.put_curve(forged))])
+        assert kinds(tmp_path) == {Kind.CURVE}
 
 
 def test_a_number_changed_inside_the_container_is_found(board):
