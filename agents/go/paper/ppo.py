@@ -153,8 +153,9 @@ def update(
             loss = minibatch_loss(network, case, rollout, rows, settings, entropy_weight)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
-            optimizer.step()
+            norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
+            if torch.isfinite(norm):  # the ratio of a whole decision's chances can overflow
+                optimizer.step()
 
 
 def minibatch_loss(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from go_agents.go.attention import SegmentedAttention
 from go_agents.go.model import TaskLayer
+from go_agents.go.paper import ppo
 from go_agents.go.paper.agent import PaperGO
 from go_agents.go.paper.case import Case
 from go_agents.go.paper.ppo import (
@@ -356,3 +357,15 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
 
 def test_it_is_installed():
     assert isinstance(load_agent("go:paper"), PaperGO)
+
+
+def test_a_minibatch_whose_gradient_overflows_changes_nothing(monkeypatch):
+    """The ratio of a whole decision's chances is the exponential of a sum over all rows."""
+    training, rollout = rollout_of(of_task("fusion"))
+    before = {name: each.clone() for name, each in training.network.state_dict().items()}
+    real = ppo.minibatch_loss
+    monkeypatch.setattr(ppo, "minibatch_loss", lambda *words: real(*words) * float("inf"))
+    generator = torch.Generator().manual_seed(0)
+    ppo.update(training.network, training.optimizer, training.case, rollout, SMALL, 0.0, generator)
+    after = training.network.state_dict()
+    assert all(torch.equal(after[name], each) for name, each in before.items())
