@@ -23,9 +23,9 @@ ROWS = {
     "": 1330,
     "ablation": 198,
     "fig5": 210,
-    "fig6": 144,
+    "fig6": 150,
     "hardware": 4,
-    "table2": 1344,
+    "table2": 1372,
     f"table2/{EQUAL_TIME}": 586,
     "table3": 96,
 }
