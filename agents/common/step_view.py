@@ -7,7 +7,7 @@ from numba import njit
 
 from go_gym.partitions import QuotientGraph
 
-from .critical import critical_ops
+from .critical import Focus
 from .traced import Traced
 
 BINS = 256
@@ -19,8 +19,8 @@ class StepView(NamedTuple):
 
     Attributes:
         step: the step time, at least 1.
-        focus: (U,) shares of the critical chain, that sum to one; zeros where it is unknown.
-        chain: (c,) int64 units on it, with ``cumulative`` (c,) shares.
+        focus: the critical units.
+        share: (U,) of the step time that each answers for, together one; zeros where unknown.
         start, finish: (U,) when the first op of each begins and the last one ends.
         slack: (U,) by how much the unit could end later without a later end of the step, each
             device's order and each transfer's time as they were.
@@ -28,9 +28,8 @@ class StepView(NamedTuple):
     """
 
     step: float
-    focus: np.ndarray
-    chain: np.ndarray
-    cumulative: np.ndarray
+    focus: Focus
+    share: np.ndarray
     start: np.ndarray
     finish: np.ndarray
     slack: np.ndarray
@@ -40,18 +39,14 @@ class StepView(NamedTuple):
     def unknown(cls, units: int, devices: int) -> "StepView":
         """Of a step without a trace: no unit is told from another."""
         zeros = np.zeros(units)
-        none = np.empty(0, dtype=np.int64)
         idle = np.zeros((devices, BINS + 1))
-        return cls(1.0, zeros, none, np.empty(0), zeros, zeros, zeros, idle)
+        return cls(1.0, Focus.unknown(), zeros, zeros, zeros, zeros, idle)
 
 
 def step_view(units: QuotientGraph, step: Traced) -> StepView:
     """The view of a traced step; under fusion a unit begins and ends with its ops' kernels."""
     of_op, count, trace = units.part_of, units.count, step.trace
-    ops, share = critical_ops(step)
-    focus = np.bincount(of_op[ops], share, count)
-    focus = focus / max(focus.sum(), 1.0)
-    chain = np.flatnonzero(focus)
+    focus = Focus.of(units, step)
     start, finish, slack = _of_units(
         of_op, count, step.of_op, trace.op_start, trace.op_finish, slacks(step)
     )
@@ -59,8 +54,7 @@ def step_view(units: QuotientGraph, step: Traced) -> StepView:
     return StepView(
         length,
         focus,
-        chain,
-        np.cumsum(focus[chain]),
+        np.bincount(focus.units, np.diff(focus.cumulative, prepend=0.0), count),
         start,
         finish,
         slack,

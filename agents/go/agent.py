@@ -27,17 +27,17 @@ class GO:
     NeurIPS 2020) :class:`go_agents.go.paper.agent.PaperGO` has whole; this departs from it in:
 
     - **Decisions**: the paper samples every op anew in each of T rounds. Here that happens in
-      first rounds alone (at most 20 calls of a start), and by the clusters of a coarse partition;
+      first rounds alone (at most 20 calls of a start), and by the parts of a coarse partition;
       half of the samples are stretches of the topological order instead of the policy's own.
-    - **Moves**: from then on a round changes the decision it has, a cluster of ops at a time. Local
-      search's rules draw 8 moves (:mod:`go_agents.go.moves`); the network chooses one of them.
+    - **Moves**: from then on a round changes the decision it has, some ops at a time. Annealing's
+      neighbourhood (:mod:`go_agents.search.neighbourhood`) draws 8 moves; the network chooses one.
     - **Annealing**: a worse decision is gone on from with a probability that falls with the
-      calls; three starts, then legs that cool anew, every other one from nothing.
-    - **Coarse to fine**: moves begin at partitions of few clusters (METIS, heavy edges, layers)
+      calls; three starts, then rounds that cool anew, every other one from nothing.
+    - **Coarse to fine**: moves begin at partitions of few parts (METIS, heavy edges, layers)
       and end at single units.
     - **Traces**: the critical chain and idle times of the decision at hand say where moves begin,
       and are inputs of the network.
-    - **Learning**: besides PPO's clipped loss, which takes each cluster as an action of its own
+    - **Learning**: besides PPO's clipped loss, which takes each part as an action of its own
       and counts only moves that gain, a small head learns by logistic regression which moves
       help, and first rounds imitate the best decision so far, equal devices numbered in order.
       By ``go-gym reproduce ablation`` steps are 21 % longer without the moves, 1 % without
@@ -64,7 +64,7 @@ class GO:
         device: where the network is: ``"cpu"``, ``"cuda"``, …; default the GPU where there is one.
     """
 
-    version = "3"
+    version = "4"
     Options: ClassVar[type | None] = GOOptions
     presets: ClassVar[Mapping[str, str]] = {
         "fine-tune": "go_agents.go.pretrained_agents:FineTunedGO",
@@ -158,7 +158,7 @@ class GO:
     def _answer(self) -> Decision:
         assert self.training is not None
         episode = self.training.episodes[0]
-        choices = episode.best
-        if choices is None:
-            choices = episode.likeliest(self.training.network)
-        return episode.decoder.decision(choices)
+        genome = episode.state.best
+        if genome is None:
+            genome = episode.likeliest(self.training.network)
+        return episode.encoding.decision(genome)

@@ -1,6 +1,9 @@
 """Every choice that GO leaves open, in two frozen dataclasses, with where each comes from."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..search.cooling import Cooling
 
 
 # Wide: a setting each, with where it is from
@@ -50,22 +53,17 @@ class SearchConfig:
     gradient_clip: float = 1.0
     samples: int = 128  # simulator calls an update
     first_batch: int = 4  # whole decisions that are drawn at once
-    batch: int = 1  # simulator calls before a better decision becomes the state
     offers: int = 8  # moves that the policy chooses one of
     sharpness: float = 1.0  # what the scores of moves are multiplied by
     starts: int = 3  # times that it begins from nothing; the best of them goes on
     start: float = 0.05  # share of the budget that each start gets
     first_round: float = 0.02  # share of the budget, of it, spent without a previous decision
     first_round_most: int = 20  # simulator calls of that, at most
-    first_round_clusters: int = 40  # finest level of a first round: finer ones scatter neighbours
-    stretched: float = 0.5  # share of a first round with devices by stretches of the order
-    coarse: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256, 512, 1024)  # clusters a level
-    leg_per_unit: int = 10  # calls of a leg, from coarse to fine, for each unit
-    legs: int = 12  # at most; every other one starts anew, the others from the best
-    hot: float = 0.1  # first heat of the first leg, in usual rises of the cost
-    hotter: float = 10.0  # of the other legs
-    cold: float = 0.001  # last heat
-    look_every: int = 8  # calls after which the next better step is traced
+    first_round_parts: int = 40  # finest level of a first round: finer ones scatter neighbours
+    stretches: float = 0.5  # share of a first round with devices by stretches of the order
+    parts: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256, 512, 1024)  # of levels for moves
+    cooling: Cooling = field(default_factory=Cooling)  # as of simulated annealing
+    trace_every: int = 8  # calls after which the next better step is traced
     most_units: int = 131_072  # units decided apart; larger graphs are coarsened to so many first
     most_rows: int = 256  # rows that the network sees; the units of a row share an embedding
     refine: bool = True  # later rounds start from the previous decision; off: from nothing
@@ -73,3 +71,7 @@ class SearchConfig:
     rounds: int = 4  # T, while pre-training; GO-one's rounds end with its budget
     problems_per_update: int = 2  # while pre-training
     learn: bool = True  # off: an untrained network proposes (ablation)
+
+    def numbers(self) -> dict[str, Any]:
+        """All of it, as JSON."""
+        return {**asdict(self), "parts": list(self.parts)}

@@ -255,7 +255,7 @@ def state_of(
             np.ones(count),
             1 - kept,
             load[placement] / max(load.max(), 1e-9),
-            np.log1p(view.focus * count),
+            np.log1p(view.share * count),
             view.start / view.step,
             (view.finish - view.start) / view.step,
             view.slack / view.step,

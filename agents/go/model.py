@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..search.description import WIDTH
 from .attention import AttentionLayer, SegmentedAttention
 from .config import NetworkConfig
 from .features import (
@@ -17,7 +18,6 @@ from .features import (
     GraphInputs,
     State,
 )
-from .moves import MOVE_FEATURES
 from .sage import SageLayer
 
 TASK_ORDER = ("fusion", "placement", "priority")
@@ -71,12 +71,12 @@ class MoveHead(nn.Module):
     def __init__(self, width: int, active: bool = True) -> None:
         super().__init__()
         self.active = active
-        self.hidden = nn.Linear(MOVE_FEATURES, width)
+        self.hidden = nn.Linear(WIDTH, width)
         self.out = _zero_linear(width, 1)
-        self.skip = _zero_linear(MOVE_FEATURES, 1)
+        self.skip = _zero_linear(WIDTH, 1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(…, MOVE_FEATURES) → (…)."""
+        """(…, WIDTH) → (…)."""
         if not self.active:
             return torch.zeros_like(features[..., 0])
         hidden = torch.relu(self.hidden(features))

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from .chooser import chances, move_scores
 from .config import SearchConfig
-from .episode import Batch, Episode, Rollout
 from .model import GONetwork, MoveHead, Scores
-from .policy import chances, entropy, log_probability, move_scores
+from .policy import entropy, log_probability
+from .rollout import Batch, Rollout
+from .tried import TriedMoves
 
 
 def update(
@@ -39,13 +41,13 @@ def update(
 def learn_odds(
     head: MoveHead,
     optimizer: torch.optim.Optimizer,
-    episodes: Sequence[Episode],
+    memories: Sequence[TriedMoves],
     config: SearchConfig,
     random: np.random.Generator,
 ) -> None:
     """Fit the head of moves to whether the moves tried so far helped (logistic regression)."""
-    tried = np.concatenate([episode.tried for episode in episodes])
-    gained = np.concatenate([episode.gained for episode in episodes])
+    tried = np.concatenate([memory.features for memory in memories])
+    gained = np.concatenate([memory.gained for memory in memories])
     if not (gained.any() and head.active):
         return
     where = head.skip.weight.device
@@ -64,7 +66,7 @@ def rollout_loss(
     network: GONetwork, rollout: Rollout, config: SearchConfig, entropy_weight: float
 ) -> torch.Tensor:
     """(): clipped policy loss, value loss, entropy, odds, and imitation of the best decision."""
-    scores, value = network(rollout.inputs, rollout.state, rollout.decides)
+    scores, value = network(rollout.inputs, rollout.state, rollout.columns)
     loss = torch.zeros((), device=value.device)
     advantages = [rollout.advantage, *(batch.advantage for batch in rollout.batches)]
     advantage = torch.cat(advantages)
@@ -75,10 +77,10 @@ def rollout_loss(
         loss = loss + torch.stack(each).mean()
     if rollout.trials is not None:
         loss = loss + _move_loss(network, scores, rollout, value.detach(), config)
-    for name in rollout.decides:
+    for row, name in enumerate(rollout.columns):
         loss = loss - entropy_weight * entropy(scores[name])
         if rollout.target is not None and config.imitation:
-            target = torch.as_tensor(rollout.target[name], device=value.device)
+            target = torch.as_tensor(rollout.target[row], device=value.device)
             loss = loss + config.imitation * F.cross_entropy(scores[name].options, target)
     return loss
 
@@ -93,7 +95,7 @@ def _move_loss(
     """Clipped policy loss of the moves that were chosen, and cross-entropy of their odds."""
     trials = rollout.trials
     assert trials is not None
-    score = move_scores(scores, rollout.decides, network.move_head, trials)
+    score = move_scores(scores, rollout.columns, network.move_head, trials)
     chosen = trials.chosen[:, None]
     log = chances(score, trials.allowed, config.sharpness).gather(1, chosen).squeeze(1)
     ratio = (log - trials.log_probability).exp()
@@ -109,9 +111,9 @@ def _clipped(ratio: torch.Tensor, advantage: torch.Tensor, clip: float) -> torch
 def _policy_loss(
     scores: dict[str, Scores], batch: Batch, value: torch.Tensor, clip: float
 ) -> torch.Tensor:
-    """Each cluster is an action of its own with the sample's advantage, its ratio clipped.
+    """Each part is an action of its own with the sample's advantage, its ratio clipped.
 
-    The sum over clusters is divided by their number, so that levels weigh alike.
+    The sum over parts is divided by their number, so that levels weigh alike.
     """
     advantage = (batch.advantage - value)[:, None]
     total = torch.zeros((), device=value.device)

@@ -102,7 +102,7 @@ def export(training: Training, command: str, seconds: float, folder: str | Path)
         training.network.state_dict(),
         {
             "network": vars(training.network.config),
-            "search": {**vars(training.search), "coarse": list(training.search.coarse)},
+            "search": training.search.numbers(),
             "families": sorted({str(graph.metadata.get("family")) for graph in graphs}),
             "graphs": sorted({graph.name for graph in graphs}),
             "clusters": sorted({problem.cluster.name for problem in training.problems}),
@@ -146,7 +146,7 @@ def pretrain(
         for episode, budget in zip(training.episodes, budgets, strict=True):
             while episode.curve.calls < SEEK:
                 training.scheduled_round(episode, budget, SEEK)
-            episode.restart()
+            episode.state.restart()
     training.run(budgets, updates, folder)
     return training
 

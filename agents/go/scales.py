@@ -1,13 +1,10 @@
 """What results are worth: rewards, and how much of one is much, learned from each problem."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from go_gym.simulator import BatchResult
-
-from ..search.cooling import Acceptance
 
 INVALID = -10.0
 """Reward of an invalid decision (GO, section 4)."""
@@ -23,7 +20,6 @@ class Scales:
         baseline: ns that a reward of -1 stands for.
         mean, spread: of the rewards of first rounds, over ``seen`` of them.
         gain: what a move that gains usually gains.
-        acceptance: knows by how much worse decisions were, in shares of what they came from.
     """
 
     baseline: float
@@ -31,18 +27,6 @@ class Scales:
     spread: float = 0.0
     gain: float = 0.0
     seen: int = 0
-    acceptance: Acceptance = field(default_factory=Acceptance)
-
-    def numbers(self) -> dict[str, Any]:
-        """All of it, as JSON."""
-        numbers = {name: value for name, value in vars(self).items() if name != "acceptance"}
-        return {**numbers, "rises": list(self.acceptance.rises)}
-
-    @classmethod
-    def of(cls, numbers: dict[str, Any]) -> "Scales":
-        """From :meth:`numbers`."""
-        rest = {name: value for name, value in numbers.items() if name != "rises"}
-        return cls(**rest, acceptance=Acceptance(numbers["rises"]))
 
     def rewards(self, results: BatchResult) -> np.ndarray:
         """(B,) float64: -sqrt(step time / baseline), -10 if invalid (GO, section 4)."""
@@ -67,9 +51,3 @@ class Scales:
         for gain in gains[gains > 0].tolist():
             self.gain += 0.1 * (gain - self.gain) if self.gain else gain
         return np.clip(gains / max(self.gain, 1e-9), 0, -WORST)
-
-    def note_rises(self, reward: np.ndarray, now: float) -> None:
-        """Keep by how much decisions of ``reward`` (B,) are worse than one of reward ``now``."""
-        rises = reward[reward > INVALID] / now - 1
-        for rise in rises[rises > 0].tolist():
-            self.acceptance.note(rise)

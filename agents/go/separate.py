@@ -10,7 +10,7 @@ from .agent import GO
 class SeparateGO:
     """GO-one for placement, then for priorities, then for fusion, a third of the calls each."""
 
-    version = "3"
+    version = "4"
     tasks = ("joint",)
     ran_on = ""
 

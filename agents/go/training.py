@@ -15,9 +15,11 @@ from go_gym.problem import Problem
 from ..common.checkpoint import restore_training, save_checkpoint, training_tensors
 from ..common.devices import training_device
 from .config import NetworkConfig, SearchConfig
-from .episode import Episode, Rollout
+from .episode import Episode
 from .model import GONetwork
 from .ppo import learn_odds, update
+from .rollout import Rollout
+from .saving import episode_numbers, episode_tensors, restore_episode
 from .schedule import stage
 
 CHECKPOINT_EVERY = 10
@@ -110,32 +112,35 @@ class Training:
             rollouts = [self._episode_round(i, budgets[i]) for i in chosen]
         if search.learn:
             update(self.network, self.optimizer, rollouts, search, search.entropy * left)
-            learn_odds(self.network.move_head, self.optimizer, self.episodes, search, self.random)
+            tried = [episode.tried for episode in self.episodes]
+            learn_odds(self.network.move_head, self.optimizer, tried, search, self.random)
         self.updates += 1
 
     def scheduled_round(self, episode: Episode, budget: Budget, calls: int) -> Rollout:
         """The next round of an episode that gets ``calls`` in all, as the schedule has it."""
-        now = stage(episode.curve.calls, calls, episode.units.count, self.search)
-        if now.number >= episode.restarts:
-            episode.restarts = now.number
+        now = stage(episode.curve.calls, calls, episode.encoding.units.count, self.search)
+        if now.number >= episode.state.restarts:
+            episode.state.restarts = now.number
             if now.anew:
-                episode.restart()
+                episode.state.restart()
             else:
-                episode.resume_best()
-        return episode.collect(self.network, budget, now.refines, now.progress, now.heat, now.calls)
+                episode.state.resume_best()
+        return episode.collect(
+            self.network, budget, now.refines, now.progress, now.temperature, now.calls
+        )
 
     def _episode_round(self, number: int, budget: Budget) -> Rollout:
         """A round of one of several problems: from nothing, or from its best decision so far."""
         episode = self.episodes[number]
-        if episode.round >= self.search.rounds:
+        state = episode.state
+        if state.round >= self.search.rounds:
             if self.random.random() < 0.5:
-                episode.restart()
+                state.restart()
             else:
-                episode.resume_best()
-        refines = episode.round > 0 or episode.current is not None
-        return episode.collect(
-            self.network, budget, refines, self.random.random(), self.search.hotter
-        )
+                state.resume_best()
+        refines = state.round > 0 or state.current is not None
+        progress, temperature = self.random.random(), self.search.cooling.later
+        return episode.collect(self.network, budget, refines, progress, temperature)
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for training to go on from a checkpoint."""
@@ -147,20 +152,20 @@ class Training:
             "seed": self.seed,
             **self.kind,
             "network": vars(self.network.config),
-            "search": {**vars(self.search), "coarse": list(self.search.coarse)},
+            "search": self.search.numbers(),
         }
 
     def save(self, folder: str | Path) -> None:
         """Write a checkpoint folder: weights, optimizer, chance, decisions and curves."""
         tensors = training_tensors(self.network, self.optimizer, self.generator)
         for number, episode in enumerate(self.episodes):
-            tensors |= episode.tensors(f"episode.{number}")
+            tensors |= episode_tensors(episode, f"episode.{number}")
         state = {
             "identity": self.identity(),
             "calls": self.calls,
             "updates": self.updates,
             "random": self.random.bit_generator.state,
-            "episodes": [episode.numbers() for episode in self.episodes],
+            "episodes": [episode_numbers(episode) for episode in self.episodes],
         }
         save_checkpoint(folder, tensors, state)
 
@@ -172,7 +177,7 @@ class Training:
             )
         restore_training(tensors, self.network, self.optimizer, self.generator)
         for number, episode in enumerate(self.episodes):
-            episode.restore(f"episode.{number}", tensors, state["episodes"][number])
+            restore_episode(episode, f"episode.{number}", tensors, state["episodes"][number])
         self.random.bit_generator.state = state["random"]
         self.calls, self.updates = state["calls"], state["updates"]
 

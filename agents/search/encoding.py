@@ -116,6 +116,17 @@ class Encoding:
             fusion = _frozen(self._fusion(rows["fusion"][of_op]))
         return Decision(placement, priority, fusion)
 
+    def placement_of_units(self, genome: np.ndarray) -> np.ndarray:
+        """(U,) int64: the devices of the units, decided or given."""
+        if self.problem.placement is None:
+            return genome[self.columns.index("placement")]
+        return self.given_placement
+
+    @cached_property
+    def given_placement(self) -> np.ndarray:
+        """(U,) int64: the problem's placement, for tasks that do not decide it."""
+        return np.asarray(self.problem.placement)[self.representative]
+
     def decisions(self, genomes: Iterable[np.ndarray]) -> list[Decision]:
         """:meth:`decision` of each."""
         return [self.decision(genome) for genome in genomes]

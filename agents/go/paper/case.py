@@ -11,7 +11,8 @@ from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult
 
 from ...common.curves import CurvePoint, LearningCurve
-from ..decisions import DECIDES
+from ...search.encoding import COLUMNS
+from ..model import TASK_ORDER
 from .inputs import paper_inputs
 from .settings import PaperSettings
 
@@ -32,7 +33,7 @@ class Case:
 
     def __init__(self, problem: Problem, settings: PaperSettings) -> None:
         self.problem, self.settings = problem, settings
-        self.decides = DECIDES[problem.task]
+        self.decides = tuple(name for name in TASK_ORDER if name in COLUMNS[problem.task])
         levels = {"fusion": settings.fusion_levels, "priority": settings.priority_levels}
         self.options = {name: levels.get(name, problem.num_devices) for name in self.decides}
         self.units = chain_units(problem, merge_chains=False, most=settings.rows)

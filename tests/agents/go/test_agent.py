@@ -27,7 +27,7 @@ from tests.agents.toys import awkward, optimum, two_kinds
 from tests.strategies import problems
 
 NETWORK = NetworkConfig(width=16, heads=2, segment=16, type_width=8, score_width=8)
-SEARCH = SearchConfig(samples=16, coarse=(4, 16), epochs=2, head_steps=4)
+SEARCH = SearchConfig(samples=16, parts=(4, 16), epochs=2, head_steps=4)
 
 
 def small(options: GOOptions | None = None, **changes) -> GO:
@@ -50,7 +50,7 @@ def test_the_policy_itself_learns():
     """Without search: samples of first rounds alone, at the start and after training; over seeds,
     of which six had the ratio fall to 0.43 ± 0.13, and stay at 1.00 ± 0.07 without learning."""
     problem = two_kinds(12)
-    alone = {"refine": False, "stretched": 0.0, "samples": 32, "first_round_clusters": 64}
+    alone = {"refine": False, "stretches": 0.0, "samples": 32, "first_round_parts": 64}
     trained = {"first_batch": 32, "learning_rate": 3e-3, "head_rate": 3e-3, "epochs": 4}
     ratios: dict[bool, list[float]] = {True: [], False: []}
     for seed in range(3):
@@ -155,9 +155,13 @@ def test_an_ablated_agent_does_without_one_part():
 
 def test_the_seed_decides():
     problem = layered()
-    answers = [small().solve(problem, Budget(problem, 100), seed) for seed in (0, 0, 1)]
-    assert np.array_equal(answers[0].placement, answers[1].placement)
-    assert not np.array_equal(answers[0].placement, answers[2].placement)
+    found = []
+    for seed in (0, 0, 1):
+        agent, budget = small(), Budget(problem, 100)
+        answer = agent.solve(problem, budget, seed)
+        found.append((agent.training.episodes[0].curve.points, np.asarray(answer.placement)))
+    assert found[0][0] == found[1][0] != found[2][0]
+    assert np.array_equal(found[0][1], found[1][1])
 
 
 def test_a_stopped_training_goes_on_exactly(tmp_path):
@@ -175,7 +179,7 @@ def test_a_stopped_training_goes_on_exactly(tmp_path):
     curves = [agent.training.episodes[0].curve.points for agent in (whole, resumed)]
     assert curves[0] == curves[1]
     episodes = [agent.training.episodes[0] for agent in (whole, resumed)]
-    assert np.array_equal(episodes[0].best["placement"], episodes[1].best["placement"])
+    assert np.array_equal(episodes[0].state.best, episodes[1].state.best)
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):
@@ -194,23 +198,42 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
         agent.train([problem, other], Budget(problem, 20), seed=0)
 
 
-def test_several_problems_in_one_update():
-    """Rewards are normalised by each problem's own spread: a scale of time changes nothing."""
-    graph = layered().graph
+def slower(problem: go_gym.Problem, factor: int) -> go_gym.Problem:
+    """The same, but that ops and transfers take ``factor`` times as long."""
+    graph = problem.graph
     slow = go_gym.ComputationGraph.from_costs(
-        graph.durations[:, 0] * 1000,
-        list(zip(graph.tensor_producer, graph.tensor_bytes * 1000, strict=True)),
+        graph.durations[:, 0] * factor,
+        list(zip(graph.tensor_producer, graph.tensor_bytes * factor, strict=True)),
         list(zip(graph.use_tensor, graph.use_consumer, strict=True)),
     )
-    pair = [layered(), go_gym.Problem(slow, go_gym.Cluster.uniform(3, 1e9))]
+    return go_gym.Problem(slow, go_gym.Cluster.uniform(3, 1e9))
+
+
+def test_several_problems_in_one_update():
+    pair = [layered(), slower(layered(), 1000)]
     search = replace(SEARCH, problems_per_update=2, rounds=3)
     training = Training(pair, 10_000, 0, NETWORK, search)
     before = weights(training).clone()
     training.run([Budget(problem, 10_000) for problem in pair], updates=7)
     assert not torch.equal(weights(training), before)
-    assert [episode.round for episode in training.episodes] == [1, 1]  # two restarts
-    spreads = [episode.scales.spread for episode in training.episodes]
-    assert spreads[0] == pytest.approx(spreads[1], rel=0.5)
+    assert [episode.state.round for episode in training.episodes] == [1, 1]  # two restarts
+
+
+def test_a_scale_of_time_changes_no_reward():
+    """Rewards are in units of each problem's own: the same decisions, the same advantages."""
+    found = []
+    for problem in (slower(layered(), 1), slower(layered(), 1000)):
+        episode = Training([problem], 1000, 0, NETWORK, SEARCH).episodes[0]
+        genome = episode.encoding.neutral()
+        random = np.random.default_rng(0)
+        genomes = [random.integers(0, 3, genome.shape) for _ in range(30)]
+        results = Budget(problem, 30).evaluate_batch(episode.encoding.decisions(genomes))
+        rewards = episode.scales.rewards(results)
+        advantage = episode.scales.advantage(rewards)
+        found.append((rewards, advantage, episode.scales.spread))
+    for one, other in zip(*found, strict=True):
+        assert one == pytest.approx(other, rel=1e-9)
+    assert found[0][2] > 0
 
 
 def test_an_ablation_without_learning_leaves_the_weights():

@@ -78,7 +78,7 @@ def test_tracks_follow_the_training_families(exported):
 
 def test_fine_tuning_takes_fewer_than_fifty_updates(exported):
     problem = family(layered(), "unseen")
-    agent = FineTunedGO(pretrained=exported, search=replace(SEARCH, samples=2, batch=2))
+    agent = FineTunedGO(pretrained=exported, search=replace(SEARCH, samples=2))
     budget = Budget(problem, 4000)
     agent.solve(problem, budget, seed=0)
     assert agent.training is not None

@@ -1,4 +1,4 @@
-"""The schedule uses a budget up, from coarse to fine and from hot to cold."""
+"""The schedule uses a budget up, from coarse to fine and from high temperatures to low ones."""
 
 import itertools
 from dataclasses import replace
@@ -30,13 +30,13 @@ def test_rounds_use_the_budget_up_one_stretch_after_another(calls, units, starts
     for before, after in itertools.pairwise(stages):
         assert 0 <= after.progress <= 1
         if before.number == after.number:
-            assert before.progress <= after.progress and before.heat >= after.heat
+            assert before.progress <= after.progress and before.temperature >= after.temperature
             assert before.anew == after.anew and before.refines <= after.refines
     for each in stages:
         assert each.refines or each.anew
 
 
-def test_large_graphs_get_one_leg_after_the_starts():
+def test_large_graphs_get_one_cooling_round_after_the_starts():
     search = SearchConfig()
     numbers = {stage(used, 4000, 10_000, search).number for used in range(4000)}
     assert numbers == set(range(search.starts + 1))
