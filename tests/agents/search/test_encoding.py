@@ -6,8 +6,10 @@ from go_agents.search.encoding import Encoding, Ranks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import go_gym
 from go_gym.baselines.priorities import critical_path
 from go_gym.catalogue.problems import make_problem
+from go_gym.cluster import load_cluster
 from go_gym.fusion.greedy import default_fusion
 from go_gym.fusion.plan import take_order
 from go_gym.partitions.units import chain_units, smallest_units
@@ -97,6 +99,32 @@ def test_fusion_around_the_default_orders_ops_against_it(problem, data):
     ]
     signs = [int(np.sign(value[op] - MIDDLE)) for op in order]
     assert signs == sorted(signs, reverse=True)
+
+
+def test_any_value_above_the_middle_comes_before_all_that_the_default_takes():
+    """A chain of which the default takes more ops than there are values, so that their ranks go
+    far beyond these: the op raised by one is taken first, whatever its place in the chain."""
+    length = 40
+    graph = go_gym.ComputationGraph.from_arrays(
+        "chain",
+        num_ops=length,
+        tensors=[(op, 8) for op in range(length)],
+        uses=[(op - 1, op) for op in range(1, length)],
+        op_types=["aten.tanh"] * length,
+        shapes=[(2,)] * length,
+        flops=[1] * length,
+        bytes_read=[8] * length,
+        bytes_written=[8] * length,
+    )
+    fusing = make_problem(graph, load_cluster("p100x2"), "fusion", np.zeros(length, dtype=int))
+    encoding = Encoding(fusing, chain_units(fusing, merge_chains=False), AROUND)
+    default = take_order(default_fusion(fusing, np.asarray(fusing.placement))).tolist()
+    assert len(default) > 3 * AROUND.fusion
+    for op in default[:: len(default) // 7]:
+        genome = encoding.neutral()
+        genome[0, encoding.units.part_of[op]] = MIDDLE + 1
+        order = take_order(np.asarray(encoding.decision(genome).fusion)).tolist()
+        assert order == [op, *(other for other in default if other != op)]
 
 
 def test_scheduled_placements_bring_critical_path_priorities():
