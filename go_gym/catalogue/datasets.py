@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from go_gym.catalogue import instances
 from go_gym.catalogue.synthetic import SYNTHETIC, generate_named
 from go_gym.errors import DatasetError
 from go_gym.files import read_bytes, read_text
@@ -81,21 +82,24 @@ def info(name: str) -> GraphInfo:
 
 
 def exists(name: str) -> bool:
-    """Is there a graph of that name, in the catalogue or synthetic?"""
-    return name in _manifest() or name.startswith(SYNTHETIC)
+    """Is there a graph of that name, in the catalogue, synthetic, or an instance's?"""
+    return name in _manifest() or name.startswith(SYNTHETIC) or instances.is_instance(name)
 
 
 @cache
 def load(name: str) -> ComputationGraph:
     """A graph by name, its contents checked against the manifest, kept after the first call.
 
-    ``synthetic-KIND-OPS-SEED`` is generated, see :func:`go_gym.catalogue.synthetic.generate`.
+    ``synthetic-KIND-OPS-SEED`` is generated, see :func:`go_gym.catalogue.synthetic.generate`;
+    ``SET:NAME`` is that of an instance, see :func:`go_gym.catalogue.instances.load`.
 
     Raises:
         DatasetError: for an unknown name, or a file that is missing or altered.
     """
     if name.startswith(SYNTHETIC):
         return generate_named(name)
+    if instances.is_instance(name):
+        return instances.load(name).problem.graph
     row = info(name)
     path = folder() / row.file
     graph = ComputationGraph.from_bytes(read_bytes(path), path)

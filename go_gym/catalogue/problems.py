@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from go_gym.baselines.placements import human_expert
-from go_gym.catalogue import datasets
+from go_gym.catalogue import datasets, instances
 from go_gym.cluster import Cluster, load_cluster
 from go_gym.errors import DatasetError, GoGymError
 from go_gym.graph import ComputationGraph
 from go_gym.problem import PLACED_TASKS, Problem
 
 PlacementLike = np.ndarray | Sequence[int] | Callable[[Problem], np.ndarray] | None
+OWN_CLUSTER = "own"
+"""The name of the cluster that an instance brings along."""
 GraphLike = str | Path | ComputationGraph | Sequence["str | Path | ComputationGraph"]
 
 
@@ -68,14 +70,35 @@ def resolve_problems(
     """A problem of ``task`` for each graph, on one cluster.
 
     ``placement``, for the tasks that are given one: devices (one graph), or a rule that gives
-    them for a problem; None for the human expert's.
+    them for a problem; None for the human expert's, and an instance's own where it has one.
+
+    With the cluster ``"own"`` each graph is an instance (``SET:NAME``), on the cluster that it
+    brings along.
     """
+    if cluster == OWN_CLUSTER:
+        return [_own_problem(name, task, placement) for name in _names(graph)]
     loaded = load_cluster(cluster)
     problems = []
     for found in resolve_graphs(graph):
         given = placement(Problem(found, loaded)) if callable(placement) else placement
         problems.append(make_problem(found, loaded, task, given))
     return problems
+
+
+def _names(graph: GraphLike) -> list[str]:
+    """Names of instances; raises DatasetError for anything else."""
+    names = [graph] if isinstance(graph, str) else graph
+    if isinstance(names, list | tuple) and all(isinstance(n, str) for n in names):
+        return [str(name) for name in names]
+    raise DatasetError(f"graph: {graph!r}: cluster {OWN_CLUSTER!r} is for instances, SET:NAME")
+
+
+def _own_problem(name: str, task: str, placement: PlacementLike) -> Problem:
+    problem = instances.load(name).problem
+    if placement is None and task in PLACED_TASKS and problem.placement is not None:
+        placement = problem.placement
+    given = placement(problem) if callable(placement) else placement
+    return make_problem(problem.graph, problem.cluster, task, given)
 
 
 def only_problem(

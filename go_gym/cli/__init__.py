@@ -2,6 +2,7 @@
 
 from go_gym.cli import (  # isort: skip
     catalogue,
+    instances,
     capture,
     run,
     board,
@@ -25,6 +26,7 @@ __all__ = [
     "demo",
     "export",
     "hardware",
+    "instances",
     "reproduce",
     "run",
     "site",

@@ -17,6 +17,7 @@ COMMANDS = [
     "graphs",
     "clusters",
     "agents",
+    "instances",
     "capture",
     "optimize",
     "run",
