@@ -47,7 +47,7 @@ figures: .venv/.core
 
 # PPO of Stable-Baselines3 on rnnlm-2 in 32 groups: runs/sb3/curve.png, half a minute
 train-sb3: .venv/.all
-	$(BIN)/python -m go_agents.sb3.train --graph rnnlm-2 --cluster p100x2 --budget 20000
+	$(BIN)/python -m go_agents.sb3.train --agent sb3 --graph rnnlm-2 --cluster p100x2 --budget 20000
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

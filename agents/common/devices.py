@@ -1,7 +1,9 @@
-"""Where a network is trained."""
+"""Where a network is trained: on which device, on how many threads."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from go_gym.errors import AgentError
@@ -42,3 +44,20 @@ def automatic() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread inside.
+
+    Networks so small gain nothing by more; several runs side by side do not get into each other's
+    way, and sums do not hang on the number of cores.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,26 +1,24 @@
 """GO as an agent: trained on the problem itself, or trained on others before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from go_gym.agent import Budget
-from go_gym.errors import AgentError
 from go_gym.problem import Decision, Problem
 
-from ..common.checkpoint import load_checkpoint
-from ..common.curves import LearningCurve
 from ..common.devices import device_name
 from ..common.options import SearchOptions
+from ..common.training import TrainedAgent
 from .ablation import GOOptions, without
 from .config import NetworkConfig, SearchConfig
 from .training import Training
 
 
-class GO:
+class GO(TrainedAgent[Training]):
     """An annealing whose moves a network chooses: our search with the paper's network, not GO.
 
     The network is trained on the problem it decides, within the budget. What GO is (Zhou et al.,
@@ -56,9 +54,7 @@ class GO:
 
     Args:
         options: where it starts, what it judges placements under, and which part it does without.
-        checkpoint: a folder to write to while training; None writes nothing. Killed, training
-            goes on from there: ``load`` it into a new agent and ``train`` on the same problem
-            and seed with the calls that are left.
+        checkpoint: see :class:`TrainedAgent`.
         network, search: configurations; the defaults are what the leaderboard's rows were made
             with.
         device: where the network is: ``"cpu"``, ``"cuda"``, …; default the GPU where there is one.
@@ -82,83 +78,51 @@ class GO:
         search: SearchConfig | None = None,
         device: torch.device | str | None = None,
     ) -> None:
+        super().__init__(checkpoint)
         self.device = device
         self.options = options or GOOptions()
         self.tasks = self.options.tasks
-        self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.network = network or NetworkConfig()
         self.search = search or SearchConfig()
         if isinstance(self.options, GOOptions):
             self.network, self.search = without(self.options.without, self.network, self.search)
-        self.training: Training | None = None
-        self._loaded: tuple[dict[str, Tensor], dict[str, Any]] | None = None
 
     @property
     def ran_on(self) -> str:
         """The device that the last training ran on, empty before the first."""
         return "" if self.training is None else device_name(self.training.device)
 
-    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """The best decision sampled while training on ``problem`` until the budget is used up.
-
-        Without a valid one among them, what the policy finds likeliest.
-        """
-        self.train([problem], budget, seed)
-        return self._answer()
-
-    def train(self, problems: Sequence[Problem], budget: Budget, seed: int) -> LearningCurve:
-        """Train on the one problem of the budget; goes on from a loaded checkpoint, once.
-
-        Raises:
-            AgentError: for several problems, for a budget of another problem, and if a loaded
-                checkpoint is of another problem, seed or configuration.
-        """
-        if len(problems) != 1 or problems[0] is not budget.problem:
-            raise AgentError(
-                f"{type(self).__name__}.train: one problem, the budget's, expected; got "
-                f"{len(problems)} (for several: go_agents.go.pretraining)"
-            )
-        self.training = self._begin(problems[0], budget, seed)
-        if self._loaded is not None:
-            self.training.restore(*self._loaded)
-            self._loaded = None
-        if problems[0].num_devices > 1 or problems[0].task != "placement":
-            self._run(self.training, budget)
-        return self.training.episodes[0].curve
-
-    def save(self, path: str | Path) -> None:
-        """Write a checkpoint folder; raises AgentError before any training."""
-        if self.training is None:
-            raise AgentError(f"{type(self).__name__}: nothing trained yet, nothing to save")
-        self.training.save(path)
-
-    def load(self, path: str | Path) -> None:
-        """Read a checkpoint folder; the next ``train`` or ``solve`` goes on from it."""
-        self._loaded = load_checkpoint(path)
-
-    def _begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
+    def begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
+        """A training from the weights that the agent begins with."""
         return Training(
             [problem],
             budget.simulations,
             seed,
             self.network,
             self.search,
-            self._weights(),
+            self.weights(problem),
             self.options.scheduled,
             self.options.from_best,
             self.device,
         )
 
-    def _weights(self) -> Mapping[str, Tensor] | None:
+    def weights(self, problem: Problem) -> Mapping[str, Tensor] | None:
+        """What the network begins with on a problem; None for fresh weights."""
         return None
 
-    def _run(self, training: Training, budget: Budget) -> None:
+    def run(self, training: Training, budget: Budget) -> None:
+        """Train, where there is anything to decide."""
+        if budget.problem.num_devices > 1 or budget.problem.task != "placement":
+            self.spend(training, budget)
+
+    def spend(self, training: Training, budget: Budget) -> None:
+        """Train until the budget is used up."""
         training.run([budget], folder=self.checkpoint)
 
-    def _answer(self) -> Decision:
-        assert self.training is not None
-        episode = self.training.episodes[0]
+    def answer(self, training: Training, budget: Budget) -> Decision:
+        """The best decision sampled; without a valid one, what the policy finds likeliest."""
+        episode = training.episodes[0]
         genome = episode.state.best
         if genome is None:
-            genome = episode.likeliest(self.training.network)
+            genome = episode.likeliest(training.network)
         return episode.encoding.decision(genome)

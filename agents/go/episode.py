@@ -9,7 +9,7 @@ from go_gym.partitions.structure import dense_hierarchy, structural_partitions
 from go_gym.partitions.units import chain_units
 from go_gym.problem import Problem
 
-from ..common.curves import LearningCurve
+from ..common.curves import Recorder
 from ..common.step_view import StepView
 from ..search.encoding import Encoding, Ranks
 from ..search.starts import heuristic_genomes
@@ -48,7 +48,7 @@ class Episode:
         state: the best decision and the one that the next round goes on from.
         tried: moves so far.
         scales: what rewards are worth.
-        curve: what the samples were worth, round by round.
+        record: what the samples were worth, round by round.
     """
 
     def __init__(
@@ -76,9 +76,8 @@ class Episode:
         self.refinement = Refinement(self.encoding, hierarchy, search, random)
         self.state = SearchState()
         self.tried = TriedMoves(search.memory)
-        one_device = float(problem.durations.sum(axis=1).min())  # takes no simulator call
-        self.scales = Scales(max(one_device, 1.0))
-        self.curve = LearningCurve()
+        self.scales = Scales(float(problem.one_device_ns))  # takes no simulator call
+        self.record = Recorder()
 
     def collect(
         self,
@@ -127,7 +126,7 @@ class Episode:
             trials = Trials.of(made, self.device)
             gains = np.array([trial.gain for trial in made])
             advantage = self._tensor(self.scales.gain_advantage(gains))
-        self.curve.note(evaluate.results)
+        self.record.note(evaluate.results)
         self.state.round += 1
         target = self._target(current is not None)
         return Rollout(

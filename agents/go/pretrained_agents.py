@@ -59,12 +59,14 @@ class PretrainedGO(GO):
             return self.pretrained
         return load_pretrained(shipped_without(_family(problem)))
 
-    def _begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
+    def begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
+        """A training from the weights that fit the problem."""
         self.pretrained = self._weights_for(problem)
         self.network = self.pretrained.network
-        return super()._begin(problem, budget, seed)
+        return super().begin(problem, budget, seed)
 
-    def _weights(self) -> Mapping[str, Tensor] | None:
+    def weights(self, problem: Problem) -> Mapping[str, Tensor]:
+        """The pre-trained weights."""
         return self.pretrained.weights
 
 
@@ -95,9 +97,10 @@ class ZeroShotGO(PretrainedGO):
         )
         super().__init__(options, pretrained, checkpoint, search, device)
 
-    def _run(self, training: Training, budget: Budget) -> None:
+    def spend(self, training: Training, budget: Budget) -> None:
+        """Sample CALLS decisions, or as many as the budget allows."""
         training.calls = min(self.CALLS, budget.remaining)
-        super()._run(training, budget)
+        super().spend(training, budget)
 
 
 class FineTunedGO(PretrainedGO):
@@ -105,7 +108,8 @@ class FineTunedGO(PretrainedGO):
 
     UPDATES = 49
 
-    def _run(self, training: Training, budget: Budget) -> None:
+    def spend(self, training: Training, budget: Budget) -> None:
+        """Train for UPDATES, or until the budget is used up."""
         training.calls = min(training.calls, self.UPDATES * self.search.samples)
         training.run([budget], updates=self.UPDATES, folder=self.checkpoint)
 

@@ -4,25 +4,26 @@
 left it, and writes the weights apart, with what they were trained on.
 """
 
-import argparse
 import dataclasses
 import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import numpy as np
+import typer
 from torch import Tensor
 
-from go_gym.agent import Budget
+from go_gym.agent import Budget, Curve
 from go_gym.catalogue import datasets
+from go_gym.cli.shared import MAX_SEED, one_line_errors
 from go_gym.cluster import load_cluster
 from go_gym.errors import AgentError
 from go_gym.problem import Problem
 
 from ..common.checkpoint import STATE, load_checkpoint, save_checkpoint
+from ..common.training import resume_training
 from .config import NetworkConfig, SearchConfig
 from .training import Training
 
@@ -113,13 +114,15 @@ def export(training: Training, command: str, seconds: float, folder: str | Path)
             "device": str(training.device),
             "command": command,
             "curves": {
-                f"{problem.graph.name} on {problem.cluster.name}": [
-                    [point.calls, point.best_step_time_ns] for point in episode.curve.points[::10]
-                ]
+                f"{problem.graph.name} on {problem.cluster.name}": _tenth(episode.record.curve)
                 for problem, episode in zip(training.problems, training.episodes, strict=True)
             },
         },
     )
+
+
+def _tenth(curve: Curve) -> list[list[int | None]]:
+    return [[window.calls, curve.best_after(window.calls)] for window in curve.windows[::10]]
 
 
 def pretrain(
@@ -141,10 +144,10 @@ def pretrain(
     training = Training(problems, calls, seed, NetworkConfig(), search, device=device)
     budgets = [Budget(problem, calls) for problem in problems]
     if (folder / STATE).is_file():
-        training.restore(*load_checkpoint(folder))
+        resume_training(training, *load_checkpoint(folder))
     else:
         for episode, budget in zip(training.episodes, budgets, strict=True):
-            while episode.curve.calls < SEEK:
+            while episode.record.calls < SEEK:
                 training.scheduled_round(episode, budget, SEEK)
             episode.state.restart()
     training.run(budgets, updates, folder)
@@ -155,39 +158,52 @@ def report(training: Training) -> str:
     """A line a problem: the best step time sampled, and the mean of its last rounds."""
     lines = []
     for problem, episode in zip(training.problems, training.episodes, strict=True):
-        points = episode.curve.points
-        if points:
-            mean = np.nanmean([point.mean_step_time_ns for point in points[-5:]])
-            best = points[-1].best_step_time_ns / 1e6
-            lines.append(f"{problem!r}: best {best:.1f} ms, lately {mean / 1e6:.1f} ms")
+        best, windows = episode.record.best_step_time_ns, episode.record.curve.windows[-5:]
+        if best is not None:
+            mean = sum(window.mean_step_time_ns for window in windows) / len(windows)
+            lines.append(f"{problem!r}: best {best / 1e6:.1f} ms, lately {mean / 1e6:.1f} ms")
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog=f"python -m {__name__}", description=__doc__)
-    parser.add_argument("--without", default="transformer-xl", metavar="FAMILY", help="held out")
-    parser.add_argument("--most-ops", type=int, default=30_000, help="leave larger graphs out")
-    parser.add_argument("--cluster", action="append", help="repeat; default p100x2, x4 and x8")
-    parser.add_argument("--updates", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", help="cpu, cuda, …; default the GPU where there is one")
-    parser.add_argument("--folder", type=Path, help="default runs/go-without-FAMILY")
-    parser.add_argument("--export", type=Path, help="default among those that ship")
-    options = parser.parse_args(arguments)
-    name = f"without-{options.without}"
-    folder = options.folder or Path("runs") / f"go-{name}"
-    split = datasets.split(f"paper-{name}")
-    names = [n for n in split if datasets.info(n).ops <= options.most_ops]
-    clusters = options.cluster or ["p100x2", "p100x4", "p100x8"]
-    problems = [Problem(datasets.load(g), load_cluster(c)) for g in names for c in clusters]
-    start = time.monotonic()
-    training = pretrain(problems, options.updates, options.seed, folder, SEARCH, options.device)
-    command = shlex.join(["python", "-m", "go_agents.go.pretraining", *(arguments or sys.argv[1:])])
-    seconds = time.monotonic() - start
-    export(training, command, seconds, options.export or SHIPPED / name)
-    print(report(training))
+def main(
+    without: Annotated[
+        str, typer.Option(metavar="FAMILY", help="Family that is held out.")
+    ] = "transformer-xl",
+    most_ops: Annotated[int, typer.Option(min=1, help="Leave larger graphs out.")] = 30_000,
+    cluster: Annotated[
+        list[str] | None, typer.Option(help="Repeat for several; default p100x2, x4 and x8.")
+    ] = None,
+    updates: Annotated[int, typer.Option(min=0, help="Policy updates.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="All chance.")] = 0,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, …; default the GPU where there is one.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Of checkpoints; default runs/go-without-FAMILY.")
+    ] = None,
+    export_to: Annotated[
+        Path | None, typer.Option("--export", help="Folder; default among those that ship.")
+    ] = None,
+) -> None:
+    """Pre-train GO on the paper's families but one, and write the weights.
+
+    It goes on where a stop left it.
+
+    Example: python -m go_agents.go.pretraining --without gnmt
+    """
+    name = f"without-{without}"
+    with one_line_errors("stopped; the last checkpoint is kept, the same command goes on"):
+        split = datasets.split(f"paper-{name}")
+        names = [each for each in split if datasets.info(each).ops <= most_ops]
+        clusters = cluster or ["p100x2", "p100x4", "p100x8"]
+        problems = [Problem(datasets.load(g), load_cluster(c)) for g in names for c in clusters]
+        start = time.monotonic()
+        where = folder or Path("runs") / f"go-{name}"
+        training = pretrain(problems, updates, seed, where, SEARCH, device)
+        command = shlex.join(["python", "-m", "go_agents.go.pretraining", *sys.argv[1:]])
+        export(training, command, time.monotonic() - start, export_to or SHIPPED / name)
+    typer.echo(report(training))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -38,6 +38,7 @@ class RefinedGO(GO):
         anneal(encoding, partitions, budget, random, start, float(step_time), Settings())
         return budget.best
 
-    def _run(self, training: Training, budget: Budget) -> None:
+    def spend(self, training: Training, budget: Budget) -> None:
+        """Train for half of the calls."""
         training.calls = (budget.remaining + 1) // 2
         training.run([budget], folder=self.checkpoint)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..common.curves import CurvePoint, LearningCurve
+from ..common.curves import Recorder
 from ..search.cooling import Acceptance
 from .episode import Episode
 from .scales import Scales
@@ -35,7 +35,7 @@ def episode_numbers(episode: Episode) -> dict[str, Any]:
         **{name: getattr(episode.state, name) for name in NUMBERS},
         "rises": list(episode.state.acceptance.rises),
         "scales": vars(episode.scales),
-        "curve": [list(vars(point).values()) for point in episode.curve.points],
+        "record": episode.record.numbers(),
     }
 
 
@@ -55,4 +55,4 @@ def restore_episode(
         setattr(state, name, numbers[name])
     state.acceptance = Acceptance(numbers["rises"])
     episode.scales = Scales(**numbers["scales"])
-    episode.curve = LearningCurve([CurvePoint(*point) for point in numbers["curve"]])
+    episode.record = Recorder.of(numbers["record"])

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from go_gym.envs.rewards import INVALID, go_reward
 from go_gym.simulator import BatchResult
 
-INVALID = -10.0
-"""Reward of an invalid decision (GO, section 4)."""
 WORST = -3.0
 """Least advantage, in spreads: an invalid decision is bad, but not more than that (ours)."""
 
@@ -30,7 +29,7 @@ class Scales:
 
     def rewards(self, results: BatchResult) -> np.ndarray:
         """(B,) float64: -sqrt(step time / baseline), -10 if invalid (GO, section 4)."""
-        return np.where(results.valid, -np.sqrt(results.step_time_ns / self.baseline), INVALID)
+        return go_reward(results.step_time_ns, results.valid, self.baseline)
 
     def advantage(self, reward: np.ndarray) -> np.ndarray:
         """(B,) float64: of a first round, ``reward`` (B,) against the mean, in spreads."""

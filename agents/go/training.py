@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from go_gym.agent import Budget
-from go_gym.errors import AgentError
 from go_gym.problem import Problem
 
-from ..common.checkpoint import restore_training, save_checkpoint, training_tensors
+from ..common.checkpoint import restore_training, training_tensors
+from ..common.curves import Recorder
 from ..common.devices import training_device
+from ..common.training import save_training
 from .config import NetworkConfig, SearchConfig
 from .episode import Episode
 from .model import GONetwork
@@ -76,9 +77,14 @@ class Training:
         self.updates = 0
 
     @property
+    def record(self) -> Recorder:
+        """The curve of the first problem, the only one for an agent."""
+        return self.episodes[0].record
+
+    @property
     def used(self) -> int:
         """Simulator calls so far, those before a stop included."""
-        return sum(episode.curve.calls for episode in self.episodes)
+        return sum(episode.record.calls for episode in self.episodes)
 
     def run(
         self, budgets: Sequence[Budget], updates: int | None = None, folder: Path | None = None
@@ -97,9 +103,9 @@ class Training:
         ):
             self._step(budgets)
             if folder is not None and self.updates % CHECKPOINT_EVERY == 0:
-                self.save(folder)
+                save_training(self, folder)
         if folder is not None:
-            self.save(folder)
+            save_training(self, folder)
 
     def _step(self, budgets: Sequence[Budget]) -> None:
         search = self.search
@@ -118,7 +124,7 @@ class Training:
 
     def scheduled_round(self, episode: Episode, budget: Budget, calls: int) -> Rollout:
         """The next round of an episode that gets ``calls`` in all, as the schedule has it."""
-        now = stage(episode.curve.calls, calls, episode.encoding.units.count, self.search)
+        now = stage(episode.record.calls, calls, episode.encoding.units.count, self.search)
         if now.number >= episode.state.restarts:
             episode.state.restarts = now.number
             if now.anew:
@@ -155,26 +161,24 @@ class Training:
             "search": self.search.numbers(),
         }
 
-    def save(self, folder: str | Path) -> None:
-        """Write a checkpoint folder: weights, optimizer, chance, decisions and curves."""
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights, optimizer, chance and decisions, for a checkpoint."""
         tensors = training_tensors(self.network, self.optimizer, self.generator)
         for number, episode in enumerate(self.episodes):
             tensors |= episode_tensors(episode, f"episode.{number}")
-        state = {
-            "identity": self.identity(),
+        return tensors
+
+    def state(self) -> dict[str, Any]:
+        """The rest, as JSON."""
+        return {
             "calls": self.calls,
             "updates": self.updates,
             "random": self.random.bit_generator.state,
             "episodes": [episode_numbers(episode) for episode in self.episodes],
         }
-        save_checkpoint(folder, tensors, state)
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Take over a checkpoint; raises AgentError if it is of something else."""
-        if state.get("identity") != self.identity():
-            raise AgentError(
-                f"the checkpoint is of {state.get('identity')}, expected {self.identity()}"
-            )
+        """Put back what :meth:`tensors` and :meth:`state` gave."""
         restore_training(tensors, self.network, self.optimizer, self.generator)
         for number, episode in enumerate(self.episodes):
             restore_episode(episode, f"episode.{number}", tensors, state["episodes"][number])

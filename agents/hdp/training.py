@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from go_gym.agent import Budget, option
+from go_gym.envs.rewards import go_reward
 from go_gym.problem import Decision, Problem
 
 from ..common.learning import Learner
@@ -17,7 +18,6 @@ from .embeddings import GroupEmbeddings, op_table
 from .networks import Grouper, Placer, as_tensors
 from .start import start_of
 
-INVALID_REWARD = -10.0
 LARGEST_ADVANTAGE = 3.0
 """In units of the valid rewards' spread (our choice): an invalid placement's would drown theirs."""
 
@@ -103,7 +103,6 @@ class HdpLearner(Learner):
         self.groups = len(start.stay)
         self.ops = as_tensors(op_table(problem, start.units))
         self.embed = GroupEmbeddings(problem, start.units, self.groups)
-        self.one_device_ns = max(int(problem.durations.sum(axis=1).min()), 1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.grouper = Grouper(torch.from_numpy(start.logits))
@@ -130,7 +129,7 @@ class HdpLearner(Learner):
             log_probability(group_logits, group).sum(),
             self.placer.logits(memory, start, devices) + noise,
             devices,
-            rewards(results.step_time_ns, results.valid, self.one_device_ns),
+            rewards(results.step_time_ns, results.valid, self.problem.one_device_ns),
             torch.from_numpy(results.valid),
         )
         self.updates += 1
@@ -195,6 +194,5 @@ class HdpLearner(Learner):
 
 
 def rewards(step_time_ns: np.ndarray, valid: np.ndarray, one_device_ns: int) -> Tensor:
-    """(b,) float32: −sqrt(step time / all work on one device), −10 for an invalid decision."""
-    earned = -np.sqrt(step_time_ns / one_device_ns)
-    return torch.from_numpy(np.where(valid, earned, INVALID_REWARD).astype(np.float32))
+    """(b,) float32: :func:`go_reward` against all work on one device."""
+    return torch.from_numpy(go_reward(step_time_ns, valid, one_device_ns).astype(np.float32))

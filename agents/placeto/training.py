@@ -78,7 +78,6 @@ class PlacetoLearner(Learner):
         self.config = config
         self.graph = group_graph(problem, config.groups)
         self.first_device = int(single_device(problem)[0])
-        self.one_device_ns = max(int(problem.durations.sum(axis=1).min()), 1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = PlacetoPolicy(
@@ -91,7 +90,7 @@ class PlacetoLearner(Learner):
     @property
     def progress(self) -> float:
         """Share of the training's simulator calls that are spent."""
-        return min(self.curve.calls / max(self.calls, 1), 1.0)
+        return min(self.record.calls / max(self.calls, 1), 1.0)
 
     def update(self, budget: Budget) -> bool:
         """Episodes side by side, and one step of Adam; those that the budget cuts teach nothing."""
@@ -155,7 +154,8 @@ class PlacetoLearner(Learner):
     def objective(self, result: Result) -> float:
         """ρ: step time over all work on one device, plus the penalty for memory."""
         over = np.maximum(result.peak_memory - self.problem.cluster.memory_bytes, 0).sum()
-        return result.step_time_ns / self.one_device_ns + self.config.memory * float(over) / GB
+        share = result.step_time_ns / self.problem.one_device_ns
+        return share + self.config.memory * float(over) / GB
 
     def _simulate(self, budget: Budget, devices: np.ndarray) -> list[Result]:
         placements = [row[self.graph.groups.part_of] for row in devices]

@@ -7,34 +7,32 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from go_gym.agent import Budget
 
-from ..common.curves import CurvePoint, LearningCurve
+from ..common.curves import Recorder
 
 
 class Watch(BaseCallback):
-    """Notes a point of the curve every ``every`` steps, and stops before the budget is overdrawn.
+    """Notes a batch of the curve every ``every`` steps, and stops before the budget is overdrawn.
 
     TensorBoard gets ``go/best_step_time_ms``, ``go/mean_step_time_ms`` and ``go/valid``, beside
     what SB3 writes.
 
     Args:
         budget: that the environments draw on.
-        curve: to be continued.
-        spent: calls of earlier budgets that the curve already tells of.
-        every: environment steps a point.
-        save: called at each point, to write a checkpoint.
+        record: of the training, to be continued.
+        every: environment steps a batch of the record.
+        save: called at each batch, to write a checkpoint.
     """
 
     def __init__(
         self,
         budget: Budget,
-        curve: LearningCurve,
-        spent: int,
+        record: Recorder,
         every: int,
         save: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
-        self.budget, self.curve, self.spent, self.every = budget, curve, spent, every
-        self.save = save
+        self.budget, self.record, self.every, self.save = budget, record, every, save
+        self._noted = 0  # of the budget's calls
         self._times: list[int] = []
         self._seen = 0
 
@@ -53,20 +51,15 @@ class Watch(BaseCallback):
             self._note()
 
     def _note(self) -> None:
-        known = self.curve.points[-1].best_step_time_ns if self.curve.points else -1
-        found = self.budget.best_step_time_ns
-        both = [time for time in (known, found) if time is not None and time >= 0]
-        mean = float(np.mean(self._times)) if self._times else float("nan")
-        point = CurvePoint(
-            calls=self.spent + self.budget.used,
-            best_step_time_ns=min(both, default=-1),
-            mean_step_time_ns=mean,
-            valid=len(self._times) / self._seen,
-        )
-        self.curve.points.append(point)
-        self.logger.record("go/best_step_time_ms", point.best_step_time_ns / 1e6)
-        self.logger.record("go/mean_step_time_ms", mean / 1e6)
-        self.logger.record("go/valid", point.valid)
+        used = self.budget.used
+        self.record.note_stretch(used - self._noted, self.budget.best_step_time_ns, self._times)
+        self._noted = used
+        best = self.record.best_step_time_ns
+        if best is not None:
+            self.logger.record("go/best_step_time_ms", best / 1e6)
+        if self._times:
+            self.logger.record("go/mean_step_time_ms", float(np.mean(self._times)) / 1e6)
+        self.logger.record("go/valid", len(self._times) / self._seen)
         self._times, self._seen = [], 0
         if self.save is not None:
             self.save()

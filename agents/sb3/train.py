@@ -1,31 +1,25 @@
-"""Train an algorithm of Stable-Baselines3 on a graph, and draw its learning curve.
+"""Train an algorithm of Stable-Baselines3 on a graph, and draw its learning curve."""
 
-python -m go_agents.sb3.train --graph rnnlm-2 --cluster p100x2 --budget 20000 --out runs/sb3
-"""
-
-import argparse
-from dataclasses import replace
+import csv
+import io
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 import go_gym
-from go_gym.agent import Budget, load_agent
+from go_gym.agent import Budget, Curve, find_agent, load_agent
 from go_gym.catalogue import datasets
+from go_gym.cli.shared import MAX_SEED, one_line_errors
 from go_gym.envs.nodes import Nodes
-from go_gym.errors import GoGymError
+from go_gym.errors import AgentError
+from go_gym.files import atomic_write
 
-from ..common.curves import LearningCurve
 from .agent import SB3Agent
-from .settings import A2C_PLACEMENT, A2C_STEPS, DQN_STEPS, PPO_PLACEMENT, PPO_STEPS
+from .settings import SB3Options
 
-SETTINGS = {
-    "ppo": PPO_PLACEMENT,
-    "ppo-steps": PPO_STEPS,
-    "a2c": A2C_PLACEMENT,
-    "a2c-steps": A2C_STEPS,
-    "dqn": DQN_STEPS,
-}
+COLUMNS = ("calls", "best_step_time_ns", "mean_step_time_ns")
 
 
 def best_of_random(
@@ -38,7 +32,18 @@ def best_of_random(
     return min((int(result.step_time_ns) for result in results if result.valid), default=None)
 
 
-def draw(curve: LearningCurve, references: dict[str, int], title: str, path: Path) -> None:
+def write(curve: Curve, path: Path) -> None:
+    """Write a curve as CSV, a line for each of its windows, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for window in curve.windows:
+        best = curve.best_after(window.calls)
+        writer.writerow((window.calls, best, window.mean_step_time_ns))
+    atomic_write(path, text.getvalue())
+
+
+def draw(curve: Curve, references: dict[str, int], title: str, path: Path) -> None:
     """A PNG of mean and best step time over simulator calls, with horizontal references in ns."""
     import matplotlib
 
@@ -46,9 +51,9 @@ def draw(curve: LearningCurve, references: dict[str, int], title: str, path: Pat
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
-    calls = [point.calls for point in curve.points]
-    axes.plot(calls, [p.mean_step_time_ns / 1e6 for p in curve.points], label="mean of the samples")
-    axes.plot(calls, [p.best_step_time_ns / 1e6 for p in curve.points], label="best so far")
+    calls = np.array([window.calls for window in curve.windows])
+    axes.plot(calls, curve.mean_at(calls) / 1e6, label="mean of the samples")
+    axes.plot(calls, curve.best_at(calls) / 1e6, label="best so far")
     for place, (label, time) in enumerate(references.items()):
         style = ("--", ":", "-.")[place % 3]
         axes.axhline(
@@ -61,49 +66,48 @@ def draw(curve: LearningCurve, references: dict[str, int], title: str, path: Pat
     pyplot.close(figure)
 
 
-def main() -> None:
-    """Train, print a line, write curve.csv, curve.png, a checkpoint and TensorBoard's logs."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--algorithm", choices=SETTINGS, default="ppo")
-    parser.add_argument("--graph", default="rnnlm-2")
-    parser.add_argument("--cluster", default="p100x2")
-    parser.add_argument("--groups", type=int, help="groups of ops decided about")
-    parser.add_argument("--budget", type=int, default=20_000, help="simulator calls")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("runs/sb3"))
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    arguments = parser.parse_args()
-    settings = SETTINGS[arguments.algorithm]
-    if arguments.groups is not None:
-        settings = replace(settings, groups=arguments.groups)
-    try:
-        problem = go_gym.Problem(
-            datasets.load(arguments.graph), go_gym.load_cluster(arguments.cluster)
-        )
-        budget = Budget(problem, arguments.budget)
-        agent = SB3Agent(settings=settings, folder=arguments.out, progress=True)
-        if arguments.resume:
-            agent.load(arguments.out)
-    except GoGymError as error:
-        parser.error(str(error))
-    agent.train([problem], budget, arguments.seed)
-    if not agent.curve.points:
-        parser.error(f"--budget {arguments.budget}: too few calls for one update of the agent")
-    agent.curve.write(arguments.out / "curve.csv")
-    first, last = agent.curve.points[0], agent.curve.points[-1]
+def main(
+    agent: Annotated[
+        str, typer.Option("--agent", "-a", help="As sb3:algorithm=a2c,groups=8.")
+    ] = "sb3",
+    graph: Annotated[str, typer.Option("--graph", "-g", help="Name.")] = "rnnlm-2",
+    cluster: Annotated[str, typer.Option("--cluster", "-c", help="Preset or path.")] = "p100x2",
+    budget: Annotated[int, typer.Option(min=0, help="Simulator calls.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="All chance.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of all that is written.")] = Path("runs/sb3"),
+    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in --out.")] = False,
+) -> None:
+    """Train, print a line, write curve.csv, curve.png, a checkpoint and TensorBoard's logs.
+
+    Example: python -m go_agents.sb3.train -a sb3 -g rnnlm-2 -c p100x2 --budget 20000
+    """
+    with one_line_errors():
+        asked = find_agent(agent)
+        if not isinstance(asked.options, SB3Options):
+            raise AgentError(f"agent {agent!r}: expected sb3, with options or without")
+        problem = go_gym.Problem(datasets.load(graph), go_gym.load_cluster(cluster))
+        trained = SB3Agent(asked.options, checkpoint=out, progress=True)
+        if resume:
+            trained.load(out)
+        curve = trained.train([problem], Budget(problem, budget), seed)
+        if not curve.windows:
+            raise AgentError(f"--budget {budget}: too few calls for one update of the agent")
+    write(curve, out / "curve.csv")
     expert = load_agent("human-expert").solve(problem, Budget(problem, 0), 0)
     references = {"human expert": go_gym.simulate(problem, expert).step_time_ns}
-    random = best_of_random(problem, settings.groups, last.calls, arguments.seed)
+    calls = trained.calls_used
+    random = best_of_random(problem, trained.settings.groups, calls, seed)
     if random is not None:
-        references[f"best of {last.calls:,} random"] = random
-    title = f"{arguments.algorithm} on {arguments.graph}, {arguments.cluster}"
-    draw(agent.curve, references, title, arguments.out / "curve.png")
-    print(
-        f"{title}: {last.calls} calls, best {last.best_step_time_ns / 1e6:.1f} ms, mean of the "
-        f"samples {first.mean_step_time_ns / 1e6:.1f} → {last.mean_step_time_ns / 1e6:.1f} ms; "
+        references[f"best of {calls:,} random"] = random
+    title = f"{asked.name} on {graph}, {cluster}"
+    draw(curve, references, title, out / "curve.png")
+    best, means = curve.improvements[-1].step_time_ns, curve.windows
+    typer.echo(
+        f"{title}: {calls} calls, best {best / 1e6:.1f} ms, mean of the samples "
+        f"{means[0].mean_step_time_ns / 1e6:.1f} → {means[-1].mean_step_time_ns / 1e6:.1f} ms; "
         + ", ".join(f"{label} {time / 1e6:.1f} ms" for label, time in references.items())
     )
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

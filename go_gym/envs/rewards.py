@@ -4,8 +4,24 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from go_gym.errors import GoGymError
 from go_gym.simulator import Result
+
+INVALID = -10.0
+"""Reward of an invalid decision (GO, NeurIPS 2020, section 4; HDP, ICLR 2018)."""
+
+
+def go_reward(
+    step_time_ns: np.ndarray | int,
+    valid: np.ndarray | bool,
+    baseline_ns: float,
+    invalid: float = INVALID,
+) -> np.ndarray:
+    """(B,) float64: −sqrt(step time / baseline's) of B decisions, ``invalid`` where they are not
+    ``valid`` (GO, section 4)."""
+    return np.where(valid, -np.sqrt(step_time_ns / baseline_ns), invalid)
 
 
 @dataclass(frozen=True)
@@ -36,9 +52,8 @@ class Reward:
 
 
 def _go(outcome: Outcome) -> float:
-    if not outcome.result.valid:
-        return -10.0
-    return -math.sqrt(outcome.result.step_time_ns / outcome.baseline_ns)
+    result = outcome.result
+    return float(go_reward(result.step_time_ns, result.valid, outcome.baseline_ns))
 
 
 def _speedup(outcome: Outcome) -> float:
@@ -49,14 +64,13 @@ def _speedup(outcome: Outcome) -> float:
 
 def _improvement(outcome: Outcome) -> float:
     if not outcome.result.valid:
-        return -10.0
+        return INVALID
     return (outcome.previous_ns - outcome.result.step_time_ns) / outcome.baseline_ns
 
 
 REWARDS = {
     reward.name: reward
     for reward in (
-        # GO (NeurIPS 2020, section 4) and HDP (ICLR 2018): -10 for an invalid decision
         Reward("go", _go, high=0.0),
         Reward("speedup", _speedup, low=0.0),  # baseline / step time; 0 if invalid: our choice
         # Placeto (NeurIPS 2019): less step time than before, in units of the baseline

@@ -136,6 +136,11 @@ class Problem:
         return delays
 
     @cached_property
+    def one_device_ns(self) -> int:
+        """What all ops take on the fastest device, whatever its memory; at least 1."""
+        return max(int(self.durations.sum(axis=1).min()), 1)
+
+    @cached_property
     def colocation_leader(self) -> np.ndarray:
         """(n,) int64: the first op of each op's co-location group; itself where it has none."""
         groups = self.graph.colocation

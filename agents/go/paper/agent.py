@@ -1,23 +1,18 @@
 """GO as published (Zhou et al., NeurIPS 2020): PPO over decisions of the whole graph."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from go_gym.agent import Budget
-from go_gym.errors import AgentError
 from go_gym.problem import TASKS, Decision, Problem
 
-from ...common.checkpoint import load_checkpoint
-from ...common.curves import LearningCurve
+from ...common.devices import one_thread
+from ...common.training import TrainedAgent
 from .ppo import decode
 from .settings import PaperSettings
-from .training import PaperTraining, one_thread
+from .training import PaperTraining
 
 
-class PaperGO:
+class PaperGO(TrainedAgent[PaperTraining]):
     """GO-one as published: a policy over decisions of the whole graph, trained by PPO on it.
 
     GraphSAGE embeds the ops; recurrent attention over segments of the topological order, modulated
@@ -60,13 +55,11 @@ class PaperGO:
     ``synthetic-unrolled-600`` and ``synthetic-layered-600`` with seeds 100 and 101 and no other
     graph; ``rows`` and ``segment`` were chosen for speed.
 
-    To reproduce its rows: ``go-gym run -a go-paper -g rnnlm-2 -c p100x2 --budget 4000``.
+    To reproduce its rows: ``go-gym run -a go:paper -g rnnlm-2 -c p100x2 --budget 4000``.
 
     Args:
         settings: the figures of the method.
-        checkpoint: a folder to write to while training; None writes nothing. Killed, training
-            goes on from there: ``load`` it into a new agent and ``train`` on the same problem
-            and seed with the calls that are left.
+        checkpoint: see :class:`TrainedAgent`.
     """
 
     version = "1"
@@ -76,51 +69,22 @@ class PaperGO:
     def __init__(
         self, settings: PaperSettings | None = None, checkpoint: str | Path | None = None
     ) -> None:
+        super().__init__(checkpoint)
         self.settings = settings or PaperSettings()
-        self.checkpoint = None if checkpoint is None else Path(checkpoint)
-        self.training: PaperTraining | None = None
-        self._loaded: tuple[dict[str, Tensor], dict[str, Any]] | None = None
 
-    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """The best decision sampled while training on ``problem`` until the budget is used up.
+    def begin(self, problem: Problem, budget: Budget, seed: int) -> PaperTraining:
+        """A training from fresh weights."""
+        return PaperTraining(problem, budget.simulations, seed, self.settings)
 
-        Without a valid one among them, what the policy finds likeliest.
-        """
-        self.train([problem], budget, seed)
-        training = self.training
-        assert training is not None
+    def run(self, training: PaperTraining, budget: Budget) -> None:
+        """Train until the budget is used up."""
+        training.run(budget, self.checkpoint)
+
+    def answer(self, training: PaperTraining, budget: Budget) -> Decision:
+        """The best decision sampled; without a valid one, what the policy finds likeliest."""
         case = training.case
         if case.best is not None:
             return case.decision(case.best)
         with one_thread():
             chosen = decode(training.network, case, self.settings.rounds)
         return case.decision({name: each[0].numpy() for name, each in chosen.items()})
-
-    def train(self, problems: Sequence[Problem], budget: Budget, seed: int) -> LearningCurve:
-        """Train on the one problem of the budget; goes on from a loaded checkpoint, once.
-
-        Raises:
-            AgentError: for several problems, for a budget of another problem, and if a loaded
-                checkpoint is of another problem, seed or settings.
-        """
-        if len(problems) != 1 or problems[0] is not budget.problem:
-            raise AgentError(
-                f"{type(self).__name__}.train: one problem, the budget's, expected; got "
-                f"{len(problems)}"
-            )
-        self.training = PaperTraining(problems[0], budget.simulations, seed, self.settings)
-        if self._loaded is not None:
-            self.training.restore(*self._loaded)
-            self._loaded = None
-        self.training.run(budget, self.checkpoint)
-        return self.training.case.curve
-
-    def save(self, path: str | Path) -> None:
-        """Write a checkpoint folder; raises AgentError before any training."""
-        if self.training is None:
-            raise AgentError(f"{type(self).__name__}: nothing trained yet, nothing to save")
-        self.training.save(path)
-
-    def load(self, path: str | Path) -> None:
-        """Read a checkpoint folder; the next ``train`` or ``solve`` goes on from it."""
-        self._loaded = load_checkpoint(path)

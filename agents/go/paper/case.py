@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from go_gym.agent import Budget
+from go_gym.envs.rewards import go_reward
 from go_gym.partitions.units import chain_units
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult
 
-from ...common.curves import CurvePoint, LearningCurve
+from ...common.curves import Recorder
 from ...search.encoding import COLUMNS
 from ..model import TASK_ORDER
 from .inputs import paper_inputs
@@ -28,7 +29,7 @@ class Case:
         baseline_ns: a step time of this long has reward -1: all work on the fastest device, which
             takes no simulator call (the paper has a baseline's best step time).
         best: (R,) int64 by name, the best valid decision so far, None before the first.
-        curve: what the decisions were worth, round by round.
+        record: what the decisions were worth, round by round.
     """
 
     def __init__(self, problem: Problem, settings: PaperSettings) -> None:
@@ -43,10 +44,10 @@ class Case:
             self.options["placement"] = problem.num_devices
             first = np.unique(self.units.part_of, return_index=True)[1]
             self.given = torch.as_tensor(np.asarray(problem.placement)[first])
-        self.baseline_ns = max(float(problem.durations.sum(axis=1).min()), 1.0)
+        self.baseline_ns = problem.one_device_ns
         self.best: dict[str, np.ndarray] | None = None
         self.best_reward = settings.invalid
-        self.curve = LearningCurve()
+        self.record = Recorder()
 
     def start(self, episodes: int) -> dict[str, torch.Tensor]:
         """The state before the first round: (episodes, R) int64 by name, nothing decided yet."""
@@ -80,13 +81,14 @@ class Case:
         top = int(reward.argmax())
         if results.valid[top] and reward[top] > self.best_reward:
             self.best, self.best_reward = rows[top], float(reward[top])
-        self.curve.note(results)
+        self.record.note(results)
         return torch.as_tensor(reward, dtype=torch.float32)
 
     def rewards(self, results: BatchResult) -> np.ndarray:
         """(B,) float64: -sqrt(step time / baseline), -10 where invalid (section 4)."""
-        worth = -np.sqrt(results.step_time_ns / self.baseline_ns)
-        return np.where(results.valid, worth, self.settings.invalid)
+        return go_reward(
+            results.step_time_ns, results.valid, self.baseline_ns, self.settings.invalid
+        )
 
     def tensors(self, prefix: str) -> dict[str, torch.Tensor]:
         """The best decision, for a checkpoint."""
@@ -95,8 +97,7 @@ class Case:
 
     def numbers(self) -> dict[str, object]:
         """The rest, as JSON."""
-        points = [list(vars(point).values()) for point in self.curve.points]
-        return {"best_reward": self.best_reward, "curve": points}
+        return {"best_reward": self.best_reward, "record": self.record.numbers()}
 
     def restore(
         self, prefix: str, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, object]
@@ -107,7 +108,7 @@ class Case:
             for name in self.decides
             if f"{prefix}.{name}" in tensors
         }
-        reward, points = numbers["best_reward"], numbers["curve"]
-        assert isinstance(reward, float) and isinstance(points, list)
+        reward, record = numbers["best_reward"], numbers["record"]
+        assert isinstance(reward, float) and isinstance(record, dict)
         self.best, self.best_reward = best or None, reward
-        self.curve = LearningCurve([CurvePoint(*point) for point in points])
+        self.record = Recorder.of(record)

@@ -1,7 +1,6 @@
 """Training of the published method, and the checkpoint that it goes on from."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,12 @@ import torch
 from torch import Tensor
 
 from go_gym.agent import Budget
-from go_gym.errors import AgentError
 from go_gym.problem import Problem
 
-from ...common.checkpoint import restore_training, save_checkpoint, training_tensors
+from ...common.checkpoint import restore_training, training_tensors
+from ...common.curves import Recorder
+from ...common.devices import one_thread
+from ...common.training import save_training
 from .case import Case
 from .inputs import feature_count
 from .network import PaperNetwork
@@ -50,17 +51,17 @@ class PaperTraining:
 
     def run(self, budget: Budget, folder: Path | None = None) -> None:
         """Train until ``calls`` are used; ``folder`` gets checkpoints, and one at the end."""
-        while self.case.curve.calls < self.calls and budget.remaining:
+        while self.case.record.calls < self.calls and budget.remaining:
             self.step(budget)
             if folder is not None and self.updates % CHECKPOINT_EVERY == 0:
-                self.save(folder)
+                save_training(self, folder)
         if folder is not None:
-            self.save(folder)
+            save_training(self, folder)
 
     def step(self, budget: Budget) -> None:
         """One rollout, and PPO on it."""
         s = self.settings
-        left = 1 - self.case.curve.calls / self.calls
+        left = 1 - self.case.record.calls / self.calls
         with one_thread():
             rollout = collect(self.network, self.case, budget, s, self.generator)
             weight = s.entropy * left
@@ -77,35 +78,22 @@ class PaperTraining:
             "settings": vars(self.settings),
         }
 
-    def save(self, folder: str | Path) -> None:
-        """Write a checkpoint folder: weights, optimizer, chance, the best decision, the curve."""
+    @property
+    def record(self) -> Recorder:
+        """What the decisions were worth, round by round."""
+        return self.case.record
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights, optimizer, chance and the best decision, for a checkpoint."""
         tensors = training_tensors(self.network, self.optimizer, self.generator)
-        state = {
-            "identity": self.identity(),
-            "calls": self.calls,
-            "updates": self.updates,
-            "case": self.case.numbers(),
-        }
-        save_checkpoint(folder, tensors | self.case.tensors("best"), state)
+        return tensors | self.case.tensors("best")
+
+    def state(self) -> dict[str, Any]:
+        """The rest, as JSON."""
+        return {"calls": self.calls, "updates": self.updates, "case": self.case.numbers()}
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Take over a checkpoint; raises AgentError if it is of something else."""
-        if state.get("identity") != self.identity():
-            raise AgentError(
-                f"the checkpoint is of {state.get('identity')}, expected {self.identity()}"
-            )
+        """Put back what :meth:`tensors` and :meth:`state` gave."""
         restore_training(tensors, self.network, self.optimizer, self.generator)
         self.case.restore("best", tensors, state["case"])
         self.calls, self.updates = state["calls"], state["updates"]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread inside: several runs side by side do not get into each other's way,
-    and sums do not hang on the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

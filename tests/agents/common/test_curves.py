@@ -1,28 +1,49 @@
-"""Learning curves: arithmetic, and the CSV read back."""
+"""The record of a training: its curve, and going on with it."""
 
-import math
+import json
 from types import SimpleNamespace
 
-from go_agents.common.curves import LearningCurve
+from go_agents.common.curves import Recorder
+
+from go_gym.agent import Improvement, Window
 
 
 def results(*pairs):
     return [SimpleNamespace(step_time_ns=time, valid=valid) for time, valid in pairs]
 
 
-def test_points_keep_the_best_and_the_mean_of_the_valid(tmp_path):
-    curve = LearningCurve()
-    assert curve.calls == 0
-    curve.note(results((5, False), (7, False)))
-    curve.note(results((10, True), (30, True), (2, False), (20, True)))
-    curve.note(results((40, True)))
-    curve.note(results((8, True), (4, True)))
-    assert [point.calls for point in curve.points] == [2, 6, 7, 9]
-    assert [point.best_step_time_ns for point in curve.points] == [-1, 10, 10, 4]
-    assert math.isnan(curve.points[0].mean_step_time_ns)
-    assert [point.mean_step_time_ns for point in curve.points[1:]] == [20, 40, 6]
-    assert [point.valid for point in curve.points] == [0, 0.75, 1, 1]
-    path = tmp_path / "curve.csv"
-    curve.write(path)
-    assert path.read_text().splitlines()[0] == "calls,best_step_time_ns,mean_step_time_ns,valid"
-    assert str(LearningCurve.read(path).points) == str(curve.points)
+def recorded():
+    record = Recorder()
+    record.note(results((5, False), (7, False)))
+    record.note(results((10, True), (30, True), (2, False), (9, True)))
+    record.note(results((40, True)))
+    record.note(results((8, True), (4, True)))
+    return record
+
+
+def test_each_improvement_has_its_call_and_each_batch_the_mean_of_its_valid():
+    record = recorded()
+    assert (record.calls, record.best_step_time_ns) == (9, 4)
+    assert record.curve.improvements == (
+        *(Improvement(3, 10), Improvement(6, 9)),
+        *(Improvement(8, 8), Improvement(9, 4)),
+    )
+    assert record.curve.windows == (Window(6, 16), Window(7, 40), Window(9, 6))
+
+
+def test_of_a_stretch_only_the_end_is_known():
+    record = Recorder()
+    record.note_stretch(5, None, [])
+    assert (record.calls, record.best_step_time_ns, record.curve.windows) == (5, None, ())
+    record.note_stretch(10, 30, [50, 30])
+    record.note_stretch(2, 30, [])
+    assert record.curve.improvements == (Improvement(15, 30),)
+    assert record.curve.windows == (Window(15, 40),) and record.calls == 17
+
+
+def test_it_goes_on_from_its_numbers():
+    record = Recorder.of(json.loads(json.dumps(recorded().numbers())))
+    assert record.curve == recorded().curve and record.calls == 9
+    record.note(results((4, True), (3, True)))
+    assert record.curve.improvements[-1] == Improvement(11, 3)
+    assert Recorder.of(Recorder().numbers()).best_step_time_ns is None

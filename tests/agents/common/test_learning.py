@@ -45,9 +45,9 @@ class Stopped(Budget):
 
 
 def outcome(agent):
-    learner = agent.learner
+    learner = agent.training
     weights = torch.cat([value.flatten() for value in learner.model.state_dict().values()])
-    return learner.best.tolist(), weights, [str(point) for point in learner.curve.points]
+    return learner.best.tolist(), weights, learner.record.curve
 
 
 def same(one, other):
@@ -73,9 +73,10 @@ def test_any_budget_is_kept_and_any_problem_decided(make, problem, calls):
     result = go_gym.simulate(problem, decision)
     if budget.best is not None:
         assert result.step_time_ns == budget.best_step_time_ns
-    curve = agent.learner.curve
-    best = [point.best_step_time_ns for point in curve.points if point.best_step_time_ns >= 0]
+    curve = agent.training.record.curve
+    best = [point.step_time_ns for point in curve.improvements]
     assert best == sorted(best, reverse=True)
+    assert best == [point.step_time_ns for point in budget.curve]
 
 
 @AGENTS
@@ -136,7 +137,7 @@ def test_what_does_not_fit_is_refused(make, tmp_path):
     with pytest.raises(AgentError, match="one problem"):
         agent.train([other], Budget(problem, CALLS), 0)
     placed = make_problem(problem.graph, problem.cluster, "scheduling")
-    with pytest.raises(AgentError, match="'scheduling' gives one"):
+    with pytest.raises(AgentError, match="decides placement, not scheduling"):
         agent.solve(placed, Budget(placed, CALLS), 0)
     agent.train([problem], Budget(problem, CALLS), 0)
     agent.save(tmp_path)

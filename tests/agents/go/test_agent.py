@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from go_agents.common.training import save_training
 from go_agents.go.ablation import NETWORK as NETWORK_PARTS
 from go_agents.go.ablation import SEARCH as SEARCH_PARTS
 from go_agents.go.ablation import GOOptions
@@ -57,7 +58,7 @@ def test_the_policy_itself_learns():
         for learns in ratios:
             agent = small(**alone, **(trained if learns else {"learn": False}))
             curve = agent.train([problem], Budget(problem, 1000), seed)
-            means = [point.mean_step_time_ns for point in curve.points if point.valid]
+            means = [window.mean_step_time_ns for window in curve.windows]
             ratios[learns].append(np.mean(means[-10:]) / np.mean(means[:10]))
     assert np.mean(ratios[True]) < 0.7 and np.mean(ratios[False]) > 0.85, ratios
 
@@ -159,7 +160,7 @@ def test_the_seed_decides():
     for seed in (0, 0, 1):
         agent, budget = small(), Budget(problem, 100)
         answer = agent.solve(problem, budget, seed)
-        found.append((agent.training.episodes[0].curve.points, np.asarray(answer.placement)))
+        found.append((agent.training.record.curve, np.asarray(answer.placement)))
     assert found[0][0] == found[1][0] != found[2][0]
     assert np.array_equal(found[0][1], found[1][1])
 
@@ -170,13 +171,13 @@ def test_a_stopped_training_goes_on_exactly(tmp_path):
     whole.train([problem], Budget(problem, 160), seed=0)
     stopped = Training([problem], 160, 0, NETWORK, SEARCH)
     stopped.run([Budget(problem, 160)], updates=4)
-    stopped.save(tmp_path / "half")
+    save_training(stopped, tmp_path / "half")
     resumed = small()
     resumed.load(tmp_path / "half")
     resumed.train([problem], Budget(problem, 160 - stopped.used), seed=0)
     assert whole.training is not None and resumed.training is not None
     assert torch.equal(weights(whole.training), weights(resumed.training))
-    curves = [agent.training.episodes[0].curve.points for agent in (whole, resumed)]
+    curves = [agent.training.record.curve for agent in (whole, resumed)]
     assert curves[0] == curves[1]
     episodes = [agent.training.episodes[0] for agent in (whole, resumed)]
     assert np.array_equal(episodes[0].state.best, episodes[1].state.best)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from go_agents.common.training import save_training
 from go_agents.go.attention import SegmentedAttention
 from go_agents.go.model import TaskLayer
 from go_agents.go.paper import ppo
@@ -322,14 +323,14 @@ def test_a_stopped_training_goes_on_exactly(tmp_path):
     budget = Budget(problem, 160)
     for _ in range(3):
         stopped.step(budget)
-    stopped.save(tmp_path)
+    save_training(stopped, tmp_path)
     resumed = small(tmp_path)
     resumed.load(tmp_path)
     resumed.train([problem], Budget(problem, 160 - budget.used), seed=0)
     assert whole.training is not None and resumed.training is not None
     assert torch.equal(weights(whole.training), weights(resumed.training))
     one, other = whole.training.case, resumed.training.case
-    assert one.curve.points == other.curve.points and one.best_reward == other.best_reward
+    assert one.record.curve == other.record.curve and one.best_reward == other.best_reward
     assert one.best is not None and other.best is not None
     assert all(np.array_equal(one.best[name], other.best[name]) for name in one.decides)
     again = small()

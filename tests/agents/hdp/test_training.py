@@ -102,6 +102,6 @@ def test_it_learns_which_kind_belongs_where():
     budget = Budget(problem, 1600)
     decision = agent.solve(problem, budget, seed=1)
     assert go_gym.simulate(problem, decision).step_time_ns == best
-    means = [point.mean_step_time_ns for point in agent.learner.curve.points]
+    means = [window.mean_step_time_ns for window in agent.training.record.curve.windows]
     assert np.mean(means[:20]) > 5 * best
     assert np.mean(means[-20:]) < 1.25 * best

@@ -53,7 +53,7 @@ def test_a_step_that_shortens_the_step_time_earns_what_it_saves():
     episodes = learner._walk(budget)
     times = [go_gym.simulate(problem, go_gym.Decision(p)).step_time_ns for p in budget.asked]
     for worker in (0, 1):
-        path = np.array([times[0], *times[1 + worker :: 2]]) / learner.one_device_ns
+        path = np.array([times[0], *times[1 + worker :: 2]]) / problem.one_device_ns
         assert np.allclose(episodes.rewards[:, worker], path[:-1] - path[1:])
     assert (episodes.rewards > 0).any()
     assert (episodes.rewards < 0).any()
@@ -129,8 +129,8 @@ def test_it_learns_which_kind_belongs_where():
     budget = Budget(problem, 3000)
     decision = agent.solve(problem, budget, seed=0)
     assert go_gym.simulate(problem, decision).step_time_ns == best
-    points = agent.learner.curve.points
-    ends = [p.mean_step_time_ns for p in points if (p.calls - 1) % 33 == 32]
+    windows = agent.training.record.curve.windows
+    ends = [each.mean_step_time_ns for each in windows if (each.calls - 1) % 33 == 32]
     assert len(ends) == 3000 // 33
     assert np.mean(ends[:10]) > 4 * best
     assert np.mean(ends[-10:]) < 1.5 * best

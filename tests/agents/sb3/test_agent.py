@@ -63,13 +63,13 @@ def test_ppo_learns_what_random_does_not_know():
     curve = SB3Agent(settings=dataclasses.replace(PPO_PLACEMENT, **SMALL)).train(
         [problem], budget, 0
     )
-    means = [point.mean_step_time_ns for point in curve.points]
+    means = [window.mean_step_time_ns for window in curve.windows]
     drawn = [load_agent("random").solve(problem, Budget(problem, 0), s) for s in range(200)]
     random = np.mean([r.step_time_ns for r in go_gym.simulate_batch(problem, drawn)])
     assert means[0] == pytest.approx(random, rel=0.15)
     assert means[-1] < 1.2 * 40 < 0.75 * random
-    assert curve.points[-1].best_step_time_ns == budget.best_step_time_ns == 40
-    assert curve.calls == budget.used
+    assert curve.improvements[-1].step_time_ns == budget.best_step_time_ns == 40
+    assert 2800 < curve.windows[-1].calls == budget.used
 
 
 @pytest.mark.parametrize("settings", [PPO_STEPS, A2C_STEPS, DQN_STEPS], ids=lambda s: s.algorithm)
@@ -77,29 +77,34 @@ def test_stepwise_training_improves(settings):
     problem = two_chains()
     budget = Budget(problem, 3000)
     curve = SB3Agent(settings=dataclasses.replace(settings, **SMALL)).train([problem], budget, 1)
-    means = [point.mean_step_time_ns for point in curve.points]
+    means = [window.mean_step_time_ns for window in curve.windows]
     assert np.mean(means[-3:]) < 0.9 * np.mean(means[:2])
 
 
 @pytest.mark.parametrize("settings", [PPO_PLACEMENT, DQN_STEPS], ids=lambda s: s.algorithm)
 def test_stop_and_go_on(settings, tmp_path):
     problem, settings = two_chains(), dataclasses.replace(settings, **SMALL)
-    first = SB3Agent(settings=settings, folder=tmp_path)
+    first = SB3Agent(settings=settings, checkpoint=tmp_path)
     first.train([problem], Budget(problem, 700), 0)
     assert list((tmp_path / "tensorboard").glob("*/events*"))
-    second = SB3Agent(settings=settings, folder=tmp_path)
+    second = SB3Agent(settings=settings, checkpoint=tmp_path)
     second.load(tmp_path)
     budget = Budget(problem, 0)
     second.train([problem], budget, 0)
-    for a, b in zip(first.model.policy.parameters(), second.model.policy.parameters(), strict=True):
+    for a, b in zip(
+        first.training.model.policy.parameters(),
+        second.training.model.policy.parameters(),
+        strict=True,
+    ):
         assert np.array_equal(a.detach().numpy(), b.detach().numpy())
-    assert second.curve.points == first.curve.points
+    assert second.training.record.curve == first.training.record.curve
     third = SB3Agent(settings=settings)
     third.load(tmp_path)
     third.train([problem], Budget(problem, 700), 0)
-    assert third.model.num_timesteps > 1.5 * first.model.num_timesteps
-    assert third.curve.points[: len(first.curve.points)] == first.curve.points
-    assert third.curve.calls > 1300
+    assert third.training.model.num_timesteps > 1.5 * first.training.model.num_timesteps
+    before, after = (agent.training.record.curve for agent in (first, third))
+    assert after.windows[: len(before.windows)] == before.windows
+    assert third.calls_used > 1300
     other = SB3Agent(settings=dataclasses.replace(settings, width=8))
     other.load(tmp_path)
     with pytest.raises(AgentError, match="checkpoint"):
