@@ -1,8 +1,51 @@
 """The errors that go_gym raises. Each message says what was wrong, where, what would be right."""
 
+import re
+import unicodedata
+
+MAX_QUOTED = 300
+"""How much of a text that an offender wrote a message quotes, in letters."""
+MAX_MESSAGE = 2000
+_QUOTED = re.compile(
+    r"""(?<!\w)(?P<quote>['"])(?P<kept>(?:(?!(?P=quote)).){300})(?:(?!(?P=quote)).)+"""
+)
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def visible(text: str) -> str:
+    r"""``text`` without a letter that acts unseen: control, format (bidirectional, zero width),
+    surrogate, private and unassigned ones, and separators of lines and paragraphs, are escaped.
+
+    >>> print(visible("a\N{RIGHT-TO-LEFT OVERRIDE}b"))
+    a\u202eb
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in _UNSEEN
+        else letter
+        for letter in text
+    )
+
+
+def is_visible(text: str) -> bool:
+    """Whether no letter of ``text`` acts unseen: see :func:`visible`."""
+    return visible(text) == text
+
+
+def one_line(text: str) -> str:
+    """A message as one line of bounded length: see :func:`visible`; quotes over MAX_QUOTED letters
+    and messages over MAX_MESSAGE are cut."""
+    line = _QUOTED.sub(r"\g<quote>\g<kept>…", visible(text))
+    return line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]}…"
+
 
 class GoGymError(ValueError):
-    """Base of every error that bad input to go_gym raises."""
+    """Base of every error that bad input to go_gym raises; its text is one line."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class FileFormatError(GoGymError):

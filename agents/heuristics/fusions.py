@@ -61,6 +61,7 @@ class OneByOne:
 
     version = "1"
     reproducible = EXACT
+    deterministic = True
     tasks = ("joint",)
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:

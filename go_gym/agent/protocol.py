@@ -32,6 +32,7 @@ class Agent(Protocol):
     - ``tasks``, a tuple of those of ``go_gym.problem.TASKS`` that it decides (else, placements);
     - ``track(problem)``, one of TRACKS: what it knew of the problem's graph before ``solve`` (else,
       it is tuned on each). It is asked before ``solve``.
+    - ``deterministic``, True where it decides alike whatever the seed;
     - ``reproducible``, one of REPRODUCIBLE (else, SAME_MACHINE);
     - ``ran_on``, once it has decided: the text of the device that its network ran on.
     """

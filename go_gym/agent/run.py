@@ -1,7 +1,8 @@
 """One agent on one problem with one seed and one budget: what comes of it."""
 
-import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter  # bound here: an agent may not stop the clock
 
 from go_gym.agent.budget import Budget
 from go_gym.agent.curve import Curve
@@ -22,6 +23,7 @@ class Outcome:
         seconds: wall time of its work.
         track: one of TRACKS.
         device: what its network ran on, empty without one.
+        started: when its work began, UTC, as ``2026-01-31T23:59:59Z``.
     """
 
     decision: Decision
@@ -30,6 +32,7 @@ class Outcome:
     seconds: float
     track: str = TRACKS[0]
     device: str = ""
+    started: str = ""
 
 
 def solve(agent: Agent, problem: Problem, seed: int, simulations: int, name: str = "") -> Outcome:
@@ -62,9 +65,10 @@ def answer(agent: Agent, problem: Problem, seed: int, budget: Budget, name: str 
     if problem.task not in tasks_of(agent):
         raise AgentError(f"agent {who!r} decides {', '.join(tasks_of(agent))}, not {problem.task}")
     track = track_of(agent, problem)
-    start = time.perf_counter()
+    started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    start = perf_counter()
     decision = agent.solve(problem, budget, seed)
-    seconds = time.perf_counter() - start
+    seconds = perf_counter() - start
     if not isinstance(decision, Decision):
         raise AgentError(f"agent {who!r} gave {type(decision).__name__}, no Decision")
     result = simulate(problem, decision)
@@ -79,4 +83,5 @@ def answer(agent: Agent, problem: Problem, seed: int, budget: Budget, name: str 
         seconds=seconds,
         track=track,
         device=str(getattr(agent, "ran_on", "")),
+        started=started,
     )

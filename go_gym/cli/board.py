@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import app, bar, complain, confirm, one_line_errors, print_table
+from go_gym.cli.shared import app, bar, complain, confirm, one_line_errors, print_table, say
 
 
 @app.command()
@@ -33,6 +33,8 @@ def verify_board(folder: Path) -> bool:
     report = verify_folder(folder)
     for issue in report.issues:
         complain(str(issue), "✗")
+    for note in report.notes:
+        say(f"note: {note}")
     if report.ok:
         confirm(f"{folder}: {report.rows} rows verified")
     return report.ok

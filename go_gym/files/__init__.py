@@ -2,6 +2,7 @@
 
 from go_gym.files.arrays import MAX_ARRAY_BYTES, MAX_MEMBERS, pack_arrays, unpack_arrays
 from go_gym.files.content import ContentStore, content_hash
+from go_gym.files.names import check_name, confusable, is_name, skeleton
 from go_gym.files.reading import MAX_FILE_BYTES, read_bytes, read_text, sha256
 from go_gym.files.writing import atomic_write, make_folder, sole_writer
 
@@ -11,12 +12,16 @@ __all__ = [
     "MAX_MEMBERS",
     "ContentStore",
     "atomic_write",
+    "check_name",
+    "confusable",
     "content_hash",
+    "is_name",
     "make_folder",
     "pack_arrays",
     "read_bytes",
     "read_text",
     "sha256",
+    "skeleton",
     "sole_writer",
     "unpack_arrays",
 ]

@@ -16,9 +16,10 @@ from go_gym.agent import (
 )
 from go_gym.baselines.priorities import FIFO, OWN, PRIORITIES, prioritised
 from go_gym.errors import GoGymError, is_interrupt
-from go_gym.files import sole_writer
+from go_gym.files import check_name, sole_writer
 from go_gym.leaderboard.facts import Facts, facts, measures
 from go_gym.leaderboard.own import keep_own
+from go_gym.leaderboard.provenance import of_this_process
 from go_gym.leaderboard.schema import Row
 from go_gym.leaderboard.store import Board
 from go_gym.problem import Decision, Problem
@@ -185,6 +186,8 @@ def record(
         curve=board.put_curve(outcome.curve),
         default_decision=default,
         simulator_version=VERSION,
+        provenance=board.put_provenance(of_this_process()),
+        started=outcome.started,
         command=plan.command,
     )
 
@@ -195,10 +198,7 @@ def check_names(problems: Sequence[Problem]) -> None:
     for problem in problems:
         for kind, thing in (("graph", problem.graph), ("cluster", problem.cluster)):
             name = thing.name
-            if not name or not all(c.isalnum() or c in "-_.+" for c in name) or name[0] == ".":
-                raise GoGymError(
-                    f"{kind} {name!r}: its name must be of letters, digits, '-', '_', '.'"
-                )
+            check_name(name, kind)
             if seen.setdefault((kind, name), thing.content_hash) != thing.content_hash:
                 raise GoGymError(f"{kind} {name!r}: two of this name; each needs its own")
 

@@ -3,20 +3,24 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from go_gym.agent import REPRODUCIBLE, TRACKS, joined
-from go_gym.errors import LeaderboardError
-from go_gym.files import atomic_write, read_text
+from go_gym.baselines.priorities import OWN, PRIORITIES
+from go_gym.errors import LeaderboardError, is_visible
+from go_gym.files import atomic_write, confusable, is_name, read_text
 from go_gym.files.content import HASH
+from go_gym.problem import TASKS
 
 RESULTS = "results.csv"
 MAX_ROWS = 1_000_000
 MAX_TEXT = 2048
-HASHES = ("graph_hash", "cluster_hash", "decision", "curve", "default_decision")
-MAYBE_EMPTY = ("curve", "default_decision")
+MAX_SECONDS = 366 * 86_400
+"""Longest work that a row may claim."""
+MAX_NUMBER = 2**63 - 1
 
 
 # Wide: an attribute for each column of the file
@@ -55,6 +59,8 @@ class Row:
     curve: str  # that of the curve; empty where no evaluated decision was valid
     default_decision: str  # that of the default's placement; empty where a rule gives it
     simulator_version: int
+    provenance: str  # key of what ran it, and on which machine; empty where that was not kept
+    started: str  # when, UTC, as 2026-01-31T23:59:59Z; empty where that was not kept
     command: str
 
     @property
@@ -71,6 +77,49 @@ class Row:
 
 COLUMNS = tuple(field.name for field in fields(Row))
 _KINDS = {field.name: field.type for field in fields(Row)}
+BACKENDS = ("simulator",)
+RULES = (*PRIORITIES, OWN)
+
+
+def _matches(pattern: str) -> Callable[[str], bool]:
+    return lambda text: re.fullmatch(pattern, text) is not None
+
+
+def _one_of(words: Sequence[str]) -> tuple[Callable[[str], bool], str]:
+    return lambda text: text in words, f"one of {', '.join(words)}"
+
+
+STARTED = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+_VISIBLE = (is_visible, "one line of visible letters")
+_NAME = (is_name, "a name of letters, digits and '.-_:=,'")
+_HASH = (_matches(HASH.pattern), "64 hexadecimal digits")
+_MAYBE_HASH = (_matches(rf"({HASH.pattern})?"), "64 hexadecimal digits or nothing")
+TEXTS: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "task": _one_of(TASKS),
+    "graph": _NAME,
+    "graph_hash": _HASH,
+    "cluster": _NAME,
+    "cluster_hash": _HASH,
+    "backend": _one_of(BACKENDS),
+    "agent": _NAME,
+    "agent_version": _NAME,
+    "options": (lambda text: not text or is_name(text), "options as an agent's name has them"),
+    "reproducible": _one_of(REPRODUCIBLE),
+    "device": _VISIBLE,
+    "track": _one_of(TRACKS),
+    "priorities": _one_of(RULES),
+    "reason": _VISIBLE,
+    "decision": _HASH,
+    "curve": _MAYBE_HASH,
+    "default_decision": _MAYBE_HASH,
+    "provenance": (_matches(r"([0-9a-f]{16})?"), "16 hexadecimal digits or nothing"),
+    "started": (_matches(rf"({STARTED})?"), "a time as 2026-01-31T23:59:59Z, or nothing"),
+    "command": (
+        lambda text: is_visible(text) and not text.startswith(("=", "+", "-", "@")),
+        "one line of visible letters that no spreadsheet takes for a formula",
+    ),
+}
+"""What each column of text may hold: the check, and what it is called in errors."""
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -96,7 +145,27 @@ def read_rows(path: Path) -> list[Row]:
             raise LeaderboardError(f"{path}, line {number}: a second row of {row.key}")
         seen.add(row.key)
         rows.append(row)
+    check_names(rows, str(path))
     return rows
+
+
+def check_names(rows: Iterable[Row], where: str, known: Iterable[str] = ()) -> None:
+    """Raise LeaderboardError if an agent, graph or cluster has a name that looks like another's.
+
+    Args:
+        rows: of one board.
+        where: names the board in the error.
+        known: names of agents beside those of the rows.
+    """
+    rows = list(rows)
+    agents = dict.fromkeys(row.agent_name for row in rows)
+    for column, names, taken in (
+        ("agent", agents, known),
+        ("graph", dict.fromkeys(row.graph for row in rows), ()),
+        ("cluster", dict.fromkeys(row.cluster for row in rows), ()),
+    ):
+        for name, other in confusable(names, taken):
+            raise LeaderboardError(f"{where}: {column} {name!r} looks like {other!r}")
 
 
 def _row(cells: Sequence[str], where: str) -> Row:
@@ -104,18 +173,20 @@ def _row(cells: Sequence[str], where: str) -> Row:
         raise LeaderboardError(f"{where}: {len(cells)} cells, expected {len(COLUMNS)}")
     values = {}
     for column, cell in zip(COLUMNS, cells, strict=True):
-        values[column] = _value(cell, _KINDS[column], f"{where}, column {column}")
+        at = f"{where}, column {column}"
+        values[column] = value = _value(cell, _KINDS[column], at)
+        fits, expected = TEXTS.get(column, (None, ""))
+        if fits is not None and not fits(cell):
+            raise LeaderboardError(f"{at}: {value!r}, expected {expected}")
     row = Row(**values)  # type: ignore[arg-type]
-    for column, allowed in (("track", TRACKS), ("reproducible", REPRODUCIBLE)):
-        value = getattr(row, column)
-        if value not in allowed:
-            raise LeaderboardError(f"{where}, column {column}: {value!r}, expected {allowed}")
-    for column in HASHES:
-        value = getattr(row, column)
-        if not HASH.fullmatch(value) and (value or column not in MAYBE_EMPTY):
-            raise LeaderboardError(
-                f"{where}, column {column}: {value!r}, expected 64 hexadecimal digits"
-            )
+    if row.budget_used > row.budget:
+        raise LeaderboardError(
+            f"{where}, column budget_used: {row.budget_used}, the budget is {row.budget}"
+        )
+    if not 0 <= row.wall_seconds <= MAX_SECONDS:
+        raise LeaderboardError(
+            f"{where}, column wall_seconds: {row.wall_seconds}, expected 0 to {MAX_SECONDS:,}"
+        )
     return row
 
 
@@ -127,7 +198,7 @@ def _value(cell: str, kind: object, where: str) -> object:
             raise LeaderboardError(f"{where}: {cell!r}, expected True or False")
         return cell == "True"
     if kind is int:
-        if not (cell.isascii() and cell.isdigit() and len(cell) < 20):
+        if not (cell.isascii() and cell.isdigit() and len(cell) < 20 and int(cell) <= MAX_NUMBER):
             raise LeaderboardError(f"{where}: {cell!r}, expected a whole number from 0")
         return int(cell)
     if kind is float:
@@ -138,8 +209,6 @@ def _value(cell: str, kind: object, where: str) -> object:
         if not math.isfinite(number):
             raise LeaderboardError(f"{where}: {cell!r}, expected a finite number")
         return number
-    if any(ord(letter) < 32 for letter in cell):
-        raise LeaderboardError(f"{where}: holds a control character")
     return cell
 
 

@@ -1,8 +1,9 @@
-"""A board: rows, and the decisions and curves behind them, in a folder of four files.
+"""A board: rows, and the decisions and curves behind them, in a folder of five files.
 
 ``results.csv`` has a row a result; ``decisions.npz`` and ``curves.npz`` hold what the rows name by
 its content hash, each once (see :mod:`go_gym.files.content`, which says why this container);
-``coverage.toml`` what must be there. A run's folder and a submission are the same, the first with
+``coverage.toml`` says what must be there, and ``provenance.toml`` what rows were run with and on
+which machines. A run's folder and a submission are the same, the first with
 a ``journal`` while it is written, and with graphs and clusters of one's own beside.
 
 >>> board = Board.read(Path("leaderboards"))                                    # doctest: +SKIP
@@ -23,6 +24,7 @@ from go_gym.files import ContentStore
 from go_gym.files.archive import MAX_MEMBER_BYTES
 from go_gym.leaderboard.entries import curve_entry, decision_entry, entry_curve, entry_decision
 from go_gym.leaderboard.own import find_cluster, find_graph
+from go_gym.leaderboard.provenance import Provenance, read_provenance, write_provenance
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
 from go_gym.problem import Decision, Problem
 
@@ -38,6 +40,7 @@ class Board:
     Attributes:
         folder: where it lies.
         decisions, curves: what the rows name.
+        provenance: what rows were run with, by the keys in the rows.
 
     Raises:
         LeaderboardError, FileFormatError: for files that are not as ``go-gym run`` writes them.
@@ -49,6 +52,7 @@ class Board:
         self._rows = {row.key: row for row in (read_rows(path) if path.exists() else ())}
         self.decisions = ContentStore(folder, DECISIONS)
         self.curves = ContentStore(folder, CURVES)
+        self.provenance = read_provenance(folder)
         self._problems: dict[tuple[str, str, str], Problem] = {}
         self._took = False
 
@@ -116,6 +120,11 @@ class Board:
         """Keep a curve; gives its hash, an empty one for a curve without a valid decision."""
         return self.curves.put(curve_entry(curve)) if curve.improvements else ""
 
+    def put_provenance(self, record: Provenance) -> str:
+        """Keep what rows are run with; gives its key."""
+        self.provenance[record.key] = record
+        return record.key
+
     def put(self, row: Row) -> None:
         """Add a row; the same job's rows that were made otherwise go.
 
@@ -140,6 +149,11 @@ class Board:
             self.decisions.take(source.decisions, key)
         if row.curve:
             self.curves.take(source.curves, row.curve)
+        if row.provenance:
+            record = source.provenance.get(row.provenance)
+            if record is None:
+                raise LeaderboardError(f"{source.folder}: holds no provenance {row.provenance!r}")
+            self.put_provenance(record)
         self._took = True
 
     def save(self) -> None:
@@ -148,6 +162,9 @@ class Board:
             self.decisions.compact()
             self.curves.compact()
             self._took = False
+        named = {row.provenance for row in self._rows.values()}
+        records = [record for key, record in self.provenance.items() if key in named]
+        write_provenance(self.folder, records)
         write_rows(self.folder / RESULTS, self._rows.values())
 
     def compact(self) -> None:

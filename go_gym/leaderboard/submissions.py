@@ -4,12 +4,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from go_gym.agent import agent_entry_points
 from go_gym.baselines.priorities import FIFO, OWN
 from go_gym.errors import LeaderboardError
 from go_gym.files import content_hash
 from go_gym.leaderboard.entries import decision_entry
 from go_gym.leaderboard.facts import facts
-from go_gym.leaderboard.schema import RESULTS, Row
+from go_gym.leaderboard.schema import RESULTS, Row, check_names
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.tables import README, update
 from go_gym.leaderboard.verify import Issue, Kind, verify
@@ -56,6 +57,10 @@ def submit(
         return [], list(report.issues)
     source = Board.read(submission)
     rows = source.rows
+    try:
+        check_names([*into.rows, *rows], str(submission / RESULTS), agent_entry_points())
+    except LeaderboardError as error:
+        return [], [Issue(Kind.NAME, str(submission / RESULTS), str(error))]
     found = [*_repeated(rows, into, replace), *_other_defaults(source, into)]
     found += [
         (Kind.CURVE, f"{' '.join(row.key)}: {row.budget_used} calls without a curve")

@@ -8,8 +8,11 @@ from pathlib import Path
 from go_gym.baselines.priorities import FIFO, OWN
 from go_gym.errors import GoGymError, LeaderboardError
 from go_gym.leaderboard.checks import wrong_with_curve
+from go_gym.leaderboard.claims import wrong_with_claims
 from go_gym.leaderboard.coverage import COVERAGE, missing, read_coverage
 from go_gym.leaderboard.facts import Facts, facts, measures
+from go_gym.leaderboard.provenance import PROVENANCE
+from go_gym.leaderboard.repeats import repeated_seeds
 from go_gym.leaderboard.schema import RESULTS, Row
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.tables import README, is_stale
@@ -29,8 +32,12 @@ class Kind(StrEnum):
     FIGURE = "figure differs"
     RERUN = "another outcome when run again"
     VERSION = "other simulator version"
+    PROVENANCE = "provenance missing"
+    REPEATED_SEED = "several seeds of a stochastic agent are one"
+    CLAIM = "agent contradicts the row"
     MISSING_ROW = "announced row missing"
     TABLE = "table does not follow from the rows"
+    NAME = "name looks like another"
     REPEATED = "row is there already"
 
 
@@ -48,10 +55,11 @@ class Issue:
 
 @dataclass(frozen=True)
 class Report:
-    """What verification found."""
+    """What verification found: how many rows, what is wrong, and what is only worth a look."""
 
     rows: int
     issues: tuple[Issue, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -97,7 +105,13 @@ def verify(
     if is_stale(folder / README, board.rows):
         message = "write it with: go-gym leaderboard FOLDER --update"
         issues.append(Issue(Kind.TABLE, str(folder / README), message))
-    return Report(len(board.rows), tuple(issues))
+    notes = []
+    for wrong, text in repeated_seeds(board.rows):
+        if wrong:
+            issues.append(Issue(Kind.REPEATED_SEED, str(folder / RESULTS), text))
+        else:
+            notes.append(text)
+    return Report(len(board.rows), tuple(issues), tuple(notes))
 
 
 class _Checker:
@@ -121,6 +135,10 @@ class _Checker:
         ):
             if stated != true:
                 yield Kind.HASH, f"{label} is {stated}, the file's is {true}"
+        if row.provenance and row.provenance not in self.board.provenance:
+            yield Kind.PROVENANCE, f"{row.provenance} is not in {PROVENANCE}"
+        for text in wrong_with_claims(row, problem):
+            yield Kind.CLAIM, text
         if row.simulator_version != VERSION:
             yield Kind.VERSION, f"{row.simulator_version}, this one is {VERSION}"
         try:

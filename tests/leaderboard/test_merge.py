@@ -8,6 +8,7 @@ from go_agents.heuristics.simple import RoundRobin
 import go_gym
 from go_gym.errors import FileFormatError, LeaderboardError
 from go_gym.leaderboard.merge import merge
+from go_gym.leaderboard.provenance import PROVENANCE
 from go_gym.leaderboard.run import Plan, run
 from go_gym.leaderboard.schema import RESULTS, write_rows
 from go_gym.leaderboard.store import Board
@@ -46,7 +47,7 @@ def test_what_no_row_names_any_more_goes(problem, tmp_path):
     assert gone.decision in board.decisions and gone.curve in board.curves
     board.compact()
     assert board.decisions.hashes() == [kept.decision] and board.curves.hashes() == []
-    assert files(tmp_path) == {RESULTS, "decisions.npz"} and verify(tmp_path).ok
+    assert files(tmp_path) == {RESULTS, PROVENANCE, "decisions.npz"} and verify(tmp_path).ok
 
 
 def test_rows_of_several_folders_come_with_what_they_name(problem, tmp_path):
@@ -84,8 +85,7 @@ def test_bad_sources_are_refused_and_nothing_is_written(problem, tmp_path):
     source = tmp_path / "source"
     ((row,), _) = run(Plan(("metis",), (problem,)), source)
     for changes, error, match in (
-        ({"graph": "../../stolen"}, LeaderboardError, "leads out of"),
-        ({"cluster": "../../stolen"}, LeaderboardError, "leads out of"),
+        ({"provenance": "0" * 16}, LeaderboardError, "holds no provenance '0000"),
         ({"decision": "0" * 64}, FileFormatError, "holds no '0000"),
         ({"curve": "0" * 64}, FileFormatError, r"curves\.npz: holds no '0000"),
     ):

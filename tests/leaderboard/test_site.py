@@ -41,6 +41,8 @@ ROW = Row(
     curve="",
     default_decision="",
     simulator_version=1,
+    provenance="",
+    started="",
     command="x",
 )
 ROWS = [

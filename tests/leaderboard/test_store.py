@@ -116,6 +116,7 @@ def test_a_row_is_read_with_its_problem_decision_and_curve(board):
     assert there.curve(row).improvements[0].calls == 1
     assert {path.name for path in board.iterdir()} == {
         "results.csv",
+        "provenance.toml",
         "decisions.npz",
         "curves.npz",
         "graphs",
@@ -262,10 +263,10 @@ def test_a_killed_run_has_lost_nothing_and_goes_on(tmp_path):
     assert not (tmp_path / "journal").exists() and verify(tmp_path).ok
 
 
-@pytest.mark.parametrize("stop", range(4))
+@pytest.mark.parametrize("stop", range(6))
 def test_rows_never_name_what_is_not_there(board, tmp_path, monkeypatch, stop):
     """A stop at any of the writes of a run that replaces rows: what is there verifies."""
-    monkeypatch.setattr(RoundRobin, "version", "2")
+    monkeypatch.setattr(RoundRobin, "version", "0")
     wrote = []
 
     def stopped(path, data):
@@ -274,8 +275,8 @@ def test_rows_never_name_what_is_not_there(board, tmp_path, monkeypatch, stop):
         wrote.append(path)
         atomic_write(path, data)
 
-    for module in ("go_gym.files.content", "go_gym.leaderboard.schema"):
-        monkeypatch.setattr(f"{module}.atomic_write", stopped)
+    for module in ("files.content", "leaderboard.schema", "leaderboard.provenance"):
+        monkeypatch.setattr(f"go_gym.{module}.atomic_write", stopped)
     plan = Plan(("round-robin", "random"), (PROBLEM,), (0, 5), ("fifo",), 50)
     with pytest.raises(KeyboardInterrupt):
         run(plan, board)
