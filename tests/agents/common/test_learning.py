@@ -79,6 +79,7 @@ def test_any_budget_is_kept_and_any_problem_decided(make, problem, calls):
     assert best == [point.step_time_ns for point in budget.curve]
 
 
+@pytest.mark.numeric
 @AGENTS
 def test_the_seed_decides_and_the_global_generator_plays_no_part(make):
     problem = awkward()
@@ -92,6 +93,7 @@ def test_the_seed_decides_and_the_global_generator_plays_no_part(make):
     assert not torch.equal(first[1], other[1])
 
 
+@pytest.mark.numeric
 @AGENTS
 @pytest.mark.parametrize("stop", [0, 17, 30])
 def test_an_interrupted_training_goes_on_as_if_never_stopped(make, stop, tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ from go_gym.problem import check_decision
 from tests.agents.go.test_network import layered
 from tests.agents.toys import awkward, optimum, two_kinds
 from tests.strategies import problems
+from tests.trends import assert_most_fall
 
 NETWORK = NetworkConfig(width=16, heads=2, segment=16, type_width=8, score_width=8)
 SEARCH = SearchConfig(samples=16, parts=(4, 16), epochs=2, head_steps=4)
@@ -39,28 +40,37 @@ def weights(training: Training) -> torch.Tensor:
     return torch.cat([each.flatten() for each in training.network.state_dict().values()])
 
 
+@pytest.mark.numeric
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("problem", [two_kinds(), awkward()], ids=["two kinds", "awkward"])
-def test_the_optimum_of_a_toy_is_found(problem):
-    budget = Budget(problem, 400)
-    decision = small().solve(problem, budget, seed=0)
-    assert budget.used == 400
+def test_the_optimum_of_a_toy_is_found(problem, seed):
+    """Of 256 and 2,187 placements; it takes some twenty calls."""
+    budget = Budget(problem, 100)
+    decision = small().solve(problem, budget, seed)
+    assert budget.used == 100
     assert go_gym.simulate(problem, decision).step_time_ns == optimum(problem)
 
 
-def test_the_policy_itself_learns():
-    """Without search: samples of first rounds alone, at the start and after training; over seeds,
-    of which six had the ratio fall to 0.43 ± 0.13, and stay at 1.00 ± 0.07 without learning."""
-    problem = two_kinds(12)
+def sampled(problem, seed, **changes):
+    """The mean step time of each round without search: samples of first rounds alone."""
     alone = {"refine": False, "stretches": 0.0, "samples": 32, "first_round_parts": 64}
-    trained = {"first_batch": 32, "learning_rate": 3e-3, "head_rate": 3e-3, "epochs": 4}
-    ratios: dict[bool, list[float]] = {True: [], False: []}
-    for seed in range(3):
-        for learns in ratios:
-            agent = small(**alone, **(trained if learns else {"learn": False}))
-            curve = agent.train([problem], Budget(problem, 1000), seed)
-            means = [window.mean_step_time_ns for window in curve.windows]
-            ratios[learns].append(np.mean(means[-10:]) / np.mean(means[:10]))
-    assert np.mean(ratios[True]) < 0.7 and np.mean(ratios[False]) > 0.85, ratios
+    curve = small(**alone, **changes).train([problem], Budget(problem, 1000), seed)
+    return [window.mean_step_time_ns for window in curve.windows]
+
+
+def fall(curve):
+    return np.mean(curve[-10:]) / np.mean(curve[:10])
+
+
+@pytest.mark.numeric
+def test_the_policy_itself_learns():
+    """Its samples become better in most of three seeds, and do not where it may not learn."""
+    problem, seeds = two_kinds(12), range(3)
+    rates = {"first_batch": 32, "learning_rate": 3e-3, "head_rate": 3e-3, "epochs": 4}
+    learned = [sampled(problem, seed, **rates) for seed in seeds]
+    assert_most_fall(learned)
+    assert np.median([fall(curve) for curve in learned]) < 0.75
+    assert np.median([fall(sampled(problem, seed, learn=False)) for seed in seeds]) > 0.8
 
 
 @settings(max_examples=15, deadline=None)
@@ -154,6 +164,7 @@ def test_an_ablated_agent_does_without_one_part():
         assert off == ([] if part == "nothing" else [parts[part]])
 
 
+@pytest.mark.numeric
 def test_the_seed_decides():
     problem = layered()
     found = []
@@ -165,6 +176,7 @@ def test_the_seed_decides():
     assert np.array_equal(found[0][1], found[1][1])
 
 
+@pytest.mark.numeric
 def test_a_stopped_training_goes_on_exactly(tmp_path):
     problem = layered()
     whole = small()
@@ -210,6 +222,7 @@ def slower(problem: go_gym.Problem, factor: int) -> go_gym.Problem:
     return go_gym.Problem(slow, go_gym.Cluster.uniform(3, 1e9))
 
 
+@pytest.mark.numeric
 def test_several_problems_in_one_update():
     pair = [layered(), slower(layered(), 1000)]
     search = replace(SEARCH, problems_per_update=2, rounds=3)

@@ -34,6 +34,7 @@ from go_gym.errors import AgentError
 from go_gym.problem import check_decision
 from tests.agents.go.test_network import layered
 from tests.agents.toys import awkward, optimum, two_kinds
+from tests.numeric import assert_near
 from tests.strategies import problems
 
 SMALL = PaperSettings(
@@ -92,6 +93,7 @@ def test_units_are_sampled_as_often_as_their_softmax_says():
             assert torch.allclose(seen, each[0, unit].softmax(dim=0), atol=0.02)
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("task", TASKS)
 def test_sampled_decisions_have_the_probability_that_is_kept(task):
     """Kept while sampling in batches; recomputed here state by state, in float64 and NumPy."""
@@ -147,17 +149,18 @@ def test_decoding_takes_the_likeliest_in_each_round_and_no_call():
     assert torch.equal(decode(network, case, 2)["placement"], second)
 
 
+@pytest.mark.numeric
 def test_sequences_side_by_side_are_as_if_alone():
     torch.manual_seed(0)
-    rows = torch.randn(3, 21, 16)
-    attend, task = SegmentedAttention(16, 2, 8), TaskLayer(16, 2, 8)
+    rows = torch.randn(3, 21, 16, dtype=torch.float64)
+    attend, task = SegmentedAttention(16, 2, 8).double(), TaskLayer(16, 2, 8).double()
     alone = torch.stack([attend(each) for each in rows])
-    assert torch.allclose(attend(rows), alone, atol=1e-6)
+    assert_near(attend(rows), alone, 100)
     decided, hidden = task(rows, rows.flip(1))
     for i in range(3):
         one, other = task(rows[i], rows[i].flip(0))
-        assert torch.allclose(decided[i], one, atol=1e-6)
-        assert torch.allclose(hidden[i], other, atol=1e-6)
+        assert_near(decided[i], one, 100)
+        assert_near(hidden[i], other, 100)
 
 
 def test_rewards_are_the_papers():
@@ -184,6 +187,7 @@ def test_levels_stand_for_themselves():
 # How it is learned from
 
 
+@pytest.mark.numeric
 def test_the_clipped_objective_is_schulmans():
     random = np.random.default_rng(0)
     old, advantage = random.normal(size=50), random.normal(size=50)
@@ -223,6 +227,7 @@ def test_entropy_is_that_of_the_whole_decision():
     assert float(entropy(logits)) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.numeric
 def test_an_unchanged_policy_has_ratio_one():
     """Its loss is then minus the mean advantage, which is zero, and the rest of the loss."""
     training, rollout = rollout_of(of_task("joint"))

@@ -9,6 +9,8 @@ from go_agents.hdp.training import Baseline, HdpConfig, HdpLearner, rewards
 import go_gym
 from go_gym.agent import Budget
 from tests.agents.toys import awkward, optimum, two_kinds
+from tests.numeric import assert_near
+from tests.trends import assert_most_fall, median_of_ends
 
 SMALL = HdpConfig(hidden=16, learning_rate=0.003)
 
@@ -59,6 +61,26 @@ def test_an_update_moves_both_networks():
     assert budget.used == 8
 
 
+@pytest.mark.numeric
+def test_the_gradient_is_that_of_reinforce_and_of_the_entropy():
+    """In closed form: ∂ log π(c) / ∂ l = 1[c] − π and ∂ H / ∂ l = −π (log π + H)."""
+    torch.manual_seed(0)
+    learner = HdpLearner(two_kinds(), 100, 0, HdpConfig(hidden=8, entropy=0.3, clip=1e9))
+    logits = torch.randn(8, learner.groups, 2, dtype=torch.float64, requires_grad=True)
+    grouping = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    devices = torch.randint(0, 2, (8, learner.groups))
+    reward = torch.arange(8.0) ** 2
+    learner._learn(grouping * 1, logits, devices, reward, torch.ones(8) > 0)
+    advantage = ((reward - reward.mean()) / reward.std(correction=0)).double()
+    assert float(advantage.abs().max()) < 3  # none is cut
+    chance = logits.detach().softmax(2)
+    entropy = -(chance * chance.log()).sum(2, keepdim=True)
+    placed = torch.nn.functional.one_hot(devices, 2) - chance
+    gain = advantage[:, None, None] * placed - 0.3 * chance * (chance.log() + entropy)
+    assert_near(logits.grad.float(), -gain / 8, 16)
+    assert_near(grouping.grad.float(), -advantage.mean(), 16, scale=1.0)
+
+
 def out_of_memory() -> go_gym.Problem:
     """Each device holds two of four parameters: some placements are valid, most are not."""
     graph = go_gym.ComputationGraph.from_costs([1] * 4, [], [], parameter_bytes=[9] * 4)
@@ -93,15 +115,21 @@ def test_samples_keep_colocation_and_reach_every_device():
     assert set(drawn.ravel().tolist()) == {0, 1, 2}
 
 
+@pytest.mark.numeric
 def test_it_learns_which_kind_belongs_where():
-    """All samples of the last updates, not the best of all, are the optimum."""
+    """All samples of the last updates, not the best of all, are the optimum: in most of three
+    seeds, with more entropy than on graphs, without which most end on one device."""
     problem = two_kinds()
     best = optimum(problem)
     assert best == 80
-    agent = Hdp(HdpConfig(hidden=32, learning_rate=0.01))
-    budget = Budget(problem, 1600)
-    decision = agent.solve(problem, budget, seed=1)
-    assert go_gym.simulate(problem, decision).step_time_ns == best
-    means = [window.mean_step_time_ns for window in agent.training.record.curve.windows]
-    assert np.mean(means[:20]) > 5 * best
-    assert np.mean(means[-20:]) < 1.25 * best
+    curves, reached = [], []
+    for seed in range(3):
+        agent = Hdp(HdpConfig(hidden=32, learning_rate=0.01, entropy=0.1))
+        decision = agent.solve(problem, Budget(problem, 1600), seed)
+        reached.append(go_gym.simulate(problem, decision).step_time_ns)
+        windows = agent.training.record.curve.windows
+        curves.append([window.mean_step_time_ns for window in windows])
+    assert np.median(reached) == best
+    assert_most_fall(curves)
+    assert np.median([np.mean(curve[:20]) for curve in curves]) > 5 * best
+    assert median_of_ends(curves, 20) < 1.25 * best

@@ -1,5 +1,7 @@
 """Placeto's walk and training: every step simulated, rewards, baseline, a toy it must solve."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from go_agents.placeto.training import PlacetoConfig, PlacetoLearner, returns
 import go_gym
 from go_gym.agent import Budget
 from tests.agents.toys import awkward, optimum, two_kinds
+from tests.numeric import assert_near
+from tests.trends import assert_most_fall, median_of_ends
 
 SMALL = PlacetoConfig(width=8, rounds=2, workers=2)
 
@@ -118,19 +122,54 @@ def test_walks_keep_colocation():
     assert set(placements.ravel().tolist()) == {0, 1, 2}
 
 
+@pytest.mark.numeric
+def test_the_gradient_is_that_of_reinforce_and_of_the_entropy():
+    """State by state: advantage · log π + weight · H, summed over steps, a mean over episodes."""
+    config = replace(SMALL, entropy=0.3, clip=1e9)
+    learner = PlacetoLearner(two_kinds(), 1000, 0, config)
+    episodes = learner._walk(Budget(learner.problem, 1000))
+    gain = returns(episodes.rewards)
+    weight, total = config.entropy * (1 - learner.progress), 0.0
+    for step, group in enumerate(episodes.current.tolist()):
+        for worker, device in enumerate(episodes.devices[step].tolist()):
+            state = episodes.features[step, worker]
+            (logits,) = learner.policy(state[None], torch.tensor([group]))
+            chance = logits.softmax(0)
+            advantage = gain[step, worker] - gain[step].mean()
+            total = total - advantage * chance[device].log() + weight * (chance @ chance.log())
+    parameters = list(learner.policy.parameters())
+    expected = torch.autograd.grad(total / config.workers, parameters)
+    size = max(float(each.abs().max()) for each in expected)
+    learner._learn(episodes)
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        assert_near(parameter.grad, gradient, 100, size)
+
+
+@pytest.mark.numeric
+@pytest.mark.slow
 def test_it_learns_which_kind_belongs_where():
-    """Whole last episodes, not the best step of all, end at the optimum."""
+    """Whole last episodes, not the best step of all, end near the optimum: in most of five seeds,
+    with more entropy than on graphs, without which most end on one device."""
     problem = two_kinds()
     best = optimum(problem)
     config = PlacetoConfig(
-        width=16, rounds=2, workers=4, learning_rate=0.03, last_learning_rate=0.003
+        width=16,
+        rounds=2,
+        workers=2,
+        learning_rate=0.02,
+        last_learning_rate=0.003,
+        entropy=0.2,
     )
-    agent = Placeto(config)
-    budget = Budget(problem, 3000)
-    decision = agent.solve(problem, budget, seed=0)
-    assert go_gym.simulate(problem, decision).step_time_ns == best
-    windows = agent.training.record.curve.windows
-    ends = [each.mean_step_time_ns for each in windows if (each.calls - 1) % 33 == 32]
-    assert len(ends) == 3000 // 33
-    assert np.mean(ends[:10]) > 4 * best
-    assert np.mean(ends[-10:]) < 1.5 * best
+    episode, curves, reached = 1 + 2 * 8, [], []
+    for seed in range(5):
+        agent = Placeto(config)
+        decision = agent.solve(problem, Budget(problem, 3000), seed)
+        reached.append(go_gym.simulate(problem, decision).step_time_ns)
+        windows = agent.training.record.curve.windows
+        ends = [w.mean_step_time_ns for w in windows if (w.calls - 1) % episode == episode - 1]
+        assert len(ends) == 3000 // episode
+        curves.append(ends)
+    assert np.median(reached) == best
+    assert_most_fall(curves)
+    assert np.median([np.mean(curve[:10]) for curve in curves]) > 4 * best
+    assert median_of_ends(curves, 10) < 2 * best

@@ -11,6 +11,7 @@ import go_gym
 from go_gym.agent import Budget, load_agent
 from go_gym.errors import AgentError
 from go_gym.problem import check_decision
+from tests.trends import assert_most_fall, median_of_ends
 
 NAMES = ["sb3", "sb3:algorithm=a2c", "sb3:algorithm=dqn"]
 SMALL = {"width": 16, "num_envs": 8}
@@ -56,29 +57,36 @@ def test_tiny_budgets_still_give_a_decision(name, calls):
     assert budget.used <= calls
 
 
-def test_ppo_learns_what_random_does_not_know():
-    """The mean of the last samples is near the optimum of 40 ns; one device takes 80."""
+def trained(settings, seed):
+    """The means of a training of 3,000 calls, and what it found."""
     problem = two_chains()
     budget = Budget(problem, 3000)
-    curve = SB3Agent(settings=dataclasses.replace(PPO_PLACEMENT, **SMALL)).train(
-        [problem], budget, 0
-    )
-    means = [window.mean_step_time_ns for window in curve.windows]
+    curve = SB3Agent(settings=dataclasses.replace(settings, **SMALL)).train([problem], budget, seed)
+    assert 0.9 * 3000 < curve.windows[-1].calls == budget.used
+    assert curve.improvements[-1].step_time_ns == budget.best_step_time_ns
+    return [window.mean_step_time_ns for window in curve.windows], budget.best_step_time_ns
+
+
+@pytest.mark.numeric
+def test_ppo_learns_what_random_does_not_know():
+    """One device takes 80 ns, a cut of both chains 70, two devices 40: the samples begin where
+    random ones are, and end below one device; the best of them is found on the way."""
+    problem = two_chains()
     drawn = [load_agent("random").solve(problem, Budget(problem, 0), s) for s in range(200)]
     random = np.mean([r.step_time_ns for r in go_gym.simulate_batch(problem, drawn)])
-    assert means[0] == pytest.approx(random, rel=0.15)
-    assert means[-1] < 1.2 * 40 < 0.75 * random
-    assert curve.improvements[-1].step_time_ns == budget.best_step_time_ns == 40
-    assert 2800 < curve.windows[-1].calls == budget.used
+    curves, found = zip(*(trained(PPO_PLACEMENT, seed) for seed in range(3)), strict=True)
+    assert [curve[0] for curve in curves] == pytest.approx([random] * 3, rel=0.15)
+    assert_most_fall(curves)
+    assert median_of_ends(curves, 1) < 80 < 0.8 * random
+    assert np.median(found) == 40
 
 
 @pytest.mark.parametrize("settings", [PPO_STEPS, A2C_STEPS, DQN_STEPS], ids=lambda s: s.algorithm)
-def test_stepwise_training_improves(settings):
-    problem = two_chains()
-    budget = Budget(problem, 3000)
-    curve = SB3Agent(settings=dataclasses.replace(settings, **SMALL)).train([problem], budget, 1)
-    means = [window.mean_step_time_ns for window in curve.windows]
-    assert np.mean(means[-3:]) < 0.9 * np.mean(means[:2])
+@pytest.mark.parametrize("seeds", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_stepwise_training_improves(settings, seeds):
+    curves = [trained(settings, seed)[0] for seed in range(seeds)]
+    assert np.median([np.mean(curve[-3:]) / np.mean(curve[:2]) for curve in curves]) < 0.95
+    assert seeds == 1 or {np.mean(c[-3:]) < np.mean(c[:2]) for c in curves} == {True}
 
 
 @pytest.mark.parametrize("settings", [PPO_PLACEMENT, DQN_STEPS], ids=lambda s: s.algorithm)

@@ -1,4 +1,4 @@
-"""Every search, found as users find it: optimal where it is known, within budget, repeatable."""
+"""Every search, found as users find it: near the known optimum, within budget, repeatable."""
 
 from itertools import product
 
@@ -75,14 +75,25 @@ def test_versions_and_tasks_follow_from_the_options():
         assert tasks_of(scheduled) == tasks_of(both) == ("placement",)
 
 
+def found(name, problem, calls, seed):
+    """What it finds, checked by a simulation of its decision."""
+    budget = Budget(problem, calls)
+    decision = load_agent(name).solve(problem, budget, seed)
+    assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
+    return budget.best_step_time_ns
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("seed", range(3))
-def test_the_optimum_of_all_placements_is_found(name, seed):
+def test_searches_come_near_the_optimum_of_all_placements(name):
+    """Of three graphs, three times each: never 10 % above it, and some time at it. The reference
+    is every one of 4,096 placements, simulated."""
     cluster = go_gym.Cluster.uniform(2, 1e9, latency=2e-9, contention="duplex")
-    problem = go_gym.Problem(layered(3, 4, seed), cluster)
-    budget = Budget(problem, 1500)
-    load_agent(name).solve(problem, budget, seed)
-    assert budget.best_step_time_ns == optimum(problem, "critical-path" in name)
+    ratios = []
+    for graph in range(3):
+        problem = go_gym.Problem(layered(3, 4, graph), cluster)
+        best = optimum(problem, "critical-path" in name)
+        ratios += [found(name, problem, 1500, seed) / best for seed in range(3)]
+    assert min(ratios) == 1.0 and max(ratios) < 1.1, ratios
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,28 +103,26 @@ def test_memory_that_no_start_respects_is_respected_in_the_end(name):
         np.arange(10, 18), [], [], parameter_bytes=[30, 30, 30, 30, 30, 30, 30, 30]
     )
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(3, 1e9, memory=90))
-    budget = Budget(problem, 1500)
-    load_agent(name).solve(problem, budget, 0)
-    assert budget.best_step_time_ns == optimum(problem, "critical-path" in name)
+    best = optimum(problem, "critical-path" in name)
+    ratios = [found(name, problem, 1500, seed) / best for seed in range(3)]
+    assert min(ratios) >= 1.0 and max(ratios) < 1.1, ratios
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_better_than_random_at_equal_calls(name):
+    """The worst of four searches is better than the best of four times as many random ones."""
     problem = go_gym.Problem(
         layered(6, 30, 0), go_gym.Cluster.uniform(3, 1e9, latency=2e-9, contention="duplex")
     )
     rng = np.random.default_rng(0)
-    random = Budget(problem, 300)
+    random = Budget(problem, 1200)
     random.evaluate_batch(
         [
             ranked(problem, rng.integers(0, 3, problem.num_ops), "critical-path" in name)
-            for _ in range(300)
+            for _ in range(1200)
         ]
     )
-    for seed in range(2):
-        budget = Budget(problem, 300)
-        load_agent(name).solve(problem, budget, seed)
-        assert budget.best_step_time_ns < random.best_step_time_ns
+    assert max(found(name, problem, 300, seed) for seed in range(4)) < random.best_step_time_ns
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -194,15 +203,21 @@ def test_one_task_after_another_stays_within_the_budget_and_decides_all():
     assert budget.best_step_time_ns == go_gym.simulate(problem, decision).step_time_ns
 
 
-def test_scheduled_search_beats_plain_search_scheduled_afterwards():
-    """What is searched under priorities is better under them than what was searched without."""
+@pytest.mark.parametrize("seeds", [2, pytest.param(7, marks=pytest.mark.slow)])
+def test_scheduled_search_beats_plain_search_scheduled_afterwards(seeds):
+    """What is searched under priorities is better under them than what was searched without: in
+    the mean, and by a sign test in six of seven seeds (by chance once in sixteen)."""
     problem = go_gym.Problem(datasets.load("rnnlm-2"), go_gym.load_cluster("p100x2"))
-    step_times = []
-    for name in ("sa", "sa:priorities=critical-path"):
-        budget = Budget(problem, 600)
-        placement = load_agent(name).solve(problem, budget, 0).placement
-        step_times.append(go_gym.simulate(problem, ranked(problem, placement, True)).step_time_ns)
-    assert budget.best_step_time_ns == step_times[1] < step_times[0]
+    afterwards, searched = [], []
+    for seed in range(seeds):
+        for name, times in (("sa", afterwards), ("sa:priorities=critical-path", searched)):
+            budget = Budget(problem, 600)
+            placement = load_agent(name).solve(problem, budget, seed).placement
+            times.append(go_gym.simulate(problem, ranked(problem, placement, True)).step_time_ns)
+        assert budget.best_step_time_ns == searched[-1]
+    better = np.array(searched) < np.array(afterwards)
+    assert sum(searched) < sum(afterwards)
+    assert seeds == 2 or better.sum() >= 6, better
 
 
 @pytest.mark.parametrize("seed", range(3))
