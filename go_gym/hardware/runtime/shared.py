@@ -1,7 +1,9 @@
 """Memory that forked processes share.
 
 It is anonymous, so it is there for threads and for forked processes alike, and gone with the last
-of them: nothing has a name that could be left behind.
+of them: nothing has a name that could be left behind. Shared tensors of ``torch.multiprocessing``
+would do as well but for containers: they lie in /dev/shm, which Docker limits to 64 MB. Its queues
+of tensors, and a pipe that says that a tensor is there, take longer: see benchmarks/workers.md.
 """
 
 import mmap

@@ -2,7 +2,9 @@
 
 The interpreter's lock lets one thread run Python at a time; ops are short, and two cores that
 share it slow each other by up to a half. So CPU cores have processes. A CUDA context does not
-outlive a fork, so with a GPU all are threads, which enqueue and seldom wait.
+outlive a fork, so with a GPU all are threads, which enqueue and seldom wait. A library's pool
+(loky) starts new interpreters, which takes longer than the steps, and its workers outlive a killed
+parent: see benchmarks/workers.md.
 """
 
 import gc

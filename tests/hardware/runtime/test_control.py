@@ -50,25 +50,32 @@ def test_a_message_of_a_forked_process_ends_the_wait():
         time.sleep(0.05)
         Outbox(control, 0).post(3, 1, 77)
         os._exit(0)
-    assert inbox.wait() and inbox.poll() == [Message(3, 77)]
+    assert answers_of(inbox.wait) == [True]
+    assert inbox.poll() == [Message(3, 77)]
     os.waitpid(child, 0)
+
+
+def answers_of(call, halt_of=None) -> list[bool]:
+    """What ``call`` answers; if it waits, once ``halt_of`` is halted; nothing if it still waits."""
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
+    thread.start()
+    if halt_of is not None:
+        thread.join(0.05)
+        assert not answers, "it did not wait"
+        halt_of.halt[0] = 1
+    thread.join(60)
+    return answers
 
 
 @pytest.mark.parametrize("waits", [lambda c: Inbox(c, 1).wait(), lambda c: c.wait_for_all(1)])
 def test_a_halt_ends_a_wait(waits):
     control = Control(CHANNELS, 3)
     control.ready_for[:2] = 1
-    answers: list[bool] = []
-    thread = threading.Thread(target=lambda: answers.append(waits(control)), daemon=True)
-    thread.start()
-    thread.join(0.05)
-    assert not answers
-    control.halt[0] = 1
-    thread.join(60)
-    assert answers == [False]
+    assert answers_of(lambda: waits(control), control) == [False]
 
 
 def test_all_go_on_once_all_are_ready():
     control = Control(CHANNELS, 3)
     control.ready_for[:] = [4, 3, 5]
-    assert control.wait_for_all(3)
+    assert answers_of(lambda: control.wait_for_all(3)) == [True]

@@ -79,13 +79,13 @@ def test_a_silent_op_has_its_turn_but_is_not_given_out():
 
 
 def test_what_was_noticed_late_counts_from_when_it_was_there():
-    """Ops 2 and 3 wait for a tensor each; that of op 3 was there earlier, and is noticed later."""
-    graph = ComputationGraph.from_costs([1] * 4, [(0, 8), (1, 8)], [(0, 2), (1, 3)])
-    queue = build_queues(graph, np.array([0, 0, 1, 1]), None, 2).ready[1]
+    """Op 3 waits for what was there at 20 and at 10, op 4 for what was at 15, noticed last."""
+    graph = ComputationGraph.from_costs([1] * 5, [(0, 8), (1, 8), (2, 8)], [(0, 3), (1, 3), (2, 4)])
+    queue = build_queues(graph, np.array([0, 0, 0, 1, 1]), None, 2).ready[1]
     queue.begin(0)
-    queue.notify(4, 20)
-    queue.notify(5, 10)
-    assert (queue.pop(30), queue.pop(30)) == (3, 2)
+    for channel, time in enumerate([20, 10, 15]):
+        queue.notify(graph.num_ops + channel, time)
+    assert (queue.pop(30), queue.pop(30)) == (4, 3)
 
 
 @given(decided())

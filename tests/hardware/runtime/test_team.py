@@ -23,12 +23,12 @@ def test_all_answer_each_from_where_it_should(fork):
 
 
 @pytest.mark.parametrize("fork", [True, False])
-def test_a_failure_is_told(fork):
+def test_a_failure_is_reported(fork):
     with pytest.raises(HardwareError, match="ZeroDivisionError: division by zero"):
         together([lambda: 1 / 0, lambda: 1], fork)
 
 
-def test_a_death_is_told():
+def test_a_death_is_reported():
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
 
