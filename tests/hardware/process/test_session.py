@@ -139,16 +139,22 @@ def test_nothing_outlives_ctrl_c_or_a_killed_parent(faulty, end):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert script.stdout is not None and script.stdout.readline() == "starting\n"
-    wait_until(lambda: len(children(script.pid)) == 1)
-    (measuring,) = children(script.pid)
-    wait_until(lambda: len(group(measuring)) == 3)  # a worker for each of two cores
-    assert not any(named_memory(each) for each in group(measuring))
-    script.send_signal(end)
-    _, errors = script.communicate(timeout=120)
-    assert script.returncode == -end
-    assert end == signal.SIGKILL or "KeyboardInterrupt" in errors
-    wait_until(lambda: not group(measuring))
+    measuring = None
+    try:
+        assert script.stdout is not None and script.stdout.readline() == "starting\n"
+        wait_until(lambda: len(children(script.pid)) == 1)
+        (measuring,) = children(script.pid)
+        wait_until(lambda: len(group(measuring)) == 3)  # a worker for each of two cores
+        assert not any(named_memory(each) for each in group(measuring))
+        script.send_signal(end)
+        _, errors = script.communicate(timeout=120)
+        assert script.returncode == -end
+        assert end == signal.SIGKILL or "KeyboardInterrupt" in errors
+        wait_until(lambda: not group(measuring))
+    finally:
+        script.kill()
+        for each in group(measuring) if measuring else ():
+            os.kill(each, signal.SIGKILL)
 
 
 def wait_until(true: Callable[[], bool]) -> None:
