@@ -170,7 +170,7 @@ def test_ppo_saves_and_loads_the_policy(tmp_path):
 
 
 PROGRAM = """
-import pathlib, time
+import pathlib
 import subprocess
 import sys
 
@@ -184,20 +184,18 @@ torch.set_num_threads(1)
 env = gym.make("GO-Placement-v0", graph="gnmt-8", cluster="p100x8")
 network = {"features_extractor_kwargs": {"width": 32, "layers": 2}}
 model = PPO(NodePolicy, env, n_steps=8, batch_size=4, n_epochs=1, policy_kwargs=network)
-start = time.perf_counter()
 model.learn(8)
-taken = time.perf_counter() - start
 # ru_maxrss would begin at what the process that started this one had
 peak = pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
-print(model.num_timesteps, taken, int(peak) / 2**20)
+print(model.num_timesteps, int(peak) / 2**20)
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's peak of memory is read from /proc")
 def test_ppo_runs_on_80_000_ops():
-    """SB3's own policy takes 96 s and 6.5 GB for eight steps and an epoch."""
+    """Under 3 GB, PyTorch included; a dense layer to all logits has gigabytes of its own."""
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    steps, seconds, gigabytes = map(float, done.stdout.split())
-    print(f"{steps:.0f} steps and an epoch: {seconds:.1f} s, {gigabytes:.2f} GB")
-    assert steps == 8 and gigabytes < 3 and seconds < 60
+    steps, gigabytes = map(float, done.stdout.split())
+    assert steps == 8 and gigabytes < 3
