@@ -23,8 +23,8 @@ from against_c import machine
 import go_gym
 from go_gym.baselines.placements import human_expert
 from go_gym.catalogue import datasets
-from go_gym.envs.nodes import Nodes
 from go_gym.envs.steps import STARTS, PlacementStepsEnv
+from go_gym.envs.units import Units
 from go_gym.partitions import attached_partition
 from go_gym.simulator import DeltaSimulator, Result, simulate, simulate_batch
 
@@ -175,8 +175,8 @@ def walks(graphs: Sequence[str], moves: int) -> list[str]:
         problem = go_gym.Problem(datasets.load(name), go_gym.load_cluster(CLUSTER))
         kinds = (
             with_views(problem),
-            Nodes(problem, attached_partition(problem)).members,
-            Nodes.of(problem, 64).members,
+            Units(problem, attached_partition(problem)).members,
+            Units.of(problem, 64).members,
         )
         cells = [f"{walk(problem, groups, moves):.2f}×" for groups in kinds]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

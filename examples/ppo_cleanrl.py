@@ -3,7 +3,7 @@
     python examples/ppo_cleanrl.py --graph rnnlm-2 --cluster p100x2 --total-steps 50000
 
 The environment is used as it is: native vector environment, flat Dict observation. The network
-looks at the current node's rows and at the means over all nodes; see agents/sb3 for one that uses
+looks at the current unit's rows and at the means over all units; see agents/sb3 for one that uses
 the graph. Each iteration prints the mean step time at the end of its episodes.
 """
 
@@ -24,7 +24,7 @@ import go_gym  # registers the environments
 class Args:
     graph: str = "rnnlm-2"  # a name, path, split or family
     cluster: str = "p100x2"  # a preset or TOML path
-    groups: int = 16  # nodes that the graph is grouped into: steps an episode
+    groups: int = 16  # units that the graph is grouped into: steps an episode
     seed: int = 0
     total_steps: int = 50_000  # environment steps, each of them one simulation
     num_envs: int = 16  # episodes side by side
@@ -42,9 +42,9 @@ class Args:
 
 
 def features(observation: dict[str, np.ndarray]) -> torch.Tensor:
-    """(envs, columns): the current node's rows, the nodes' mean, and the share of each device."""
-    envs, nodes = observation["op_mask"].shape
-    tables = [observation[key].reshape(envs, nodes, -1) for key in ("ops", "durations", "state")]
+    """(envs, columns): the current unit's rows, the units' mean, and the share of each device."""
+    envs, units = observation["op_mask"].shape
+    tables = [observation[key].reshape(envs, units, -1) for key in ("ops", "durations", "state")]
     table = np.concatenate(tables, axis=2)
     mask = observation["op_mask"][:, :, None]
     mean = (table * mask).sum(axis=1) / mask.sum(axis=1)

@@ -1,4 +1,10 @@
-"""GO with one part switched off, for the table of what each part is worth."""
+"""GO with one part switched off, for the table of what each part is worth.
+
+A network's heads begin at zero, so that it has no opinion before it has learned one. A run of few
+updates may therefore decide the same without a part of the network as with it. On rnnlm-2 that is
+so at 200 calls for recurrence, modulation, state and affinity; at the table's 4,000 calls no part
+can be left out without another curve.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Literal

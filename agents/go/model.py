@@ -99,6 +99,7 @@ class MoveHead(nn.Module):
         return score
 
 
+# Wide: a module each, under the names that the shipped weights have
 class GONetwork(nn.Module):
     """The policy and the value of a decision about a graph, given the previous round's decision.
 

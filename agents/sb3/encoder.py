@@ -11,11 +11,11 @@ from go_gym.graph.features import OP_FEATURES
 
 Observation = dict[str, torch.Tensor]
 PER_NODE = ("ops", "durations", "state")
-"""Entries of an observation that are tables of float32 with a row a node."""
+"""Entries of an observation that are tables of float32 with a row a unit."""
 
 
 class GraphEncoder(nn.Module):
-    """Embeddings of the nodes of a batch of observations.
+    """Embeddings of the units of a batch of observations.
 
     Layers of message passing along and against the edges, weighted by the edges' features, each
     with a residual connection and a layer norm (our choice; GO and Placeto aggregate from both
@@ -24,16 +24,16 @@ class GraphEncoder(nn.Module):
     Args:
         space: observation space of a go_gym environment.
         width: of the embeddings.
-        layers: how many hops a node sees.
+        layers: how many hops a unit sees.
     """
 
     def __init__(self, space: spaces.Dict, width: int = 64, layers: int = 3) -> None:
         super().__init__()
         length = {key: spaces.flatdim(part) for key, part in space.spaces.items()}
-        self.nodes = length["ops"] // len(OP_FEATURES)
+        self.units = length["ops"] // len(OP_FEATURES)
         self.devices = length["devices"] // len(DEVICE_FEATURES)
         self.tables = [key for key in PER_NODE if key in length]
-        columns = sum(length[key] // self.nodes for key in self.tables)
+        columns = sum(length[key] // self.units for key in self.tables)
         self.enter = nn.Linear(columns + self.devices, width)
         self.along = nn.ModuleList(GraphConv(width, width, aggr="mean") for _ in range(layers))
         self.against = nn.ModuleList(GraphConv(width, width, aggr="mean") for _ in range(layers))
@@ -41,10 +41,10 @@ class GraphEncoder(nn.Module):
         self.width = width
 
     def forward(self, observation: Observation) -> tuple[torch.Tensor, torch.Tensor]:
-        """Nodes (b, o, width), and their mask (b, o) bool."""
+        """Units (b, o, width), and their mask (b, o) bool."""
         batch = len(observation["ops"])
         mask = observation["op_mask"] > 0
-        rows = [observation[key].reshape(batch, self.nodes, -1) for key in self.tables]
+        rows = [observation[key].reshape(batch, self.units, -1) for key in self.tables]
         previous = observation["placement"].long()  # -1 before the first decision
         one_hot = torch.eye(self.devices, device=mask.device)[previous.clamp(min=0)]
         rows.append(one_hot * (previous >= 0).unsqueeze(-1))
@@ -54,26 +54,26 @@ class GraphEncoder(nn.Module):
         for along, against, norm in zip(self.along, self.against, self.norms, strict=True):
             message = along(hidden, ends, weight) + against(hidden, back, weight)
             hidden = norm(hidden + torch.relu(message))
-        return hidden.view(batch, self.nodes, self.width), mask
+        return hidden.view(batch, self.units, self.width), mask
 
     def _edges(self, observation: Observation, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Edges (2, e) of all graphs of the batch side by side, and their weights (e,)."""
         kept = observation["edge_mask"] > 0
         ends = observation["edges"].long().view(batch, -1, 2)
-        ends = ends + self.nodes * torch.arange(batch, device=ends.device).view(-1, 1, 1)
+        ends = ends + self.units * torch.arange(batch, device=ends.device).view(-1, 1, 1)
         return ends[kept].T.contiguous(), observation["edge_features"][kept]
 
 
-def pooled(nodes: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(b, 2 · width): mean and greatest of the nodes (b, o, width) that ``mask`` (b, o) keeps."""
+def pooled(units: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(b, 2 · width): mean and greatest of the units (b, o, width) that ``mask`` (b, o) keeps."""
     kept = mask.unsqueeze(-1)
-    mean = (nodes * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
-    greatest = nodes.masked_fill(~kept, -torch.inf).amax(dim=1)
+    mean = (units * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+    greatest = units.masked_fill(~kept, -torch.inf).amax(dim=1)
     return torch.cat([mean, greatest], dim=-1)
 
 
-class NodeFeatures(BaseFeaturesExtractor):
-    """A features extractor for policies per node: embeddings (b, o, width), and their mask."""
+class UnitFeatures(BaseFeaturesExtractor):
+    """A features extractor for policies per unit: embeddings (b, o, width), and their mask."""
 
     def __init__(self, observation_space: spaces.Dict, width: int = 64, layers: int = 3) -> None:
         super().__init__(observation_space, width)
@@ -81,15 +81,15 @@ class NodeFeatures(BaseFeaturesExtractor):
 
     def forward(self, observations: Observation) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`GraphEncoder.forward`."""
-        nodes: tuple[torch.Tensor, torch.Tensor] = self.encoder(observations)
-        return nodes
+        units: tuple[torch.Tensor, torch.Tensor] = self.encoder(observations)
+        return units
 
 
 class GraphFeatures(BaseFeaturesExtractor):
-    """A features extractor for SB3's own policies: the graph as a whole, and the current node.
+    """A features extractor for SB3's own policies: the graph as a whole, and the current unit.
 
     Args:
-        observation_space: that of any go_gym environment; step-wise ones have a current node.
+        observation_space: that of any go_gym environment; step-wise ones have a current unit.
         width, layers: see :class:`GraphEncoder`.
     """
 
@@ -100,10 +100,10 @@ class GraphFeatures(BaseFeaturesExtractor):
 
     def forward(self, observations: Observation) -> torch.Tensor:
         """(b, features_dim) float32."""
-        nodes, mask = self.encoder(observations)
-        summary = pooled(nodes, mask)
+        units, mask = self.encoder(observations)
+        summary = pooled(units, mask)
         if not self.has_current:
             return summary
         current = observations["current"].long().view(-1)
-        chosen = nodes[torch.arange(len(nodes), device=nodes.device), current]
+        chosen = units[torch.arange(len(units), device=units.device), current]
         return torch.cat([chosen, summary], dim=-1)

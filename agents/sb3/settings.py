@@ -22,12 +22,12 @@ class Settings:
 
     Attributes:
         algorithm: one of ``ALGORITHMS``.
-        env: an id: placement all at once, or a node a step (the one that suits DQN).
+        env: an id: placement all at once, or a unit a step (the one that suits DQN).
         groups: at most how many groups of ops are decided about; None for ops. Fewer are learned
             faster, since all share one reward.
         num_envs: episodes side by side, simulated in one call a step.
         width, layers: of the graph network.
-        apart: of :class:`NodePolicy`, all at once; the policy is trained on one graph.
+        apart: of :class:`UnitPolicy`, all at once; the policy is trained on one graph.
         options: arguments of the algorithm's class. PPO's default here: a rollout holds an
             episode of each environment and is learned from in two batches, or, all at once, one.
     """

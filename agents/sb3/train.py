@@ -12,7 +12,7 @@ import go_gym
 from go_gym.agent import Budget, Curve, find_agent, load_agent
 from go_gym.catalogue import datasets
 from go_gym.cli.shared import MAX_SEED, one_line_errors
-from go_gym.envs.nodes import Nodes
+from go_gym.envs.units import Units
 from go_gym.errors import AgentError
 from go_gym.files import atomic_write
 
@@ -26,9 +26,9 @@ def best_of_random(
     problem: go_gym.Problem, groups: int | None, calls: int, seed: int
 ) -> int | None:
     """Best step time in ns of ``calls`` placements drawn group by group, None if none is valid."""
-    nodes, rng = Nodes.of(problem, groups), np.random.default_rng(seed)
-    drawn = rng.integers(0, problem.num_devices, (calls, nodes.count))
-    results = go_gym.simulate_batch(problem, [go_gym.Decision(nodes.spread(row)) for row in drawn])
+    units, rng = Units.of(problem, groups), np.random.default_rng(seed)
+    drawn = rng.integers(0, problem.num_devices, (calls, units.count))
+    results = go_gym.simulate_batch(problem, [go_gym.Decision(units.spread(row)) for row in drawn])
     return min((int(result.step_time_ns) for result in results if result.valid), default=None)
 
 

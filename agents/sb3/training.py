@@ -23,7 +23,7 @@ from ..common.devices import one_thread
 from ..common.training import save_training
 from .callbacks import Watch
 from .encoder import GraphFeatures
-from .policy import NodePolicy
+from .policy import UnitPolicy
 from .settings import ALGORITHMS, Settings
 from .vec_env import BatchedVecEnv
 
@@ -114,7 +114,7 @@ class SB3Training:
         settings, options = self.settings, dict(self.settings.options)
         stepwise = isinstance(self.env.action_space, spaces.Discrete)
         if not stepwise and settings.algorithm == "dqn":
-            raise AgentError("DQN decides one node a step, not all at once")
+            raise AgentError("DQN decides one unit a step, not all at once")
         policy_options: dict[str, Any] = {
             "features_extractor_kwargs": {"width": settings.width, "layers": settings.layers}
         }
@@ -130,7 +130,7 @@ class SB3Training:
             batches = 2 if stepwise else 1
             options.setdefault("batch_size", steps * settings.num_envs // batches)
         return ALGORITHMS[settings.algorithm](
-            "MultiInputPolicy" if stepwise else NodePolicy,
+            "MultiInputPolicy" if stepwise else UnitPolicy,
             VecMonitor(self.env),
             policy_kwargs=policy_options,
             tensorboard_log=None if self.folder is None else str(self.folder / "tensorboard"),

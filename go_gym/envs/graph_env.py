@@ -15,9 +15,9 @@ from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend, resolve_backend, run_baseline
 from go_gym.envs.copy_on_write import SharedArrays
 from go_gym.envs.episode import Episode, restored
-from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, static_part
 from go_gym.envs.rewards import reward_named
+from go_gym.envs.units import Units
 from go_gym.errors import GoGymError
 from go_gym.problem import Problem
 from go_gym.simulator import simulate
@@ -41,14 +41,14 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
 
     Attributes:
         problems: what episodes are about.
-        nodes: what is seen and decided of each problem; set by the subclass, as are ``sizes``.
+        units: what is seen and decided of each problem; set by the subclass, as are ``sizes``.
         sizes: room for the largest of them.
         episode: the present one.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}  # noqa: RUF012
     task: ClassVar[str]
-    nodes: list[Nodes]
+    units: list[Units]
     sizes: Sizes
 
     def __init__(
@@ -155,7 +155,7 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
     def static_of(self, chosen: int) -> SharedArrays:
         """The part of the observation that stays while a problem lasts."""
         if chosen not in self._static:
-            self._static[chosen] = SharedArrays(static_part(self.nodes[chosen], self.sizes))
+            self._static[chosen] = SharedArrays(static_part(self.units[chosen], self.sizes))
         return self._static[chosen]
 
     def info(self, episode: Episode) -> dict[str, Any]:

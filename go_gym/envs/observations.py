@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from go_gym.envs.nodes import Nodes
+from go_gym.envs.units import Units
 from go_gym.graph.features import OP_FEATURES, log_scaled
 from go_gym.problem import Problem
 
@@ -34,19 +34,19 @@ DEVICE_FEATURES = ("log_flops", "log_memory_bandwidth", "log_memory", "log_out",
 
 @dataclass(frozen=True)
 class Sizes:
-    """Room for the largest of an environment's problems: nodes (ops or groups), their edges."""
+    """Room for the largest of an environment's problems: units (ops or groups), their edges."""
 
     ops: int
     uses: int
     devices: int
 
     @classmethod
-    def of(cls, nodes: Sequence[Nodes]) -> "Sizes":
-        """Large enough for each of several problems' nodes."""
+    def of(cls, units: Sequence[Units]) -> "Sizes":
+        """Large enough for each of several problems' units."""
         return cls(
-            ops=max(each.count for each in nodes),
-            uses=max(max(len(each.edges[0]) for each in nodes), 1),
-            devices=nodes[0].problem.num_devices,
+            ops=max(each.count for each in units),
+            uses=max(max(len(each.edges[0]) for each in units), 1),
+            devices=units[0].problem.num_devices,
         )
 
 
@@ -81,18 +81,18 @@ def one_shot_space(sizes: Sizes, rounds: int, choices: Mapping[str, int]) -> spa
     return spaces.Dict(seen)
 
 
-def static_part(nodes: Nodes, sizes: Sizes) -> dict[str, np.ndarray]:
+def static_part(units: Units, sizes: Sizes) -> dict[str, np.ndarray]:
     """What never changes while a problem lasts."""
-    ends, edge_features = nodes.edges
-    n, u = nodes.count, len(ends)
+    ends, edge_features = units.edges
+    n, u = units.count, len(ends)
     return {
-        "ops": _padded(nodes.features(), sizes.ops),
+        "ops": _padded(units.features(), sizes.ops),
         "op_mask": _padded(np.ones(n, np.int8), sizes.ops),
         "edges": _padded(ends, sizes.uses),
         "edge_features": _padded(edge_features, sizes.uses),
         "edge_mask": _padded(np.ones(u, np.int8), sizes.uses),
-        "durations": _padded(log_scaled(nodes.durations()).astype(np.float32), sizes.ops),
-        "devices": _device_features(nodes.problem).ravel(),
+        "durations": _padded(log_scaled(units.durations()).astype(np.float32), sizes.ops),
+        "devices": _device_features(units.problem).ravel(),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the one-shot environments share: every node is decided in one action, for some rounds."""
+"""What the one-shot environments share: every unit is decided in one action, for some rounds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend
 from go_gym.envs.episode import Episode
 from go_gym.envs.graph_env import GraphEnv, Observation, check_whole
-from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, one_shot_space
 from go_gym.envs.rewards import Outcome
+from go_gym.envs.units import Units
 from go_gym.errors import DecisionError
 from go_gym.problem import Decision
 from go_gym.simulator import Result
@@ -24,7 +24,7 @@ MAX_LEVELS = 1_000_000
 
 
 class OneShotEnv(GraphEnv):
-    """An environment whose action decides about every node; subclasses say what is decided.
+    """An environment whose action decides about every unit; subclasses say what is decided.
 
     An action is the decided columns one after the other, each padded to the largest graph.
     Subclasses spell out their arguments, though most are the same: a signature is where users of
@@ -50,9 +50,9 @@ class OneShotEnv(GraphEnv):
         for column, count in choices.items():
             if count is not None:
                 check_whole(f"levels of {column}", count, 2, MAX_LEVELS)
-        self.nodes = [Nodes.of(problem, groups) for problem in self.problems]
+        self.units = [Units.of(problem, groups) for problem in self.problems]
         self.rounds = rounds
-        self.sizes = Sizes.of(self.nodes)
+        self.sizes = Sizes.of(self.units)
         self.choices = {
             column: self.sizes.devices if count is None else count
             for column, count in choices.items()
@@ -106,17 +106,17 @@ class OneShotEnv(GraphEnv):
         expected = (len(self.choices) * self.sizes.ops,)
         if array.shape != expected:
             raise DecisionError(f"action: shape {array.shape}, expected {expected}")
-        problem, nodes = self.problems[episode.chosen], self.nodes[episode.chosen]
+        problem, units = self.problems[episode.chosen], self.units[episode.chosen]
         columns: dict[str, Any] = {"placement": problem.placement}
         for part, column in zip(np.split(array, len(self.choices)), self.choices, strict=True):
-            values, count = part[: nodes.count], self.choices[column]
+            values, count = part[: units.count], self.choices[column]
             if values.dtype.kind in "iu" and (values.min() < 0 or values.max() >= count):
-                node = int(((values < 0) | (values >= count)).argmax())
+                unit = int(((values < 0) | (values >= count)).argmax())
                 raise DecisionError(
-                    f"{column}[{node}]: {values[node]} for {nodes.name(node)}, "
+                    f"{column}[{unit}]: {values[unit]} for {units.name(unit)}, "
                     f"expected 0 to {count - 1}"
                 )
-            columns[column] = nodes.spread(values)
+            columns[column] = units.spread(values)
         return Decision(**columns)
 
     def reward_of(self, before: Episode, result: Result) -> float:
@@ -127,7 +127,7 @@ class OneShotEnv(GraphEnv):
 
     def changing(self, episode: Episode) -> Observation:
         """The last decision's columns, −1 before the first."""
-        problem, nodes = self.problems[episode.chosen], self.nodes[episode.chosen]
+        problem, units = self.problems[episode.chosen], self.units[episode.chosen]
         seen = {}
         for column in {"placement": None} | self.choices:
             values = problem.placement if column == "placement" else None
@@ -135,6 +135,6 @@ class OneShotEnv(GraphEnv):
                 values = getattr(episode.decision, column)
             seen[column] = np.full(self.sizes.ops, -1, dtype=np.int32)
             if values is not None:
-                seen[column][: nodes.count] = nodes.gathered(np.asarray(values))
+                seen[column][: units.count] = units.gathered(np.asarray(values))
         seen["round"] = np.array([episode.round], dtype=np.int32)
         return seen

@@ -15,9 +15,9 @@ from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend, mover_of
 from go_gym.envs.episode import Episode
 from go_gym.envs.graph_env import GraphEnv, Observation, check_whole
-from go_gym.envs.nodes import Nodes
 from go_gym.envs.observations import Sizes, static_space
 from go_gym.envs.rewards import Outcome
+from go_gym.envs.units import Units
 from go_gym.errors import DecisionError, GoGymError
 from go_gym.partitions import attached_partition
 from go_gym.problem import Decision
@@ -26,7 +26,7 @@ from go_gym.simulator import Mover, Result
 STARTS = {"single-device": single_device, "human-expert": human_expert}
 STATE_FEATURES = ("done", "is_current", "relative_start")
 """Columns of ``state`` before the one-hot placement: placed in this pass, to be placed now, and
-(start − the current node's start) / step time, which lies in [−1, 1]."""
+(start − the current unit's start) / step time, which lies in [−1, 1]."""
 PENALTY_PER_GB = 2.0
 """Placeto's weight of memory beyond the capacity."""
 
@@ -53,8 +53,8 @@ class PlacementStepsEnv(GraphEnv):
 
     ## Description
     Placeto's Markov decision process: an episode begins with a whole placement and walks over the
-    graph's nodes in topological order, ``rounds`` times. Each step puts the current node on a
-    device, and the new placement is simulated at once. A node is a group of ops; the default
+    graph's units in topological order, ``rounds`` times. Each step puts the current unit on a
+    device, and the new placement is simulated at once. A unit is a group of ops; the default
     gives episodes of at most 64 steps a pass. Moving the second half of a chain away costs its
     transfer of 9 ns; bringing the first half after it earns that back:
 
@@ -67,23 +67,23 @@ class PlacementStepsEnv(GraphEnv):
     [10, 19, 10, 10]
 
     ## Action Space
-    ``Discrete(devices)``: where the current node goes.
+    ``Discrete(devices)``: where the current unit goes.
 
     ## Observation Space
     A ``Dict`` of flat arrays: graph and devices as ``go_gym.envs.observations`` shows them to every
-    task, a row a node, and for ``o`` nodes and ``d`` devices:
+    task, a row a unit, and for ``o`` units and ``d`` devices:
 
     | key | shape, dtype | meaning |
     | --- | --- | --- |
-    | state | (o · (3 + d),) float32 | a row a node: ``STATE_FEATURES``, placement one-hot |
-    | placement | (o,) int32 | the running placement, -1 beyond the graph's nodes |
-    | current | (1,) int32 | the node to be placed; the last one when the episode is over |
+    | state | (o · (3 + d),) float32 | a row a unit: ``STATE_FEATURES``, placement one-hot |
+    | placement | (o,) int32 | the running placement, -1 beyond the graph's units |
+    | current | (1,) int32 | the unit to be placed; the last one when the episode is over |
     | round | (1,) int32 | passes done |
 
-    A node starts when its longest op starts.
+    A unit starts when its longest op starts.
 
     ## Starting State
-    Every node where ``start`` puts it. With several graphs, one is drawn uniformly at every reset.
+    Every unit where ``start`` puts it. With several graphs, one is drawn uniformly at every reset.
 
     ## Rewards
     ``"improvement"`` (default): ρ before − ρ after the move, where ρ is the step time / the human
@@ -92,7 +92,7 @@ class PlacementStepsEnv(GraphEnv):
     0 before.
 
     ## Episode End
-    Terminates after every node was placed ``rounds`` times, the last one included. Never
+    Terminates after every unit was placed ``rounds`` times, the last one included. Never
     truncates by itself.
 
     ## Information
@@ -102,10 +102,10 @@ class PlacementStepsEnv(GraphEnv):
     ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.
     ``cluster``: a preset, a TOML path, or a ``Cluster``.
     ``reward``: one of the above. ``rounds``: passes over the graph (Placeto's K).
-    ``groups``: at most how many nodes (``go_gym.partitions.bounded.bounded_partition``);
+    ``groups``: at most how many units (``go_gym.partitions.bounded.bounded_partition``);
     None: as many as there are smallest groups (co-located ops, free ops with what they
     feed or view).
-    ``start``: ``"single-device"`` or ``"human-expert"`` (each node where the expert has its
+    ``start``: ``"single-device"`` or ``"human-expert"`` (each unit where the expert has its
     longest op).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
@@ -137,35 +137,35 @@ class PlacementStepsEnv(GraphEnv):
         if not isinstance(start, str) or start not in STARTS:
             raise GoGymError(f"start {start!r}: expected one of {', '.join(STARTS)}")
         self.rounds, self.start = rounds, start
-        self.nodes = [
-            Nodes(problem, attached_partition(problem))
+        self.units = [
+            Units(problem, attached_partition(problem))
             if groups is None
-            else Nodes.of(problem, groups)
+            else Units.of(problem, groups)
             for problem in self.problems
         ]
-        self.sizes = Sizes.of(self.nodes)
-        nodes, devices = self.sizes.ops, self.sizes.devices
+        self.sizes = Sizes.of(self.units)
+        units, devices = self.sizes.ops, self.sizes.devices
         self.action_space = spaces.Discrete(devices)
         columns = len(STATE_FEATURES) + devices
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a Dict of Any
             {
                 **static_space(self.sizes),
-                "state": spaces.Box(-1.0, 1.0, (nodes * columns,), np.float32),
-                "placement": spaces.Box(-1, max(devices - 1, 1), (nodes,), np.int32),
-                "current": spaces.Box(0, max(nodes - 1, 1), (1,), np.int32),
+                "state": spaces.Box(-1.0, 1.0, (units * columns,), np.float32),
+                "placement": spaces.Box(-1, max(devices - 1, 1), (units,), np.int32),
+                "current": spaces.Box(0, max(units - 1, 1), (1,), np.int32),
                 "round": spaces.Box(0, rounds, (1,), np.int32),
             }
         )
 
     def length_of(self, chosen: int) -> int:
-        """A step for each node and round."""
-        return self.rounds * self.nodes[chosen].count
+        """A step for each unit and round."""
+        return self.rounds * self.units[chosen].count
 
     def begin(self, chosen: int) -> Walk:
         """An episode at the start's placement, which is simulated."""
-        nodes = self.nodes[chosen]
-        placement = nodes.spread(nodes.gathered(STARTS[self.start](nodes.problem)))
-        mover = mover_of(self.backend, nodes.problem, Decision(placement))
+        units = self.units[chosen]
+        placement = units.spread(units.gathered(STARTS[self.start](units.problem)))
+        mover = mover_of(self.backend, units.problem, Decision(placement))
         best = mover.result.step_time_ns if mover.result.valid else None
         return Walk(chosen, 0, mover.decision, mover.result, best, best, mover, mover.starts())
 
@@ -178,9 +178,9 @@ class PlacementStepsEnv(GraphEnv):
         return [self._moved(e, device) for e, device in zip(episodes, devices, strict=True)]
 
     def _moved(self, episode: Episode, device: int) -> tuple[Walk, float]:
-        nodes = self.nodes[episode.chosen]
+        units = self.units[episode.chosen]
         mover = self._mover(episode)
-        mover.move(nodes.members[episode.round % nodes.count], device)
+        mover.move(units.members[episode.round % units.count], device)
         after = episode.after(mover.decision, mover.result)
         entries = {f.name: getattr(after, f.name) for f in fields(Episode)}
         walk = Walk(**entries, mover=mover, starts=mover.starts())
@@ -212,8 +212,8 @@ class PlacementStepsEnv(GraphEnv):
         return result.step_time_ns / self.baseline_ns_of(chosen) + PENALTY_PER_GB * gigabytes
 
     def changing(self, episode: Episode) -> Observation:
-        """The placement, what is running when, and the node that is next."""
-        nodes, count = self.nodes[episode.chosen], self.nodes[episode.chosen].count
+        """The placement, what is running when, and the unit that is next."""
+        units, count = self.units[episode.chosen], self.units[episode.chosen].count
         assert episode.decision is not None and episode.result is not None
         starts = episode.starts if isinstance(episode, Walk) else None
         if starts is None:
@@ -221,13 +221,13 @@ class PlacementStepsEnv(GraphEnv):
         over = self.ended(episode)
         place = count if over else episode.round % count
         current = min(place, count - 1)
-        at = nodes.gathered(starts)
+        at = units.gathered(starts)
         state = np.zeros((self.sizes.ops, len(STATE_FEATURES) + self.sizes.devices), np.float32)
         state[:place, 0] = 1.0
         state[current, 1] = not over
         # starts are simulated, the step time may be measured and shorter
         state[:count, 2] = (at - at[current]) / max(episode.result.step_time_ns, int(np.ptp(at)), 1)
-        placement = nodes.gathered(np.asarray(episode.decision.placement))
+        placement = units.gathered(np.asarray(episode.decision.placement))
         state[np.arange(count), len(STATE_FEATURES) + placement] = 1.0
         shown = np.full(self.sizes.ops, -1, dtype=np.int32)
         shown[:count] = placement

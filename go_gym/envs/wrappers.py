@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from go_gym.envs.graph_data import GraphData
 
 Wrapped = gymnasium.Env[Observation, Any]
-NODE_TABLES = ("ops", "durations", "state")
-"""Entries that are float32 tables with a row a node, in the order of the wrappers' columns."""
+UNIT_TABLES = ("ops", "durations", "state")
+"""Entries that are float32 tables with a row a unit, in the order of the wrappers' columns."""
 EDGE_ENTRIES = ("edges", "edge_features", "edge_mask")
 
 NEEDED = ("op_mask", "ops", "durations", "devices", "placement", *EDGE_ENTRIES)
 """Entries that the wrappers read."""
 
 
-def node_table(observation: Observation) -> np.ndarray:
-    """(nodes, columns) float32: NODE_TABLES side by side, without padding."""
-    nodes = len(observation["op_mask"])
-    tables = [observation[key].reshape(nodes, -1) for key in NODE_TABLES if key in observation]
+def unit_table(observation: Observation) -> np.ndarray:
+    """(units, columns) float32: UNIT_TABLES side by side, without padding."""
+    units = len(observation["op_mask"])
+    tables = [observation[key].reshape(units, -1) for key in UNIT_TABLES if key in observation]
     return np.concatenate(tables, axis=1)[observation["op_mask"] > 0]
 
 
@@ -50,8 +50,8 @@ def _parts(env: Wrapped) -> dict[str, spaces.Box]:
 
 
 def _columns(parts: dict[str, spaces.Box]) -> int:
-    nodes = spaces.flatdim(parts["op_mask"])
-    return sum(spaces.flatdim(parts[key]) // nodes for key in NODE_TABLES if key in parts)
+    units = spaces.flatdim(parts["op_mask"])
+    return sum(spaces.flatdim(parts[key]) // units for key in UNIT_TABLES if key in parts)
 
 
 class GraphObservation(
@@ -59,9 +59,9 @@ class GraphObservation(
 ):
     """The observation as a ``GraphInstance`` of ``spaces.Graph``.
 
-    Nodes carry the rows of ``ops``, ``durations`` and, step-wise, ``state``, and the placement
-    scaled to [0, 1] with 0 for none; edges their features. ``Graph.contains`` walks over every
-    node in Python: tenths of a second at 10,000 nodes.
+    Units are its nodes. They carry the rows of ``ops``, ``durations`` and, step-wise, ``state``,
+    and the placement scaled to [0, 1] with 0 for none; edges their features. ``Graph.contains``
+    walks over every unit in Python: tenths of a second at 10,000 units.
     """
 
     def __init__(self, env: Wrapped) -> None:
@@ -80,8 +80,8 @@ class GraphObservation(
         placement = observation["placement"][observation["op_mask"] > 0]
         shown = ((placement + 1) / (self._highest + 1)).astype(np.float32)
         links, features = edge_table(observation)
-        nodes = np.concatenate([node_table(observation), shown[:, None]], axis=1)
-        return spaces.GraphInstance(nodes=nodes, edges=features, edge_links=links)
+        units = np.concatenate([unit_table(observation), shown[:, None]], axis=1)
+        return spaces.GraphInstance(nodes=units, edges=features, edge_links=links)
 
 
 class PyGObservation(
@@ -91,7 +91,7 @@ class PyGObservation(
 
     ``x`` holds the rows of ``ops``, ``durations`` and, step-wise, ``state``; ``edge_index`` and
     ``edge_attr`` the edges; ``devices`` is (1, d · 5); every other entry comes under its name as
-    int64, those with one number a node as (nodes,). Needs torch-geometric.
+    int64, those with one number a unit as (units,). Needs torch-geometric.
     """
 
     def __init__(self, env: Wrapped) -> None:
@@ -111,11 +111,11 @@ class PyGObservation(
         links, features = edge_table(observation)
         rest = {}
         for key, values in observation.items():
-            if key not in (*NODE_TABLES, *EDGE_ENTRIES, "op_mask", "devices"):
+            if key not in (*UNIT_TABLES, *EDGE_ENTRIES, "op_mask", "devices"):
                 own = values[kept] if values.shape == kept.shape else values
                 rest[key] = torch.from_numpy(own.astype(np.int64))
         return GraphData(
-            x=torch.from_numpy(node_table(observation)),
+            x=torch.from_numpy(unit_table(observation)),
             edge_index=torch.from_numpy(links.T.astype(np.int64)),
             edge_attr=torch.from_numpy(features),
             devices=torch.from_numpy(observation["devices"][None].copy()),
@@ -129,7 +129,7 @@ class FlatFeatures(
     """The observation as one float32 vector in [−1, 1], for policies without a graph network.
 
     Every entry but the edges, whole numbers scaled to [0, 1] by their bounds; step-wise, the
-    current node's rows once more at the front.
+    current unit's rows once more at the front.
     """
 
     def __init__(self, env: Wrapped) -> None:
@@ -145,10 +145,10 @@ class FlatFeatures(
         """One row of numbers."""
         found = []
         if "current" in self._entries:
-            current, nodes = int(observation["current"][0]), len(observation["op_mask"])
+            current, units = int(observation["current"][0]), len(observation["op_mask"])
             found = [
-                observation[key].reshape(nodes, -1)[current]
-                for key in NODE_TABLES
+                observation[key].reshape(units, -1)[current]
+                for key in UNIT_TABLES
                 if key in observation
             ]
         for key, part in self._entries.items():

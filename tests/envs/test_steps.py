@@ -43,7 +43,7 @@ def test_the_reward_is_what_the_move_gained():
     assert found[0][1] < 0 < found[1][1], "worse is punished, better is rewarded"
 
 
-def test_every_node_is_placed_the_last_one_too():
+def test_every_unit_is_placed_the_last_one_too():
     env = make(graph=CHAIN, groups=None, rounds=2)
     env.reset(seed=0)
     found = walk(env, [1, 1, 1, 1, 0, 0, 0, 0])
@@ -55,7 +55,7 @@ def test_every_node_is_placed_the_last_one_too():
         env.step(0)
 
 
-def test_state_of_the_nodes():
+def test_state_of_the_units():
     env = make(graph=CHAIN, groups=None)
     observation, info = env.reset(seed=0)
     assert info["step_time_ns"] == 20
@@ -90,22 +90,22 @@ def test_each_step_is_a_whole_simulation_and_rewards_add_up(problem, data):
     groups = data.draw(st.sampled_from([None, 3]))
     env = make(graph=problem.graph, cluster=problem.cluster, groups=groups, rounds=2)
     observation, info = env.reset(seed=0)
-    nodes, total, done = env.nodes[0], 0.0, False
+    units, total, done = env.units[0], 0.0, False
     first, decided = env._cost(0, env.episode.result), env.episode.decision.placement
     while not done:
         device = data.draw(st.integers(0, problem.num_devices - 1))
         current = int(observation["current"][0])
         observation, reward, done, _, info = env.step(device)
         total += reward
-        decided = np.where(nodes.partition.part_of == current, device, decided)
+        decided = np.where(units.partition.part_of == current, device, decided)
         expected = go_gym.simulate(env.problem, go_gym.Decision(decided), trace=True)
         np.testing.assert_array_equal(env.episode.starts, expected.trace.op_start)
         assert info["step_time_ns"] == expected.step_time_ns
         assert info["valid"] == expected.valid
-        assert observation["placement"][: nodes.count].tolist() == nodes.gathered(decided).tolist()
+        assert observation["placement"][: units.count].tolist() == units.gathered(decided).tolist()
         assert env.observation_space.contains(observation)
     assert total == pytest.approx(first - env._cost(0, env.episode.result), abs=1e-6)
-    assert env.episode.round == 2 * nodes.count
+    assert env.episode.round == 2 * units.count
 
 
 @pytest.mark.parametrize("reward", ["go", "speedup"])

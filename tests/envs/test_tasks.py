@@ -132,7 +132,7 @@ def test_groups_share_a_level():
     env.action_space.seed(0)
     assert len(env.action_space.nvec) <= 60
     env.step(env.action_space.sample())
-    decision, of_op = env.episode.decision, env.nodes[0].partition.part_of
+    decision, of_op = env.episode.decision, env.units[0].partition.part_of
     for column in (decision.fusion, decision.placement, decision.priority):
         pairs = np.unique(np.stack([of_op, column]), axis=1)
         assert len(np.unique(pairs[0])) == pairs.shape[1]

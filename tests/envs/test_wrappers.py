@@ -82,7 +82,7 @@ def test_flat_features_train_an_mlp(name):
     assert model.num_timesteps == 8
 
 
-def test_flat_features_show_the_current_node_first():
+def test_flat_features_show_the_current_unit_first():
     env = FlatFeatures(make("GO-PlacementSteps-v0", graph=CHAIN, groups=None))
     raw = make("GO-PlacementSteps-v0", graph=CHAIN, groups=None)
     raw.reset(seed=0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import go_gym
 from go_gym.baselines.placements import human_expert
 from go_gym.catalogue import datasets
-from go_gym.envs.nodes import Nodes
+from go_gym.envs.units import Units
 from go_gym.errors import GoGymError
 from go_gym.partitions import attached_partition
 from go_gym.partitions.bounded import METHODS, bounded_partition
@@ -46,8 +46,8 @@ def test_real_graphs_fill_their_parts(name, capfd):
         cut[method] = int(undirected_edges(problem, parts)[2].sum())
     assert cut["metis"] < cut["chunks"]
     assert capfd.readouterr().out == "", "METIS complains on standard output"
-    nodes, expert = Nodes.of(problem, 64), human_expert(problem)
-    again = nodes.spread(nodes.gathered(expert))
+    units, expert = Units.of(problem, 64), human_expert(problem)
+    again = units.spread(units.gathered(expert))
     times = [go_gym.simulate(problem, go_gym.Decision(p)).step_time_ns for p in (expert, again)]
     assert times[1] <= 1.01 * times[0]
 

@@ -12,6 +12,7 @@ from .inputs import PaperInputs
 from .settings import PaperSettings
 
 
+# Wide: a module each, in the order of the paper's sections
 class PaperNetwork(nn.Module):
     """p(y_t | h_G, y_(t-1)) of every unit, and the value of y_(t-1); R units, B decisions.
 

@@ -54,7 +54,7 @@ PLACEMENTS = (
     "metis",
     "heft-contention",
     "m-etf",
-    "sa-from-best",
+    "sa:start=best",
     "layers:0",
     "layers:1",
     "layers:2",

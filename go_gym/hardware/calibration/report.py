@@ -70,7 +70,7 @@ def page(rows: Sequence[Row], machine: Mapping[str, str], title: str) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_row_line(row) for row in rows),
         "",
-        "`sa-from-best` had "
+        "`sa:start=best` had "
         f"{BUDGET:,} simulator calls; `layers:N` gives each layer and phase a random device. "
         "Spread: between the quartiles, as a share of the median. Taken: the largest share of a "
         "counted step that other programs took, by the OS's accounting.",

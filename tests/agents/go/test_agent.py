@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 from go_agents.common.training import save_training
-from go_agents.go.ablation import NETWORK as NETWORK_PARTS
-from go_agents.go.ablation import SEARCH as SEARCH_PARTS
 from go_agents.go.ablation import GOOptions
 from go_agents.go.agent import GO
 from go_agents.go.config import NetworkConfig, SearchConfig
@@ -18,7 +16,6 @@ from hypothesis import given, settings
 
 import go_gym
 from go_gym.agent import Budget
-from go_gym.agent.options import declared
 from go_gym.baselines.priorities import critical_path
 from go_gym.catalogue.problems import make_problem
 from go_gym.errors import AgentError
@@ -149,19 +146,6 @@ def test_scheduled_placements_come_with_priorities():
     agent = small(GOOptions(priorities="critical-path"))
     assert agent.tasks == ("placement",)
     assert agent.solve(problem, Budget(problem, 50), seed=0).priority is not None
-
-
-def test_an_ablated_agent_does_without_one_part():
-    parts = {**NETWORK_PARTS, **SEARCH_PARTS}
-    for part in next(each for each in declared(GOOptions) if each.name == "without").words:
-        agent = GO(GOOptions(without=part))
-        off = [
-            name
-            for config in (agent.network, agent.search)
-            for name, value in vars(config).items()
-            if value != getattr(type(config)(), name)
-        ]
-        assert off == ([] if part == "nothing" else [parts[part]])
 
 
 @pytest.mark.numeric

@@ -28,6 +28,7 @@ from hypothesis import given, settings
 
 import go_gym
 from go_gym.agent import Budget, load_agent
+from go_gym.agent.options import declared
 from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
 from go_gym.errors import AgentError
@@ -41,6 +42,7 @@ SMALL = PaperSettings(
     width=16, heads=2, segment=8, type_width=8, episodes=8, minibatch=8, learning_rate=3e-3
 )
 TASKS = ("placement", "scheduling", "fusion", "joint")
+FIGURES = {each.name: each for each in declared(PaperSettings)}
 
 
 def small(checkpoint=None, **changes) -> PaperGO:
@@ -375,3 +377,23 @@ def test_a_minibatch_whose_gradient_overflows_changes_nothing(monkeypatch):
     ppo.update(training.network, training.optimizer, training.case, rollout, SMALL, 0.0, generator)
     after = training.network.state_dict()
     assert all(torch.equal(after[name], each) for name, each in before.items())
+
+
+@pytest.mark.parametrize("name", [each for each in FIGURES if FIGURES[each].least is not None])
+def test_each_figure_is_an_option_down_to_its_least(name):
+    """With that one at its least, a whole decision comes of a rollout and its update."""
+    figure, problem = FIGURES[name], of_task("joint")
+    given = {"heads": "1", name: str(figure.least)}
+    agent = load_agent("go:paper," + ",".join("=".join(each) for each in given.items()))
+    assert isinstance(agent, PaperGO)
+    assert getattr(agent.options, figure.field) == figure.least != figure.default
+    agent.options = replace(SMALL, **{"heads": 1, figure.field: figure.least})
+    budget = Budget(problem, 30)
+    check_decision(problem, agent.solve(problem, budget, 0))
+    assert agent.training.updates and 0 < budget.used <= 30
+    assert all(torch.isfinite(each).all() for each in agent.training.network.parameters())
+
+
+def test_heads_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(AgentError, match="heads is 3, expected a divisor of width 128"):
+        load_agent("go:paper,heads=3")

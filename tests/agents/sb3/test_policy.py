@@ -1,4 +1,4 @@
-"""The policy per node and the graph network, against SB3's own pieces and plain loops."""
+"""The policy per unit and the graph network, against SB3's own pieces and plain loops."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from go_agents.sb3.encoder import GraphEncoder, GraphFeatures, pooled
-from go_agents.sb3.policy import NodeCategorical, NodePolicy
+from go_agents.sb3.policy import UnitCategorical, UnitPolicy
 from go_agents.sb3.vec_env import BatchedVecEnv
 from stable_baselines3 import PPO
 from stable_baselines3.common.distributions import MultiCategoricalDistribution
@@ -31,7 +31,7 @@ def batch(env, count=4):
 def test_the_batched_categorical_is_the_list_of_them():
     torch.manual_seed(0)
     logits, actions = torch.randn(5, 7, 3), torch.randint(0, 3, (5, 7))
-    ours = NodeCategorical().proba_distribution(logits, torch.ones(5, 7, dtype=torch.bool))
+    ours = UnitCategorical().proba_distribution(logits, torch.ones(5, 7, dtype=torch.bool))
     theirs = MultiCategoricalDistribution([3] * 7).proba_distribution(logits.flatten(1))
     assert_near(ours.log_prob(actions), theirs.log_prob(actions), 21)
     assert_near(ours.entropy(), theirs.entropy(), 21)
@@ -41,7 +41,7 @@ def test_the_batched_categorical_is_the_list_of_them():
 def test_samples_follow_the_probabilities():
     torch.manual_seed(0)
     logits = torch.tensor([0.1, 0.6, 0.3]).log().expand(20_000, 1, 3)
-    drawn = NodeCategorical().proba_distribution(logits, torch.ones(20_000, 1) > 0).sample()
+    drawn = UnitCategorical().proba_distribution(logits, torch.ones(20_000, 1) > 0).sample()
     shares = torch.bincount(drawn.flatten(), minlength=3) / 20_000
     assert shares.tolist() == pytest.approx([0.1, 0.6, 0.3], abs=0.015)
 
@@ -54,7 +54,7 @@ def test_padding_counts_for_nothing():
     policies = []
     for env in (padded, alone):
         torch.manual_seed(1)
-        policies.append(NodePolicy(env.observation_space, env.action_space, lambda _: 1e-3))
+        policies.append(UnitPolicy(env.observation_space, env.action_space, lambda _: 1e-3))
     wide = {k: v[1:2] for k, v in batch(padded).items()}
     narrow = {key: torch.as_tensor(array[None]).float() for key, array in alone.reset()[0].items()}
     actions = torch.tensor([[1, 0, 1, 0, 0]])
@@ -65,17 +65,17 @@ def test_padding_counts_for_nothing():
 
 
 @pytest.mark.numeric
-def test_a_row_of_the_table_moves_its_own_node_alone(tmp_path):
+def test_a_row_of_the_table_moves_its_own_unit_alone(tmp_path):
     """And is saved and loaded with its weight."""
     twins = go_gym.ComputationGraph.from_costs([1, 5, 5], [(0, 9)], [(0, 1), (0, 2)])
     env = make(graph=twins)
     torch.manual_seed(0)
-    policy = NodePolicy(env.observation_space, env.action_space, lambda _: 1e-3, apart=2.0)
+    policy = UnitPolicy(env.observation_space, env.action_space, lambda _: 1e-3, apart=2.0)
     seen = {key: torch.as_tensor(array[None]).float() for key, array in env.reset()[0].items()}
     before = policy.get_distribution(seen).choice.logits[0]
     policy.own.data[1, 0] = 3.0
     policy.save(tmp_path / "policy")
-    loaded = NodePolicy.load(tmp_path / "policy", device="cpu")
+    loaded = UnitPolicy.load(tmp_path / "policy", device="cpu")
     after = loaded.get_distribution(seen).choice.logits[0]
     odds = [float(logits[0] - logits[1]) for logits in (after - before).detach()]
     assert odds == pytest.approx([0, 2.0 * 3.0, 0], abs=1e-5)
@@ -83,14 +83,14 @@ def test_a_row_of_the_table_moves_its_own_node_alone(tmp_path):
 
 @pytest.mark.numeric
 def test_messages_go_along_the_edges_of_their_own_graph():
-    """One layer: changing a node's features reaches its neighbours and no other graph."""
+    """One layer: changing a unit's features reaches its neighbours and no other graph."""
     torch.manual_seed(0)
     env = make()
     encoder = GraphEncoder(env.observation_space, width=8, layers=1)
     seen = batch(env, 3)
     before, mask = encoder(seen)
     seen["ops"] = seen["ops"].clone()
-    seen["ops"].view(3, encoder.nodes, -1)[2, 0] += 0.5  # the diamond's first op
+    seen["ops"].view(3, encoder.units, -1)[2, 0] += 0.5  # the diamond's first op
     after, _ = encoder(seen)
     moved = (after - before).abs().amax(dim=-1)
     changed = (moved > 1e-4 * before.abs().max()) & mask
@@ -99,12 +99,12 @@ def test_messages_go_along_the_edges_of_their_own_graph():
 
 
 def test_pooling_ignores_padding():
-    nodes = torch.tensor([[[1.0], [3.0], [100.0]]])
-    assert pooled(nodes, torch.tensor([[True, True, False]])).tolist() == [[2.0, 3.0]]
+    units = torch.tensor([[[1.0], [3.0], [100.0]]])
+    assert pooled(units, torch.tensor([[True, True, False]])).tolist() == [[2.0, 3.0]]
 
 
 @pytest.mark.numeric
-def test_features_show_the_current_node():
+def test_features_show_the_current_unit():
     env = make("GO-PlacementSteps-v0", graph=CHAIN, groups=None)
     extractor = GraphFeatures(env.observation_space, width=8)
     first = env.reset(seed=0)[0]
@@ -112,9 +112,9 @@ def test_features_show_the_current_node():
     rows = {key: torch.as_tensor(np.stack([first[key], second[key]])).float() for key in first}
     features = extractor(rows)
     assert features.shape == (2, extractor.features_dim) == (2, 24)
-    nodes, _ = extractor.encoder(rows)
-    assert_near(features[:, :8], nodes[[0, 1], [0, 1]], 100)
-    assert apart(nodes[0, 0], nodes[1, 1]) > 1e-3
+    units, _ = extractor.encoder(rows)
+    assert_near(features[:, :8], units[[0, 1], [0, 1]], 100)
+    assert apart(units[0, 0], units[1, 1]) > 1e-3
 
 
 def test_the_vector_environment_is_dummy_vec_env():
@@ -154,12 +154,12 @@ def test_options_of_a_reset_reach_the_episodes():
 def test_a_decision_of_several_columns_is_refused():
     env = make("GO-Joint-v0", levels=2, fusion_levels=2)
     with pytest.raises(ValueError, match="one column"):
-        NodePolicy(env.observation_space, env.action_space, lambda _: 0.1)
+        UnitPolicy(env.observation_space, env.action_space, lambda _: 0.1)
 
 
 def test_ppo_saves_and_loads_the_policy(tmp_path):
     env = BatchedVecEnv.make("GO-Placement-v0", 2, **OPTIONS)
-    model = PPO(NodePolicy, env, n_steps=4, batch_size=8, n_epochs=1, seed=0)
+    model = PPO(UnitPolicy, env, n_steps=4, batch_size=8, n_epochs=1, seed=0)
     model.learn(8)
     model.save(tmp_path / "model")
     loaded = PPO.load(tmp_path / "model", env=env)
@@ -176,14 +176,14 @@ import sys
 
 import gymnasium as gym
 import torch
-from go_agents.sb3.policy import NodePolicy
+from go_agents.sb3.policy import UnitPolicy
 from stable_baselines3 import PPO
 import go_gym
 
 torch.set_num_threads(1)
 env = gym.make("GO-Placement-v0", graph="gnmt-8", cluster="p100x8")
 network = {"features_extractor_kwargs": {"width": 32, "layers": 2}}
-model = PPO(NodePolicy, env, n_steps=8, batch_size=4, n_epochs=1, policy_kwargs=network)
+model = PPO(UnitPolicy, env, n_steps=8, batch_size=4, n_epochs=1, policy_kwargs=network)
 model.learn(8)
 # ru_maxrss would begin at what the process that started this one had
 peak = pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]

@@ -1,4 +1,4 @@
-"""The nodes that an agent sees and decides about: the ops, or the parts of a partition of them."""
+"""The units that an agent sees and decides about: the ops, or the parts of a partition of them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,51 +13,51 @@ from go_gym.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
-class Nodes:
+class Units:
     """What a decision's rows stand for.
 
     Attributes:
         problem: whose ops.
-        partition: a node a part; None for a node an op.
+        partition: a unit a part; None for a unit an op.
     """
 
     problem: Problem
     partition: Partition | None = None
 
     @classmethod
-    def of(cls, problem: Problem, limit: int | None) -> "Nodes":
+    def of(cls, problem: Problem, limit: int | None) -> "Units":
         """The ops, or at most ``limit`` parts of them (:func:`bounded_partition`)."""
         return cls(problem, None if limit is None else bounded_partition(problem, limit))
 
     @property
     def count(self) -> int:
-        """How many nodes the learner sees: parts, or ops where there is no partition."""
+        """How many units the learner sees: parts, or ops where there is no partition."""
         return self.problem.num_ops if self.partition is None else self.partition.count
 
     def spread(self, column: np.ndarray) -> np.ndarray:
-        """(n,): to each op its node's entry of ``column`` (count,)."""
+        """(n,): to each op its unit's entry of ``column`` (count,)."""
         return column if self.partition is None else column[self.partition.part_of]
 
     def gathered(self, column: np.ndarray) -> np.ndarray:
-        """(count,): of each node its longest op's entry of ``column`` (n,)."""
+        """(count,): of each unit its longest op's entry of ``column`` (n,)."""
         return column if self.partition is None else column[self.longest]
 
-    def name(self, node: int) -> str:
-        """What an error calls a node: its op, or its longest one."""
-        op = node if self.partition is None else int(self.longest[node])
+    def name(self, unit: int) -> str:
+        """What an error calls a unit: its op, or its longest one."""
+        op = unit if self.partition is None else int(self.longest[unit])
         kind = "op" if self.partition is None else "group of op"
         return f"{kind} {self.problem.graph.op_names[op]!r}"
 
     @cached_property
     def longest(self) -> np.ndarray:
-        """(count,) int64: the op of each node that takes longest, the last of equal ones."""
+        """(count,) int64: the op of each unit that takes longest, the last of equal ones."""
         if self.partition is None:
             return np.arange(self.count)
         return self.partition.longest(self.problem.mean_durations, ties="last")
 
     @cached_property
     def members(self) -> list[np.ndarray]:
-        """The ops of each node, rising."""
+        """The ops of each unit, rising."""
         partition = self.partition or Partition.singletons(self.count)
         return np.split(partition.order, partition.pointers[1:-1])
 
@@ -75,7 +75,7 @@ class Nodes:
         return ends, log_scaled(size)[:, None].astype(np.float32)
 
     def durations(self) -> np.ndarray:
-        """(count, devices) ns: the work of each node on each device."""
+        """(count, devices) ns: the work of each unit on each device."""
         table = self.problem.durations
         if self.partition is not None:
             part_of = self.partition.part_of
