@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+import numpy as np
+
 MAX_QUOTED = 300
 """How much of a text that an offender wrote a message quotes, in letters."""
 MAX_MESSAGE = 2000
@@ -105,3 +107,9 @@ def is_interrupt(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) or (
         isinstance(error, SystemError) and isinstance(error.__cause__, KeyboardInterrupt)
     )
+
+
+def refuse_masked(label: str, values: object, kind: type[GoGymError]) -> None:
+    """Raise an error of that kind for a masked array, whose mask would be lost."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise kind(f"{label}: a masked array, expected one without a mask")

@@ -1,6 +1,6 @@
 """The budget of simulator calls that every agent goes through."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,8 +53,12 @@ class Budget:
         problem: what is decided about.
         simulations: how many simulator calls are allowed.
 
+    What it counts is not an agent's to write: its attributes are read only.
+
     Attributes:
+        problem, simulations: as given.
         used: calls so far.
+        remaining: calls that are left.
         best: the best valid decision evaluated so far, None before the first.
         best_step_time_ns: its step time.
         curve: best-so-far curve, a point for each improvement.
@@ -65,12 +69,11 @@ class Budget:
         whole = isinstance(simulations, int | np.integer) and not isinstance(simulations, bool)
         if not whole or simulations < 0:
             raise BudgetError(f"simulations: {simulations!r}, expected a whole number from 0")
-        self.problem = problem
-        self.simulations = simulations
-        self.used = 0
-        self.best: Decision | None = None
-        self.best_step_time_ns: int | None = None
-        self.curve: list[Improvement] = []
+        self._problem = problem
+        self._simulations = int(simulations)
+        self._used = 0
+        self._best: tuple[Decision, int] | None = None
+        self._curve: list[Improvement] = []
         self._sums = [0] * min(WINDOWS, simulations)
         self._valid = [0] * min(WINDOWS, simulations)
         self._whole: Budget | None = None
@@ -87,9 +90,39 @@ class Budget:
         return part
 
     @property
+    def problem(self) -> Problem:
+        """What is decided about."""
+        return self._problem
+
+    @property
+    def simulations(self) -> int:
+        """How many simulator calls are allowed."""
+        return self._simulations
+
+    @property
+    def used(self) -> int:
+        """Simulator calls so far."""
+        return self._used
+
+    @property
     def remaining(self) -> int:
         """Simulator calls that are left."""
-        return self.simulations - self.used
+        return self._simulations - self._used
+
+    @property
+    def best(self) -> Decision | None:
+        """The best valid decision evaluated so far, None before the first."""
+        return None if self._best is None else self._best[0]
+
+    @property
+    def best_step_time_ns(self) -> int | None:
+        """The step time of ``best``."""
+        return None if self._best is None else self._best[1]
+
+    @property
+    def curve(self) -> tuple[Improvement, ...]:
+        """The best-so-far curve, a point for each improvement."""
+        return tuple(self._curve)
 
     @property
     def windows(self) -> list[Window]:
@@ -104,18 +137,18 @@ class Budget:
 
     def evaluate(self, decision: Decision, trace: bool = False) -> Result:
         """Simulate ``decision``, with its trace if asked; raises BudgetError if no call is left."""
-        self.take(1)
+        self._take(1)
         result = simulate(self.problem, decision, trace)
-        self.note(decision, result, self.used)
+        self._note(decision, result, self.used)
         return result
 
     def evaluate_batch(self, decisions: Sequence[Decision]) -> BatchResult:
         """Simulate several decisions at once; raises BudgetError if there are too few calls."""
-        self.take(len(decisions))
+        self._take(len(decisions))
         results = simulate_batch(self.problem, decisions)
         first = self.used - len(decisions) + 1
         for offset, (decision, result) in enumerate(zip(decisions, results, strict=True)):
-            self.note(decision, result, first + offset)
+            self._note(decision, result, first + offset)
         return results
 
     def delta(self, decision: Decision) -> Moves:
@@ -142,11 +175,18 @@ class Budget:
         Raises BudgetError if no call is left.
         """
         if self._last is not None and self._last[0] is decision:
-            return Moves(self, self._mover(*self._last))
-        self.take(1)
-        moves = Moves(self, self._mover(decision))
-        self.note(decision, moves.result, self.used)
+            return Moves(self._pay, self._mover(*self._last))
+        self._take(1)
+        moves = Moves(self._pay, self._mover(decision))
+        self._note(decision, moves.result, self.used)
         return moves
+
+    def _pay(self, decide: Callable[[], tuple[Decision, Result]]) -> Result:
+        """One call: what is decided, once it is paid, is noted."""
+        self._take(1)
+        decision, result = decide()
+        self._note(decision, result, self._used)
+        return result
 
     def _mover(self, decision: Decision, known: Result | None = None) -> Mover:
         """A mover from ``decision``, whose Result may be known already."""
@@ -165,17 +205,17 @@ class Budget:
         assert trace is not None
         return trace
 
-    def take(self, calls: int) -> None:
+    def _take(self, calls: int) -> None:
         """Count ``calls`` without a simulation; raises BudgetError if there are fewer left."""
         if calls > self.remaining:
             raise BudgetError(
                 f"{calls} simulator calls asked for, {self.remaining} of {self.simulations} left"
             )
         if self._whole is not None:
-            self._whole.take(calls)
-        self.used += calls
+            self._whole._take(calls)
+        self._used += calls
 
-    def note(self, decision: Decision, result: Result, calls: int) -> None:
+    def _note(self, decision: Decision, result: Result, calls: int) -> None:
         """Keep what call number ``calls`` gave in the curve, and the decision if it is the best."""
         self._last = decision, result
         if not result.valid:
@@ -183,6 +223,6 @@ class Budget:
         window = (calls * len(self._sums) - 1) // self.simulations
         self._sums[window] += result.step_time_ns
         self._valid[window] += 1
-        if self.best_step_time_ns is None or result.step_time_ns < self.best_step_time_ns:
-            self.best, self.best_step_time_ns = decision, result.step_time_ns
-            self.curve.append(Improvement(calls, result.step_time_ns))
+        if self._best is None or result.step_time_ns < self._best[1]:
+            self._best = decision, result.step_time_ns
+            self._curve.append(Improvement(calls, result.step_time_ns))

@@ -1,24 +1,14 @@
 """What :meth:`Budget.delta` gives: a decision that a search improves move by move."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from go_gym.problem import Decision
 from go_gym.simulator import Mover, Result
 
-
-class Account(Protocol):
-    """What pays for tries: a :class:`go_gym.agent.budget.Budget`."""
-
-    used: int
-
-    def take(self, calls: int) -> None:
-        """Count ``calls``; raises BudgetError if there are fewer left."""
-
-    def note(self, decision: Decision, result: Result, calls: int) -> None:
-        """Keep what call number ``calls`` gave in the curve, and the decision if it is the best."""
+Pay = Callable[[Callable[[], tuple[Decision, Result]]], Result]
+"""What pays for a try, makes it and notes it: the decision tried and its Result."""
 
 
 class Moves:
@@ -34,8 +24,8 @@ class Moves:
         tried: the decision of the last try.
     """
 
-    def __init__(self, budget: Account, mover: Mover) -> None:
-        self._budget, self._mover = budget, mover
+    def __init__(self, pay: Pay, mover: Mover) -> None:
+        self._pay, self._mover = pay, mover
 
     @property
     def decision(self) -> Decision:
@@ -64,13 +54,11 @@ class Moves:
         ``priority`` (n,) replaces the decision's. Raises BudgetError if no call is left, and
         DecisionError, which costs a call as that of :meth:`Budget.evaluate`, for a bad move.
         """
-        self._budget.take(1)
-        return self._noted(self._mover.try_move(ops, devices, priority, trace))
+        return self._try(lambda: self._mover.try_move(ops, devices, priority, trace))
 
     def try_decision(self, decision: Decision, trace: bool = False) -> Result:
         """As :meth:`try_move`, given the changed decision; what it moved is found out here."""
-        self._budget.take(1)
-        return self._noted(self._mover.try_decision(decision, trace))
+        return self._try(lambda: self._mover.try_decision(decision, trace))
 
     def adopt(self) -> Decision:
         """Go on from the last try, at no call; DecisionError if there was none since a move."""
@@ -80,15 +68,20 @@ class Moves:
         self, ops: Sequence[int] | np.ndarray, devices: int | Sequence[int] | np.ndarray
     ) -> Result:
         """:meth:`try_move` and :meth:`adopt` at once, which is faster than one after the other."""
-        self._budget.take(1)
-        result = self._mover.move(ops, devices)
-        self._budget.note(self.decision, result, self._budget.used)
-        return result
+
+        def moved() -> tuple[Decision, Result]:
+            result = self._mover.move(ops, devices)
+            return self._mover.decision, result
+
+        return self._pay(moved)
 
     def starts(self) -> np.ndarray:
         """(n,) int64 ns: when each op starts under the decision as it stands; no call."""
         return self._mover.starts()
 
-    def _noted(self, result: Result) -> Result:
-        self._budget.note(self.tried, result, self._budget.used)
-        return result
+    def _try(self, simulate: Callable[[], Result]) -> Result:
+        def tried() -> tuple[Decision, Result]:
+            result = simulate()
+            return self._mover.tried, result
+
+        return self._pay(tried)

@@ -3,6 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from go_gym.agent.budget import Budget
+from go_gym.errors import AgentError
 from go_gym.problem import TASKS, Decision, Problem
 
 TRACKS = ("tuned", "generalising")
@@ -51,6 +52,12 @@ def tasks_of(agent: Agent) -> tuple[str, ...]:
 
 
 def track_of(agent: Agent, problem: Problem) -> str:
-    """The track of what an agent decides on a problem, known before it does; see TRACKS."""
+    """The track of what an agent decides on a problem, known before it does; see TRACKS.
+
+    Raises AgentError if it says another.
+    """
     track = getattr(agent, "track", None)
-    return TRACKS[0] if track is None else str(track(problem))
+    said = TRACKS[0] if track is None else track(problem)
+    if said not in TRACKS:
+        raise AgentError(f"track {said!r}, expected one of {', '.join(TRACKS)}")
+    return str(said)

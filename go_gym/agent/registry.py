@@ -12,6 +12,7 @@ from go_gym.agent.names import joined, parse
 from go_gym.agent.options import Option, declared, read_options, written
 from go_gym.agent.protocol import REPRODUCIBLE, SAME_MACHINE, Agent, tasks_of
 from go_gym.errors import AgentError
+from go_gym.files import is_name
 from go_gym.problem import TASKS
 
 ENTRY_POINT_GROUP = "go_gym.agents"
@@ -63,9 +64,10 @@ class Found:
             raise AgentError(f"agent {self.name!r} cannot be loaded: {error!r}") from error
         if not isinstance(agent, Agent):
             raise AgentError(f"agent {self.name!r} lacks `solve` or `version`")
-        if not isinstance(agent.version, str) or not agent.version.isprintable():
+        if not isinstance(agent.version, str) or not is_name(agent.version):
             raise AgentError(
-                f"agent {self.name!r}: version {agent.version!r}, expected a line of text"
+                f"agent {self.name!r}: version {agent.version!r}, expected letters, digits and "
+                "'.-_:=,'"
             )
         tasks = getattr(agent, "tasks", TASKS)
         if isinstance(tasks, str) or not set(tasks) <= set(TASKS):

@@ -7,9 +7,12 @@ from time import perf_counter  # bound here: an agent may not stop the clock
 from go_gym.agent.budget import Budget
 from go_gym.agent.curve import Curve
 from go_gym.agent.protocol import TRACKS, Agent, tasks_of, track_of
-from go_gym.errors import AgentError, GoGymError, is_interrupt
+from go_gym.errors import AgentError, GoGymError, is_interrupt, visible
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
+
+MAX_DEVICE = 128
+"""Longest name of a device that is kept."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,17 @@ def solve(agent: Agent, problem: Problem, seed: int, simulations: int, name: str
         name: what errors call the agent; default its class's.
 
     Raises:
-        AgentError: if the agent does not decide this task, raises something, or gives something
-            else than a Decision; GoGymError that it raises as it is.
+        AgentError: if the agent does not decide this task, raises something (an exit as well), or
+            gives something else than a Decision; GoGymError that it raises as it is.
     """
     try:
         return answer(agent, problem, seed, Budget(problem, simulations), name)
     except GoGymError:
         raise
-    except Exception as error:  # a stranger's code
+    except BaseException as error:  # a stranger's code, which may try to end the program
         if is_interrupt(error):
             raise KeyboardInterrupt from None
-        what = f"{type(error).__name__}: {error}"
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         who = name or type(agent).__name__
         raise AgentError(f"agent {who!r} on {problem.graph.name}: {what}") from error
 
@@ -82,6 +85,6 @@ def answer(agent: Agent, problem: Problem, seed: int, budget: Budget, name: str 
         curve=Curve.of(budget),
         seconds=seconds,
         track=track,
-        device=str(getattr(agent, "ran_on", "")),
+        device=visible(str(getattr(agent, "ran_on", "")))[:MAX_DEVICE],
         started=started,
     )

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,10 @@ from go_gym.cli.shared import (
     print_table,
     say,
 )
+from go_gym.errors import visible
+
+if TYPE_CHECKING:
+    from go_gym.leaderboard.isolated import Limits
 
 
 @app.command()
@@ -45,6 +49,15 @@ def run(
     ] = None,
     budget: Annotated[int, typer.Option(min=0, help="Simulator calls allowed.")] = 4000,
     out: Annotated[Path, typer.Option(help="Folder that gets results.csv.")] = Path("runs/latest"),
+    isolate: Annotated[
+        bool, typer.Option(help="Run each job in a process of its own, with limits.")
+    ] = False,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.1, help="Of an isolated job's wall time.")
+    ] = 3600.0,
+    max_memory: Annotated[
+        float, typer.Option(min=0.1, help="GiB, of an isolated job's processes together.")
+    ] = 8.0,
 ) -> None:
     """Run agents; write a row for each, with its decision; go on where a stop left off.
 
@@ -55,6 +68,7 @@ def run(
     Example: go-gym run -a metis -a sa:start=best -g rnnlm-2 -c p100x2 --out runs/mine
     """
     from go_gym.agent import agents_for, canonical_name
+    from go_gym.leaderboard.isolated import Limits
 
     with one_line_errors(GOES_ON):
         names = map(canonical_name, agent or agents_for(task))
@@ -67,6 +81,7 @@ def run(
             budget=budget,
             out=out,
             task=task,
+            limits=Limits(max_seconds, int(max_memory * 2**30)) if isolate else None,
         )
     if failed:
         raise typer.Exit(1)
@@ -81,6 +96,7 @@ def run_agents(
     budget: int,
     out: Path,
     task: str = "placement",
+    limits: "Limits | None" = None,
 ) -> bool:
     """Run, print the tables of what ran, and say whether any agent failed."""
     from go_gym.catalogue.problems import resolve_problems
@@ -103,7 +119,13 @@ def run_agents(
     ]
     command = shlex.join(["go-gym", "run", *(part for option in options for part in option)])
     plan = Plan(
-        tuple(agents), tuple(problems), tuple(seeds), tuple(priorities), budget, command[:2048]
+        tuple(agents),
+        tuple(problems),
+        tuple(seeds),
+        tuple(priorities),
+        budget,
+        visible(command)[:2048],
+        limits,
     )
     with bar(len(plan)) as progress:
 

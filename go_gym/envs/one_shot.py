@@ -15,7 +15,7 @@ from go_gym.envs.graph_env import GraphEnv, Observation, check_whole
 from go_gym.envs.observations import Sizes, one_shot_space
 from go_gym.envs.rewards import Outcome
 from go_gym.envs.units import Units
-from go_gym.errors import DecisionError
+from go_gym.errors import DecisionError, refuse_masked
 from go_gym.problem import Decision
 from go_gym.simulator import Result
 
@@ -99,6 +99,7 @@ class OneShotEnv(GraphEnv):
 
     def decision(self, episode: Episode, action: Any) -> Decision:
         """The Decision that an action stands for; raises DecisionError."""
+        refuse_masked("action", action, DecisionError)
         try:
             array = np.asarray(action)
         except ValueError as error:

@@ -8,8 +8,10 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -36,11 +38,30 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack_arrays(data: bytes, where: str | Path) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What an array's header tells, before anything of the array is read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def unpack_arrays(
+    data: bytes,
+    where: str | Path,
+    check: Callable[[Mapping[str, ArrayHeader]], None] = lambda headers: None,
+) -> dict[str, np.ndarray]:
     """The arrays of an ``.npz`` given as bytes.
 
-    Raises FileFormatError, naming ``where`` and the member, for anything that is not a plain
-    archive of numeric arrays within the stated sizes.
+    Args:
+        data: the file's bytes.
+        where: names the file in errors.
+        check: raises for headers, by the arrays' names, that it does not want; no array is read
+            before.
+
+    Raises:
+        FileFormatError: naming ``where`` and the member, for anything that is not a plain archive
+            of numeric arrays within the stated sizes.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -52,11 +73,18 @@ def unpack_arrays(data: bytes, where: str | Path) -> dict[str, np.ndarray]:
                 raise FileFormatError(
                     f"{where}: {total:,} bytes once decompressed, more than {MAX_ARRAY_BYTES:,}"
                 )
+            headers: dict[str, ArrayHeader] = {}
+            for member in members:
+                name = member.filename.removesuffix(".npy")
+                if name in headers or name == member.filename:
+                    raise FileFormatError(f"{where}: unexpected or repeated member {name!r}")
+                with archive.open(member) as stream:
+                    where_in = f"{where}: member {name!r}"
+                    headers[name], _ = _read_header(stream, member.file_size, where_in)
+            check(headers)
             arrays: dict[str, np.ndarray] = {}
             for member in members:
                 name = member.filename.removesuffix(".npy")
-                if name in arrays or name == member.filename:
-                    raise FileFormatError(f"{where}: unexpected or repeated member {name!r}")
                 with archive.open(member) as stream:
                     raw = stream.read(member.file_size)
                 arrays[name] = parse_npy(raw, f"{where}: member {name!r}")
@@ -79,6 +107,16 @@ def unpack_arrays(data: bytes, where: str | Path) -> dict[str, np.ndarray]:
 def parse_npy(raw: bytes, where: str) -> np.ndarray:
     """The array of plain numbers in a ``.npy``; raises FileFormatError, naming ``where``."""
     stream = io.BytesIO(raw)
+    header, fortran = _read_header(stream, len(raw), where)
+    array = np.frombuffer(raw, header.dtype, math.prod(header.shape), stream.tell())
+    return array.reshape(header.shape, order="F" if fortran else "C")
+
+
+def _read_header(stream: IO[bytes], size: int, where: str) -> tuple[ArrayHeader, bool]:
+    """The header of a ``.npy`` of ``size`` bytes, and whether the array is in Fortran's order.
+
+    Raises FileFormatError for an array that would not fill the bytes that are there.
+    """
     try:
         version = np.lib.format.read_magic(stream)
         if version != (1, 0):
@@ -90,13 +128,10 @@ def parse_npy(raw: bytes, where: str) -> np.ndarray:
         raise FileFormatError(f"{where}: malformed .npy header: {error}") from error
     if dtype.kind not in _ALLOWED_KINDS or dtype.hasobject or dtype.shape:
         raise FileFormatError(f"{where}: dtype {dtype} is not a plain number type")
-    count = math.prod(shape)
-    body = raw[stream.tell() :]
-    if any(type(side) is not int or side < 0 for side in shape) or count * dtype.itemsize != len(
-        body
-    ):
+    body = size - stream.tell()
+    plain = all(type(side) is int and side >= 0 for side in shape)
+    if not plain or math.prod(shape) * dtype.itemsize != body:
         raise FileFormatError(
-            f"{where}: shape {shape} of {dtype} does not fit the {len(body)} bytes present"
+            f"{where}: shape {shape} of {dtype} does not fit the {body} bytes present"
         )
-    array = np.frombuffer(body, dtype=dtype, count=count)
-    return array.reshape(shape, order="F" if fortran else "C")
+    return ArrayHeader(shape, dtype), fortran

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from go_gym.errors import FileFormatError
 
+PART = ".part"
+"""End of the names of files that are being written."""
+
 
 def atomic_write(path: str | Path, data: bytes | str) -> None:
     """Write ``data`` to ``path`` so that readers see the old file or the new, never a part.
@@ -31,6 +34,7 @@ def sole_writer(folder: str | Path) -> Iterator[None]:
     """Hold a folder, made where there is none; FileFormatError if another process holds it.
 
     The hold ends with the process, whatever ends that. Where the system has no such lock, none.
+    What a writer that was killed left half written is removed.
     """
     make_folder(folder)
     try:
@@ -48,9 +52,18 @@ def sole_writer(folder: str | Path) -> Iterator[None]:
             ) from None
         except OSError:
             pass  # a file system without locks
+        _clean(Path(folder))
         yield
     finally:
         os.close(handle)
+
+
+def _clean(folder: Path) -> None:
+    """Remove half written files; the folder is held, so that nobody is writing them."""
+    for path in folder.rglob(f".*{PART}"):
+        if path.is_file() and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 @contextlib.contextmanager
@@ -63,7 +76,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _replace(path: Path, payload: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(payload)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from go_gym.errors import GraphError
+from go_gym.errors import GraphError, refuse_masked
 from go_gym.graph.columns import (
     ANY_DEVICE,
     BY_POSITION,
@@ -229,6 +229,7 @@ def _check_length(label: str, values: Any, expected: int, what: str) -> None:
 
 
 def _pairs(label: str, values: Any, high: tuple[int, int]) -> np.ndarray:
+    refuse_masked(label, values, GraphError)
     try:
         table = np.asarray(values)
     except (ValueError, OverflowError) as error:

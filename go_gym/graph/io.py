@@ -1,13 +1,14 @@
 """The graph file: an ``.npz`` of plain arrays, its texts as UTF-8 in one of them. No pickle."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from go_gym.errors import FileFormatError
-from go_gym.files import pack_arrays, unpack_arrays
+from go_gym.files import ArrayHeader, pack_arrays, unpack_arrays
 from go_gym.graph.build import Graph, assemble
 from go_gym.graph.columns import COLUMNS, GraphColumns
 
@@ -40,19 +41,8 @@ def dumps(graph: GraphColumns) -> bytes:
 
 def loads(kind: type[Graph], data: bytes, where: str | Path) -> Graph:
     """The graph, of class ``kind``, in a file's bytes; ``where`` names the file in errors."""
-    arrays = unpack_arrays(data, where)
-    missing = [label for label in ("header", "op_names", *COLUMNS) if label not in arrays]
-    if missing:
-        raise FileFormatError(f"{where}: not a graph file: {', '.join(missing)} missing")
-    unknown = set(arrays) - {"header", "op_names", *COLUMNS, *_PERMUTATIONS}
-    if unknown:
-        raise FileFormatError(f"{where}: unexpected arrays: {', '.join(sorted(unknown))}")
+    arrays = unpack_arrays(data, where, lambda headers: _check(headers, where))
     header = _header(arrays["header"], where)
-    for column, dtype in COLUMNS.items():
-        if arrays[column].dtype != dtype:
-            raise FileFormatError(
-                f"{where}: {column} has dtype {arrays[column].dtype}, expected {np.dtype(dtype)}"
-            )
     identity = {
         "source_index": len(arrays["op_type"]) if arrays["op_type"].ndim else 0,
         "tensor_source_index": len(arrays["tensor_producer"])
@@ -63,9 +53,6 @@ def loads(kind: type[Graph], data: bytes, where: str | Path) -> Graph:
         label: arrays.get(label, np.arange(size, dtype=np.int64))
         for label, size in identity.items()
     }
-    for label, values in permutations.items():
-        if values.dtype != np.int64:
-            raise FileFormatError(f"{where}: {label} has dtype {values.dtype}, expected int64")
     names = _untext(arrays["op_names"], where)
     return assemble(
         kind,
@@ -77,6 +64,23 @@ def loads(kind: type[Graph], data: bytes, where: str | Path) -> Graph:
         source_index=permutations["source_index"],
         tensor_source_index=permutations["tensor_source_index"],
     )
+
+
+def _check(headers: Mapping[str, ArrayHeader], where: str | Path) -> None:
+    """Raise FileFormatError unless arrays are those of a graph, each of its type."""
+    missing = [label for label in ("header", "op_names", *COLUMNS) if label not in headers]
+    if missing:
+        raise FileFormatError(f"{where}: not a graph file: {', '.join(missing)} missing")
+    kinds = dict.fromkeys(("header", "op_names"), np.uint8) | dict(COLUMNS)
+    kinds |= dict.fromkeys(_PERMUTATIONS, np.int64)
+    unknown = set(headers) - set(kinds)
+    if unknown:
+        raise FileFormatError(f"{where}: unexpected arrays: {', '.join(sorted(unknown))}")
+    for label, header in headers.items():
+        if header.dtype != kinds[label]:
+            raise FileFormatError(
+                f"{where}: {label} has dtype {header.dtype}, expected {np.dtype(kinds[label])}"
+            )
 
 
 def _header(array: np.ndarray, where: str | Path) -> dict[str, Any]:

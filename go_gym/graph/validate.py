@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from go_gym.errors import GraphError
+from go_gym.errors import GraphError, refuse_masked
 from go_gym.graph.columns import (
     ANY_DEVICE,
     BY_POSITION,
@@ -31,6 +31,7 @@ def whole_numbers(label: str, values: Any, low: int, high: int) -> np.ndarray:
     Raises GraphError, naming the label and the first place at fault, for NaN, fractions, numbers
     out of range, and anything that is not a number.
     """
+    refuse_masked(label, values, GraphError)
     try:
         array = np.asarray(values)
     except (ValueError, OverflowError) as error:

@@ -111,15 +111,15 @@ class HardwareBudget(Budget):
 
     def evaluate(self, decision: Decision, trace: bool = False) -> Result:
         """Measure ``decision``; raises BudgetError if no run is left."""
-        self.take(1)
+        self._take(1)
         result = self.hardware.run(self.problem, decision, trace)
-        self.note(decision, result, self.used)
+        self._note(decision, result, self.used)
         return result
 
     def evaluate_batch(self, decisions: Sequence[Decision]) -> BatchResult:
         """Measure several decisions; raises BudgetError if there are too few runs."""
         if len(decisions) > self.remaining:
-            self.take(len(decisions))
+            self._take(len(decisions))
         return BatchResult.of([self.evaluate(each) for each in decisions])
 
     def _mover(self, decision: Decision, known: Result | None = None) -> Mover:

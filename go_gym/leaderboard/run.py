@@ -8,19 +8,19 @@ from pathlib import Path
 from go_gym.agent import (
     SAME_MACHINE,
     Agent,
-    Budget,
     Outcome,
-    answer,
     kind_and_options,
     load_agent,
+    solve,
 )
 from go_gym.baselines.priorities import FIFO, OWN, PRIORITIES, prioritised
-from go_gym.errors import GoGymError, is_interrupt
+from go_gym.errors import GoGymError
 from go_gym.files import check_name, sole_writer
 from go_gym.leaderboard.facts import Facts, facts, measures
+from go_gym.leaderboard.isolated import Limits, solve_isolated
 from go_gym.leaderboard.own import keep_own
 from go_gym.leaderboard.provenance import of_this_process
-from go_gym.leaderboard.schema import Row
+from go_gym.leaderboard.schema import Row, check_row
 from go_gym.leaderboard.store import Board
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import VERSION, simulate
@@ -28,7 +28,10 @@ from go_gym.simulator import VERSION, simulate
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: every agent, by its canonical name, on every problem, seed and rule."""
+    """What to run: every agent, by its canonical name, on every problem, seed and rule.
+
+    With ``limits``, each job in a process of its own.
+    """
 
     agents: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -36,6 +39,7 @@ class Plan:
     priorities: tuple[str, ...] = ("fifo",)
     budget: int = 0
     command: str = ""
+    limits: Limits | None = None
 
     def jobs(self) -> "Iterator[Job]":
         """The jobs, problem by problem."""
@@ -105,21 +109,32 @@ def _run(plan: Plan, board: Board, progress: Callable[[Job], None]) -> list[Fail
         agent = agents[job.agent]
         if not is_done(board, plan, job, agent):
             try:
-                budget = Budget(job.problem, plan.budget)
-                outcome = answer(agent, job.problem, job.seed, budget, job.agent)
-            except Exception as error:  # a stranger's code: named, and the others go on
-                if is_interrupt(error):
-                    raise KeyboardInterrupt from None
-                failures.append(Failure(job, f"{type(error).__name__}: {error}"))
-            else:
-                for rule in plan.priorities if outcome.decision.priority is None else (OWN,):
-                    key = (id(job.problem), FIFO if rule == OWN else rule)
-                    if key not in known:
-                        known[key] = facts(job.problem, rule)
-                    board.put(record(board, plan, job, agent, outcome, rule, known[key]))
-                board.save()
+                _add(board, plan, job, agent, known)
+            except GoGymError as error:  # named, and the others go on
+                where = f"agent {job.agent!r} on {job.problem.graph.name}: "
+                failures.append(Failure(job, str(error).removeprefix(where)))
         progress(job)
     return failures
+
+
+def _add(
+    board: Board, plan: Plan, job: Job, agent: Agent, known: dict[tuple[int, str], Facts]
+) -> None:
+    """Run a job and keep its rows; raises GoGymError where the agent gives none that stands."""
+    if plan.limits is None:
+        outcome = solve(agent, job.problem, job.seed, plan.budget, job.agent)
+    else:
+        outcome = solve_isolated(job.agent, job.problem, job.seed, plan.budget, plan.limits)
+    rows = []
+    for rule in plan.priorities if outcome.decision.priority is None else (OWN,):
+        key = (id(job.problem), FIFO if rule == OWN else rule)
+        if key not in known:
+            known[key] = facts(job.problem, rule)
+        rows.append(record(board, plan, job, agent, outcome, rule, known[key]))
+        check_row(rows[-1], f"agent {job.agent!r} on {job.problem.graph.name}")
+    for row in rows:
+        board.put(row)
+    board.save()
 
 
 def is_done(board: Board, plan: Plan, job: Job, agent: Agent) -> bool:

@@ -212,16 +212,26 @@ def _value(cell: str, kind: object, where: str) -> object:
     return cell
 
 
+def check_row(row: Row, where: str) -> None:
+    """Raise LeaderboardError, naming ``where`` and the column, for a row that is not read back."""
+    _row([str(value) for value in asdict(row).values()], where)
+
+
+def rows_text(rows: Iterable[Row]) -> str:
+    """A results file's text, rows in order of graph, cluster and agent."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in sorted(rows, key=lambda row: (*row.key[:-1], row.seed)))
+    return buffer.getvalue()
+
+
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write a results file, whole or not at all, rows in order of graph, cluster and agent.
 
     Raises LeaderboardError, naming row and column, for what :func:`read_rows` would refuse.
     """
-    ordered = sorted(rows, key=lambda row: (*row.key[:-1], row.seed))
-    for row in ordered:
-        _row([str(value) for value in asdict(row).values()], f"{path}, row of {' '.join(row.key)}")
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in ordered)
-    atomic_write(path, buffer.getvalue())
+    rows = list(rows)
+    for row in rows:
+        check_row(row, f"{path}, row of {' '.join(row.key)}")
+    atomic_write(path, rows_text(rows))

@@ -20,12 +20,12 @@ from go_gym.agent import WINDOWS, Curve
 from go_gym.baselines.priorities import FIFO, OWN, PRIORITIES
 from go_gym.catalogue.problems import make_problem
 from go_gym.errors import LeaderboardError
-from go_gym.files import ContentStore
+from go_gym.files import ContentStore, sha256
 from go_gym.files.archive import MAX_MEMBER_BYTES
 from go_gym.leaderboard.entries import curve_entry, decision_entry, entry_curve, entry_decision
 from go_gym.leaderboard.own import find_cluster, find_graph
 from go_gym.leaderboard.provenance import Provenance, read_provenance, write_provenance
-from go_gym.leaderboard.schema import RESULTS, Row, read_rows, write_rows
+from go_gym.leaderboard.schema import RESULTS, Row, read_rows, rows_text, write_rows
 from go_gym.problem import Decision, Problem
 
 DECISIONS, CURVES = "decisions", "curves"
@@ -67,6 +67,11 @@ class Board:
     def rows(self) -> list[Row]:
         """All rows, in the order of the file, then those put since."""
         return list(self._rows.values())
+
+    @property
+    def content_hash(self) -> str:
+        """Hex SHA-256 of the rows as :meth:`save` writes them."""
+        return sha256(rows_text(self._rows.values()).encode())
 
     def row(self, key: tuple[str, ...]) -> Row | None:
         """The row of that key."""

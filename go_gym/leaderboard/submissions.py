@@ -7,12 +7,12 @@ from pathlib import Path
 from go_gym.agent import agent_entry_points
 from go_gym.baselines.priorities import FIFO, OWN
 from go_gym.errors import LeaderboardError
-from go_gym.files import content_hash
+from go_gym.files import atomic_write, content_hash, read_text, sole_writer
 from go_gym.leaderboard.entries import decision_entry
 from go_gym.leaderboard.facts import facts
 from go_gym.leaderboard.schema import RESULTS, Row, check_names
 from go_gym.leaderboard.store import Board
-from go_gym.leaderboard.tables import README, update
+from go_gym.leaderboard.tables import README, with_tables
 from go_gym.leaderboard.verify import Issue, Kind, verify
 from go_gym.problem import Decision
 
@@ -45,9 +45,18 @@ def submit(
 
     Raises:
         LeaderboardError: if the folders are one, or the leaderboard itself cannot be read.
+        FileFormatError: if another process writes into the leaderboard.
     """
     if submission.resolve() == board.resolve():
         raise LeaderboardError(f"{submission}: is the leaderboard itself")
+    Board.read(board)  # there is one
+    with sole_writer(board):
+        return _submit(submission, board, replace, progress)
+
+
+def _submit(
+    submission: Path, board: Path, replace: bool, progress: Callable[[int, int], None]
+) -> tuple[list[Row], list[Issue]]:
     into = Board.read(board)
     issues = _hostile(submission)
     if issues:
@@ -74,10 +83,12 @@ def submit(
     for row in rows:  # the results name them last, so that a stop leaves the board as it was
         into.take(source, row)
         into.replace(row)
+    page = board / README
+    text = with_tables(read_text(page), into.rows, str(page)) if page.exists() else None
     into.save()
     into.compact()
-    if (board / README).exists():
-        update(board / README, Board.read(board).rows)
+    if text is not None:
+        atomic_write(page, text)
     return rows, []
 
 

@@ -106,7 +106,7 @@ def verify(
         message = "write it with: go-gym leaderboard FOLDER --update"
         issues.append(Issue(Kind.TABLE, str(folder / README), message))
     notes = []
-    for wrong, text in repeated_seeds(board.rows):
+    for wrong, text in repeated_seeds(board):
         if wrong:
             issues.append(Issue(Kind.REPEATED_SEED, str(folder / RESULTS), text))
         else:

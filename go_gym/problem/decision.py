@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from go_gym.errors import DecisionError
+from go_gym.errors import DecisionError, refuse_masked
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,7 @@ class Decision:
 
 def whole_column(label: str, values: Any) -> np.ndarray:
     """(n,) int64, not writeable; raises DecisionError naming ``label`` for anything else."""
+    refuse_masked(label, values, DecisionError)
     try:
         array = np.asarray(values)
     except (ValueError, OverflowError) as error:

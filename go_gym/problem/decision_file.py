@@ -1,18 +1,23 @@
 """The decision file: what an agent decided, so that anyone can check what it claims."""
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from go_gym.errors import DecisionError, FileFormatError
-from go_gym.files import atomic_write, pack_arrays, read_bytes, unpack_arrays
+from go_gym.files import ArrayHeader, atomic_write, pack_arrays, read_bytes, unpack_arrays
+from go_gym.graph.validate import MAX_OPS
 from go_gym.problem import Decision, Problem
 
 FORMAT = "go-gym decision"
 VERSION = 1
 MAX_BYTES = 64 * 2**20
+MAX_HEADER = 4096
+"""Longest header, in bytes (our choice: it holds two hashes)."""
 
 
 def dump_decision(problem: Problem, decision: Decision) -> bytes:
@@ -47,10 +52,7 @@ def load_decision(path: str | Path) -> tuple[Decision, dict[str, Any]]:
 
 def parse_decision(data: bytes, where: str | Path) -> tuple[Decision, dict[str, Any]]:
     """The decision and header in a file's bytes; ``where`` names the file in errors."""
-    arrays = unpack_arrays(data, where)
-    unknown = set(arrays) - {"header", "placement", "priority", "fusion"}
-    if unknown or not {"header", "placement"} <= set(arrays):
-        raise FileFormatError(f"{where}: holds {', '.join(sorted(arrays))}: not a decision file")
+    arrays = unpack_arrays(data, where, lambda headers: _check(headers, where))
     try:
         header = json.loads(arrays["header"].tobytes().decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -66,6 +68,23 @@ def parse_decision(data: bytes, where: str | Path) -> tuple[Decision, dict[str, 
         return decision, header
     except DecisionError as error:
         raise DecisionError(f"{where}: {error}") from None
+
+
+def _check(headers: Mapping[str, ArrayHeader], where: str | Path) -> None:
+    """Raise FileFormatError unless arrays are those of a decision, of one length each."""
+    columns = {name: each for name, each in headers.items() if name != "header"}
+    if not set(columns) <= {"placement", "priority", "fusion"} or "placement" not in columns:
+        raise FileFormatError(f"{where}: holds {', '.join(sorted(headers))}: not a decision file")
+    header = headers.get("header")
+    if header is None or header.dtype != np.uint8 or math.prod(header.shape) > MAX_HEADER:
+        raise FileFormatError(f"{where}: no header of at most {MAX_HEADER:,} bytes")
+    ops = columns["placement"].shape
+    for name, each in columns.items():
+        if len(each.shape) != 1 or each.shape != ops or each.shape > (MAX_OPS,):
+            raise FileFormatError(
+                f"{where}: {name} has shape {each.shape}, placement {ops}, expected up to "
+                f"({MAX_OPS:,},)"
+            )
 
 
 def _small(placement: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def decide(placement):
 
 def test_calls_are_counted_and_the_best_valid_decision_is_kept(problem):
     budget = Budget(problem, 5)
-    assert (budget.used, budget.remaining, budget.best, budget.curve) == (0, 5, None, [])
+    assert (budget.used, budget.remaining, budget.best, budget.curve) == (0, 5, None, ())
     assert not budget.evaluate(decide(ALL_ON_ONE)).valid
     assert budget.best is None and budget.best_step_time_ns is None
     two, spread = decide(TWO), decide(SPREAD)
@@ -47,7 +47,7 @@ def test_calls_are_counted_and_the_best_valid_decision_is_kept(problem):
     budget.evaluate(spread)
     budget.evaluate(two)
     assert budget.best is spread and budget.best_step_time_ns == 5
-    assert budget.curve == [Improvement(2, 7), Improvement(3, 5)]
+    assert budget.curve == (Improvement(2, 7), Improvement(3, 5))
     assert (budget.used, budget.remaining) == (4, 1)
 
 
@@ -56,7 +56,7 @@ def test_an_equal_step_time_is_no_improvement(problem):
     first = decide(SPREAD)
     budget.evaluate(first)
     budget.evaluate(decide([2, 1, 0]))
-    assert budget.best is first and budget.curve == [Improvement(1, 5)]
+    assert budget.best is first and budget.curve == (Improvement(1, 5),)
 
 
 def test_a_batch_counts_each_decision(problem):
@@ -65,7 +65,7 @@ def test_a_batch_counts_each_decision(problem):
     batch = [decide(TWO), decide(ALL_ON_ONE), decide(SPREAD)]
     results = budget.evaluate_batch(batch)
     assert results.step_time_ns.tolist() == [simulate(problem, each).step_time_ns for each in batch]
-    assert budget.curve == [Improvement(2, 7), Improvement(4, 5)]
+    assert budget.curve == (Improvement(2, 7), Improvement(4, 5))
     assert budget.best is batch[2]
     assert budget.remaining == 0
 
@@ -97,7 +97,7 @@ def test_a_malformed_decision_is_refused(problem):
         budget.evaluate(decide([0, 1]))
     with pytest.raises(DecisionError, match="decision 0"):
         budget.evaluate_batch([decide([0, 9, 0])])
-    assert budget.best is None and budget.curve == []
+    assert budget.best is None and budget.curve == ()
 
 
 def test_few_calls_have_a_window_each_and_invalid_ones_none(problem):

@@ -134,7 +134,7 @@ def test_an_interrupted_run_exits_with_130(tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "answer", stop)
+    monkeypatch.setattr(run, "solve", stop)
     words = ["run", "-a", "metis", "-g", "rnnlm-2", "--out", str(tmp_path)]
     assert "stopped" in invoke(*words, code=130)
 

@@ -326,7 +326,7 @@ def test_finished_rows_are_not_run_again_and_a_stop_loses_none(tmp_path, monkeyp
     _, made = problems()
     calls = []
     monkeypatch.setattr(
-        running, "answer", lambda agent, problem, *_: calls.append(agent) or _first(problem)
+        running, "solve", lambda agent, problem, *_: calls.append(agent) or _first(problem)
     )
     plan = Plan(AGENTS, made, (0,), ("fifo",), 10, "x")
 

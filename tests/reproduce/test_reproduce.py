@@ -119,8 +119,8 @@ def test_what_is_done_is_not_run_again(tiny, tmp_path, monkeypatch):
     from go_gym.leaderboard import run as running
 
     asked = []
-    answer = running.answer
-    monkeypatch.setattr(running, "answer", lambda *words: asked.append(words[2]) or answer(*words))
+    solve = running.solve
+    monkeypatch.setattr(running, "solve", lambda *words: asked.append(words[2]) or solve(*words))
     assert page(invoke(*options, "--seeds", "0")) == first
     assert asked == []
     invoke(*options, "--seeds", "0", "--seeds", "1")
@@ -216,7 +216,7 @@ def test_equal_time_runs_apart_verifies_and_goes_on(tiny, tmp_path, by_sa, monke
     assert f"brkga {rows['brkga'].budget_used:,} ({seconds})" in section.split("|")[0]
     from go_gym.leaderboard import run as running
 
-    monkeypatch.setattr(running, "answer", lambda *words: pytest.fail("run again"))
+    monkeypatch.setattr(running, "solve", lambda *words: pytest.fail("run again"))
     assert page(invoke(*options)) == page(text)
     assert (
         invoke("table2", "--report-only", "--out", str(tmp_path)).split("```")[2]
