@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from go_gym.agent import EXACT, Budget, Moves
+from go_gym.agent import EXACT, Budget
 from go_gym.partitions import Hierarchy, Partition
 from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
+from go_gym.simulator import LocalSearch
 
 from ..common.critical import Focus
 from ..common.separate import one_after_another
@@ -72,7 +73,7 @@ def anneal(
         if number % 2:
             current = random_genomes(encoding, partitions, 2, random)[1]
             current_cost = cost(problem, budget.evaluate(encoding.decision(current)))
-        delta: Moves | None = None
+        delta: LocalSearch | None = None
         in_all = length(budget.remaining, calls)
         for call in range(in_all):
             progress = call / in_all

@@ -2,7 +2,7 @@
 
 from go_gym.agent.budget import WINDOWS, Budget, Improvement, Window, window_ends
 from go_gym.agent.curve import Curve
-from go_gym.agent.local_search import Moves
+from go_gym.agent.local_search import BudgetedSearch
 from go_gym.agent.names import FORMER_NAMES_GROUP, former_names, joined, kind_and_options
 from go_gym.agent.options import option
 from go_gym.agent.protocol import (
@@ -34,9 +34,9 @@ __all__ = [
     "WINDOWS",
     "Agent",
     "Budget",
+    "BudgetedSearch",
     "Curve",
     "Improvement",
-    "Moves",
     "Outcome",
     "Window",
     "agent_entry_points",

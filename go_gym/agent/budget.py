@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from go_gym.agent.local_search import Moves
+from go_gym.agent.local_search import BudgetedSearch
 from go_gym.errors import BudgetError
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import (
     BatchResult,
     DeltaSimulator,
-    Mover,
+    LocalSearch,
     Result,
     Trace,
     simulate,
@@ -151,7 +151,7 @@ class Budget:
             self._note(decision, result, first + offset)
         return results
 
-    def delta(self, decision: Decision) -> Moves:
+    def delta(self, decision: Decision) -> LocalSearch:
         """Evaluate ``decision``, from which moves of few ops are then tried faster, one call each.
 
         The decision that was evaluated last, that very object, costs no call again. Every try
@@ -175,11 +175,11 @@ class Budget:
         Raises BudgetError if no call is left.
         """
         if self._last is not None and self._last[0] is decision:
-            return Moves(self._pay, self._mover(*self._last))
+            return BudgetedSearch(self._pay, self._search_from(*self._last))
         self._take(1)
-        moves = Moves(self._pay, self._mover(decision))
-        self._note(decision, moves.result, self.used)
-        return moves
+        search = BudgetedSearch(self._pay, self._search_from(decision))
+        self._note(decision, search.result, self.used)
+        return search
 
     def _pay(self, decide: Callable[[], tuple[Decision, Result]]) -> Result:
         """One call: what is decided, once it is paid, is noted."""
@@ -188,8 +188,8 @@ class Budget:
         self._note(decision, result, self._used)
         return result
 
-    def _mover(self, decision: Decision, known: Result | None = None) -> Mover:
-        """A mover from ``decision``, whose Result may be known already."""
+    def _search_from(self, decision: Decision, known: Result | None = None) -> LocalSearch:
+        """Moves from ``decision``, whose Result may be known already."""
         return DeltaSimulator(self.problem, decision)
 
     def trace(self) -> Trace:

@@ -3,10 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from go_gym.agent import Budget, Moves
+from go_gym.agent import Budget
 from go_gym.errors import GoGymError
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import DeltaSimulator, Mover, Result, simulate, simulate_batch
+from go_gym.simulator import (
+    DeltaSimulator,
+    FullSimulator,
+    LocalSearch,
+    Result,
+    simulate,
+    simulate_batch,
+)
 
 
 class Backend(Protocol):
@@ -65,7 +72,7 @@ class Budgeted:
         self._check(problem)
         return self.budget.evaluate_batch(decisions)
 
-    def moves(self, problem: Problem, decision: Decision) -> Moves:
+    def delta(self, problem: Problem, decision: Decision) -> LocalSearch:
         """Moves from ``decision`` on the budget's account."""
         self._check(problem)
         return self.budget.delta(decision)
@@ -83,14 +90,16 @@ def run_baseline(backend: Backend, problem: Problem, decision: Decision) -> Resu
     return backend.run(problem, decision)
 
 
-def mover_of(backend: Backend, problem: Problem, decision: Decision) -> Mover | Moves:
-    """``decision`` with what runs its moves: delta simulation where that is what the backend does
+def local_search_of(backend: Backend, problem: Problem, decision: Decision) -> LocalSearch:
+    """Moves from ``decision``: delta simulation where that is what the backend does
     and the budget's where it counts, else ``backend``, each time whole."""
     if isinstance(backend, Budgeted):
-        return backend.moves(problem, decision)
+        return backend.delta(problem, decision)
     if isinstance(backend, Simulator):
         return DeltaSimulator(problem, decision)
-    return Mover(problem, decision, lambda moved, _: backend.run(problem, moved, trace=True))
+    return FullSimulator(
+        problem, decision, lambda moved, _: backend.run(problem, moved, trace=True)
+    )
 
 
 def _hardware() -> Backend:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from go_gym.agent import Moves
 from go_gym.baselines.placements import human_expert, single_device
 from go_gym.catalogue.problems import GraphLike
 from go_gym.cluster import Cluster
-from go_gym.envs.backends import Backend, mover_of
+from go_gym.envs.backends import Backend, local_search_of
 from go_gym.envs.episode import Episode
 from go_gym.envs.graph_env import GraphEnv, Observation, check_whole
 from go_gym.envs.observations import Sizes, static_space
@@ -21,7 +20,7 @@ from go_gym.envs.units import Units
 from go_gym.errors import DecisionError, GoGymError
 from go_gym.partitions import attached_partition
 from go_gym.problem import Decision
-from go_gym.simulator import Mover, Result
+from go_gym.simulator import LocalSearch, Result
 
 STARTS = {"single-device": single_device, "human-expert": human_expert}
 STATE_FEATURES = ("done", "is_current", "relative_start")
@@ -36,16 +35,16 @@ class Walk(Episode):
     """An Episode with what makes its next move cheap; both can be made anew from the rest.
 
     Attributes:
-        mover: stands at this episode's decision, unless a copy of the episode has moved it on.
+        search: stands at this episode's decision, unless a copy of the episode has moved it on.
         starts: (n,) int64 ns, when each op starts.
     """
 
-    mover: Mover | Moves | None = field(default=None, compare=False, repr=False)
+    search: LocalSearch | None = field(default=None, compare=False, repr=False)
     starts: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made anew: a copy's moves are its own."""
-        return {**self.__dict__, "mover": None, "starts": None}
+        return {**self.__dict__, "search": None, "starts": None}
 
 
 class PlacementStepsEnv(GraphEnv):
@@ -165,35 +164,36 @@ class PlacementStepsEnv(GraphEnv):
         """An episode at the start's placement, which is simulated."""
         units = self.units[chosen]
         placement = units.spread(units.gathered(STARTS[self.start](units.problem)))
-        mover = mover_of(self.backend, units.problem, Decision(placement))
-        best = mover.result.step_time_ns if mover.result.valid else None
-        return Walk(chosen, 0, mover.decision, mover.result, best, best, mover, mover.starts())
+        search = local_search_of(self.backend, units.problem, Decision(placement))
+        best = search.result.step_time_ns if search.result.valid else None
+        return Walk(chosen, 0, search.decision, search.result, best, best, search, search.starts())
 
     def advance(
         self, episodes: Sequence[Episode], actions: Sequence[Any]
     ) -> list[tuple[Episode, float]]:
-        """A move of each episode, through its own Mover."""
+        """A move of each episode, through its own LocalSearch."""
         self.check_running(episodes)
         devices = [self._device(action) for action in actions]
         return [self._moved(e, device) for e, device in zip(episodes, devices, strict=True)]
 
     def _moved(self, episode: Episode, device: int) -> tuple[Walk, float]:
         units = self.units[episode.chosen]
-        mover = self._mover(episode)
-        mover.move(units.members[episode.round % units.count], device)
-        after = episode.after(mover.decision, mover.result)
+        search = self._search(episode)
+        search.move(units.members[episode.round % units.count], device)
+        after = episode.after(search.decision, search.result)
         entries = {f.name: getattr(after, f.name) for f in fields(Episode)}
-        walk = Walk(**entries, mover=mover, starts=mover.starts())
+        walk = Walk(**entries, search=search, starts=search.starts())
         return walk, self._reward(episode, walk)
 
-    def _mover(self, episode: Episode) -> Mover | Moves:
+    def _search(self, episode: Episode) -> LocalSearch:
         """The episode's own, or a new one where it has none or another episode has moved it."""
         if episode.decision is None:
             raise GoGymError("no episode has begun: call reset() before step()")
-        mover = episode.mover if isinstance(episode, Walk) else None
-        if mover is None or mover.decision is not episode.decision:
-            mover = mover_of(self.backend, self.problems[episode.chosen], episode.decision)
-        return mover
+        search = episode.search if isinstance(episode, Walk) else None
+        if search is None or search.decision is not episode.decision:
+            problem = self.problems[episode.chosen]
+            search = local_search_of(self.backend, problem, episode.decision)
+        return search
 
     def _reward(self, before: Episode, after: Episode) -> float:
         assert before.result is not None and after.result is not None
@@ -217,7 +217,7 @@ class PlacementStepsEnv(GraphEnv):
         assert episode.decision is not None and episode.result is not None
         starts = episode.starts if isinstance(episode, Walk) else None
         if starts is None:
-            starts = self._mover(episode).starts()
+            starts = self._search(episode).starts()
         over = self.ended(episode)
         place = count if over else episode.round % count
         current = min(place, count - 1)

@@ -11,7 +11,7 @@ from go_gym.errors import BudgetError
 from go_gym.hardware.measure.measurement import Measurement
 from go_gym.hardware.process.session import Session
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import BatchResult, Mover, Result, simulate
+from go_gym.simulator import BatchResult, FullSimulator, LocalSearch, Result, simulate
 
 
 class Hardware:
@@ -122,6 +122,7 @@ class HardwareBudget(Budget):
             self._take(len(decisions))
         return BatchResult.of([self.evaluate(each) for each in decisions])
 
-    def _mover(self, decision: Decision, known: Result | None = None) -> Mover:
+    def _search_from(self, decision: Decision, known: Result | None = None) -> LocalSearch:
         """Moves are measured, each by itself."""
-        return Mover(self.problem, decision, partial(self.hardware.run, self.problem), known)
+        run = partial(self.hardware.run, self.problem)
+        return FullSimulator(self.problem, decision, run, known)

@@ -1,7 +1,7 @@
 """The event-driven multi-device simulator."""
 
 from go_gym.simulator.delta import DeltaSimulator
-from go_gym.simulator.local_search import Mover
+from go_gym.simulator.local_search import FullSimulator, LocalSearch
 from go_gym.simulator.reference import simulate_reference
 from go_gym.simulator.result import (
     BatchResult,
@@ -21,7 +21,8 @@ __all__ = [
     "BatchResult",
     "ColocationBroken",
     "DeltaSimulator",
-    "Mover",
+    "FullSimulator",
+    "LocalSearch",
     "OutOfMemory",
     "Result",
     "Trace",

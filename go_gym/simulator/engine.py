@@ -36,15 +36,13 @@ VACANT, BUSY, LATER = np.uint32(0), np.uint32(1), np.uint32(2)  # ports; LATER: 
 
 @entry_point
 def run_many(stamp):
-    """The compiled entry of batches, compiled anew where ``stamp`` is another."""
+    """Simulate each row of ``placements`` (b, n), by those of ``priorities`` or FIFO if None.
+
+    Each row of ``outcome`` gets what ``work`` then begins with: the state and that of the devices.
+    """
 
     @jit_entry
     def run_many(tables, work, contention, placements, priorities, outcome):
-        """Simulate each row of ``placements`` (b, n), by those of ``priorities`` or FIFO if None.
-
-        Each row of ``outcome`` gets what ``work`` then begins with: the state and that of the
-        devices.
-        """
         stamp  # noqa: B018
         for row in range(U(len(placements))):
             if priorities is None:  # noqa: SIM108 - so Numba leaves out the half that is not taken
@@ -203,7 +201,9 @@ def _end_op(tables, work, contention, level, s, here):
     counts = program[at + ONE]
     tensor = program[at + U(2)] & LOW
     if work.op_times.shape[1] > 0:
-        work.op_times[ONE, program[at + U(2)] >> HIGH] = s.now
+        op = program[at + U(2)] >> HIGH
+        work.op_times[ONE, op] = s.now
+        work.ended[U(s.done) - ONE] = op
     at += THREE
     last = at + (counts & LOW)
     while at < last:

@@ -26,6 +26,8 @@ jit_apart = njit(  # type: ignore[call-overload]  # called seldom: quicker to co
     _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
 )
 jit_entry = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+jit_bound = njit(cache=True, nogil=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+"""An entry point that is handed a structref, whose arrays are counted."""
 
 
 def entry_point(make: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
@@ -33,7 +35,7 @@ def entry_point(make: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]
 
     Numba keeps what it compiled on disk, and looks at the file and the closure of the entry point
     alone, not at those of what is inlined into it. So ``make`` gets a stamp of all these files,
-    which the ``jit_entry`` that it gives has to mention.
+    which the function that it gives has to mention.
     """
 
     @cache

@@ -1,6 +1,10 @@
-"""A decision in the course of moves."""
+"""A decision in the course of moves: the LocalSearch protocol, and moves that are simulated whole.
+
+``delta/`` has the other simulator of moves, :class:`go_gym.simulator.DeltaSimulator`.
+"""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -13,8 +17,63 @@ Devices = int | Sequence[int] | np.ndarray
 Priority = Sequence[int] | np.ndarray | None
 
 
-class Mover:
-    """A decision and its result, for moves that are tried, and adopted or not; each is run whole.
+class LocalSearch(Protocol):
+    """A decision and its result, for moves that are tried, and adopted or not.
+
+    A try changes nothing until it is adopted, and gives the Result that a simulation of the changed
+    decision gives, in every field.
+    """
+
+    @property
+    def decision(self) -> Decision:
+        """The decision as it stands after what was adopted."""
+        ...
+
+    @property
+    def result(self) -> Result:
+        """Its Result."""
+        ...
+
+    @property
+    def tried(self) -> Decision:
+        """The decision of the last try; raises DecisionError if there was none since a move."""
+        ...
+
+    def try_move(
+        self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
+    ) -> Result:
+        """The Result if ``ops`` (k,) were on ``devices``: one for all, or one each, as in a swap.
+
+        Other priorities than the decision's, if given, come with the move.
+
+        Raises:
+            DecisionError: for an op or device that is none, or another number of devices than ops.
+        """
+        ...
+
+    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
+        """As :meth:`try_move`, given what the decision would then be.
+
+        Raises:
+            DecisionError: naming the op, if it has not the problem's shape and range.
+        """
+        ...
+
+    def adopt(self) -> Decision:
+        """Make the last try the decision; raises DecisionError if there was none since a move."""
+        ...
+
+    def move(self, ops: Ops, devices: Devices) -> Result:
+        """:meth:`try_move` and :meth:`adopt` at once, which may be faster."""
+        ...
+
+    def starts(self) -> np.ndarray:
+        """(n,) int64 ns: when each op starts under the decision as it stands."""
+        ...
+
+
+class FullSimulator:
+    """The LocalSearch that runs every move whole.
 
     Args:
         problem: graph and cluster.
@@ -24,8 +83,6 @@ class Mover:
 
     Attributes:
         problem: as given.
-        decision: the decision as it stands after the moves so far.
-        result: its Result.
 
     Raises:
         DecisionError: naming the op, if the decision has not the problem's shape and range.
@@ -50,29 +107,18 @@ class Mover:
     def try_move(
         self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
     ) -> Result:
-        """The result if ``ops`` (k,) were on ``devices``: one for all, or one each.
-
-        Nothing changes until :meth:`adopt`. Other priorities than the decision's, if given, come
-        with the move.
-
-        Raises:
-            DecisionError: for an op or device that is none, or another number of devices than ops.
-        """
+        """See :meth:`LocalSearch.try_move`."""
         return self.try_decision(self._moved(*self._columns(ops, devices), priority), trace)
 
     def try_decision(self, decision: Decision, trace: bool = False) -> Result:
-        """As :meth:`try_move`, given what the decision would then be.
-
-        Raises:
-            DecisionError: naming the op, if it has not the problem's shape and range.
-        """
+        """See :meth:`LocalSearch.try_decision`."""
         result = self._run(decision, trace)
         self._last = decision, result
         return result
 
     @property
     def tried(self) -> Decision:
-        """The decision of the last try; raises DecisionError if there was none since a move."""
+        """See :attr:`LocalSearch.tried`."""
         if self._last is None:
             raise DecisionError("nothing was tried since the last move")
         tried, result = self._last
@@ -82,20 +128,20 @@ class Mover:
         return tried
 
     def adopt(self) -> Decision:
-        """Make the last try the decision; raises DecisionError if there was none since a move."""
+        """See :meth:`LocalSearch.adopt`."""
         self.decision = self.tried
         assert self._last is not None
         self.result, self._last = self._last[1], None
         return self.decision
 
     def move(self, ops: Ops, devices: Devices) -> Result:
-        """:meth:`try_move` and :meth:`adopt`, at once."""
+        """See :meth:`LocalSearch.move`."""
         result = self.try_move(ops, devices)
         self.adopt()
         return result
 
     def starts(self) -> np.ndarray:
-        """(n,) int64 ns: when each op starts under the decision as it stands."""
+        """See :meth:`LocalSearch.starts`."""
         trace = self.result.trace or self._run(self.decision, True).trace
         assert trace is not None
         return trace.op_start

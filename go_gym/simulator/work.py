@@ -101,7 +101,7 @@ TRANSFER = np.dtype(
         ("tensor", np.uint32),
         ("source", np.uint32),
         ("to", np.uint32),
-        ("gone", np.uint32),  # of delta simulation
+        ("_pad", np.uint32),
         ("requested", np.int64),
         ("start", np.int64),
         ("finish", np.int64),
@@ -131,6 +131,7 @@ class Work(NamedTuple):
     moving: np.ndarray  # (l,) uint32, the slot of the transfer of a leaf
     ending: np.ndarray  # (d + u,) uint32 leaves of what took no time
     op_times: np.ndarray  # (2, n or 0) int64, start and finish
+    ended: np.ndarray  # (n or 0,) uint32, ops in the order in which they ended
     transfers: np.ndarray  # (u or 0,) TRANSFER, in order of start
 
 
@@ -172,6 +173,7 @@ def make_work(
         moving=np.zeros(leaves, dtype=np.uint32),
         ending=np.empty(d + u, dtype=np.uint32),
         op_times=np.empty((2, n if trace or times else 0), dtype=np.int64),
+        ended=np.empty(n if trace or times else 0, dtype=np.uint32),
         transfers=np.zeros(u if trace else 0, dtype=TRANSFER),
     )
 

@@ -131,7 +131,7 @@ def test_groups_bound_the_length_and_start_is_chosen():
 
 
 def test_fork_and_parent_stay_equal():
-    """A fork shares the Mover until one of them moves; neither notices the other."""
+    """A fork shares the search until one of them moves; neither notices the other."""
     env = make(graph=[CHAIN, OTHER, DIAMOND], groups=None, rounds=3)
     env.reset(seed=2, options={"graph": 2})
     env.step(1)
@@ -147,7 +147,7 @@ def test_fork_and_parent_stay_equal():
             assert repr(found[1:]) == repr(expected[1:])
             for key, array in expected[0].items():
                 np.testing.assert_array_equal(found[0][key], array)
-    env.episode = kept  # its Mover has moved on
+    env.episode = kept  # its search has moved on
     assert (
         env.step(0)[4]["step_time_ns"]
         == go_gym.simulate(env.problem, env.episode.decision).step_time_ns

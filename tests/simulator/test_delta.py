@@ -17,7 +17,7 @@ from go_gym.cluster import CONTENTION_MODELS, Cluster, Device
 from go_gym.errors import DecisionError
 from go_gym.graph import Alias
 from go_gym.simulator import DeltaSimulator, simulate
-from go_gym.simulator.delta import checkpoints, simulator
+from go_gym.simulator.delta import recording, simulator
 from tests.simulator.test_engine import assert_equal, random_problem
 from tests.strategies import decisions, problems
 
@@ -151,31 +151,17 @@ def chain(uses: list[tuple[int, int]], bandwidth: float = 1e9) -> go_gym.Problem
     return go_gym.Problem(graph, go_gym.Cluster.uniform(devices=2, bandwidth=bandwidth))
 
 
-def test_goes_on_late_where_a_new_transfer_has_its_ports_for_itself():
-    """The last op uses the first's output: that is now sent, but by the way."""
+def test_resumes_before_the_first_transfer_that_changes():
+    """Ops that use what was made just before resume late; one that uses the first op's, early."""
     problem = chain([(0, 199)])
     found = DeltaSimulator(problem, go_gym.Decision(np.zeros(200, dtype=int)))
-    result = found.try_move([199], 1)
-    assert_equal(result, simulate(problem, go_gym.Decision([0] * 199 + [1])))
-    assert result.bytes_moved == 10
-    start, _ = found.reused
-    assert start is not None and start > 40
-
-
-def test_goes_on_early_where_a_new_transfer_is_in_the_way_of_another():
-    """So does the second device's first op, at the same moment."""
-    problem = chain([(0, 199), (0, 100)])
-    placement = np.zeros(200, dtype=int)
-    placement[100] = 1
-    decision = go_gym.Decision(placement)
-    found = DeltaSimulator(problem, decision)
-    moved = go_gym.Decision(np.where(np.arange(200) == 199, 1, placement))
-    assert_equal(found.try_move([199], 1), simulate(problem, moved))
-    problem = chain([(1, 100), (0, 199)], bandwidth=1e8)  # the second waits for the first
-    found = DeltaSimulator(problem, decision)
-    assert_equal(found.try_move([199], 1), simulate(problem, moved))
-    start, _ = found.reused
-    assert start is None or start < 10
+    for op, bytes_moved in ((198, 10), (199, 10)):
+        result = found.try_move([op], 1)
+        moved = go_gym.Decision((np.arange(200) == op).astype(int))
+        assert_equal(result, simulate(problem, moved))
+        assert result.bytes_moved == bytes_moved
+        start, _ = found.reused
+        assert start is None if op == 199 else start > recording.CHECKPOINTS - 4
 
 
 def test_stops_early_where_only_what_a_moved_tensor_holds_differs():
@@ -200,10 +186,9 @@ def test_real_graph(ranked):
     assert begun >= 20 and ended >= 10
 
 
-def test_few_checkpoints_and_no_room_for_them(monkeypatch):
-    """One checkpoint only, and a first guess at their size that is too small."""
-    monkeypatch.setattr(simulator, "MAX_BYTES", 1)
-    monkeypatch.setattr(simulator, "ENTRIES", 0.0)
+@pytest.mark.parametrize("count", [1, 200])
+def test_one_checkpoint_or_more_than_there_are_ops(monkeypatch, count):
+    monkeypatch.setattr(recording, "CHECKPOINTS", count)
     rng = np.random.default_rng(8)
     for contention in CONTENTION_MODELS:
         problem = random_problem(rng, 120, 4, contention)
@@ -211,10 +196,8 @@ def test_few_checkpoints_and_no_room_for_them(monkeypatch):
         check_moves(found, rng, 20, 2)
 
 
-@pytest.mark.parametrize("stale", [0, 10**6])
-def test_many_moves_adopted(monkeypatch, stale):
-    """Moved tensors pile up, or are too many to keep track of each time; starts stay right."""
-    monkeypatch.setattr(checkpoints, "STALE", stale)
+def test_many_moves_adopted():
+    """One after the other; starts stay right."""
     rng = np.random.default_rng(9)
     for contention in CONTENTION_MODELS:
         problem = random_problem(rng, 200, 4, contention)
@@ -296,6 +279,22 @@ def test_priorities_may_come_with_a_move(start):
             assert found.adopt() is found.decision is decision
             np.testing.assert_array_equal(decision.priority, kept)
             assert_equal(found.result, expected)
+
+
+def test_other_priorities_are_recorded_in_the_same_memory():
+    """Where enough moves follow them; FIFO takes other memory, and so is recorded apart."""
+    rng = np.random.default_rng(14)
+    problem = random_problem(rng, 60, 3, "duplex")
+    found = DeltaSimulator(problem, go_gym.Decision(rng.integers(0, 3, 60)))
+    recordings = []
+    for ranked in (True, True, False):
+        priority = rng.integers(0, 5, 60) if ranked else None
+        placement = rng.integers(0, 3, 60)
+        found.try_decision(go_gym.Decision(placement, priority))
+        found.adopt()
+        check_moves(found, rng, simulator.PATIENCE + 20, 2)
+        recordings.append(found._recording)
+    assert recordings[0] is recordings[1] is not recordings[2]
 
 
 def test_a_try_by_its_decision_and_with_a_trace():

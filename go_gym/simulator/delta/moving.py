@@ -1,118 +1,141 @@
-"""Ops of a recorded run put elsewhere for another run, and back, and when that can matter."""
+"""Moving ops: where they run, when that can matter first, and which tensors it affects."""
+
+from typing import NamedTuple
 
 import numpy as np
 
-from go_gym.simulator.delta.checkpoints import FIRST_STRAY
-from go_gym.simulator.engine import LAST_MOMENT, ONE, jit, jit_once
+from go_gym.simulator.engine import ONE
+from go_gym.simulator.jit import jit, jit_apart, jit_once
 from go_gym.simulator.tables import NONE
-from go_gym.simulator.work import U
-
-TRY, ADOPT, RECORD = 0, 1, 2
-"""What a run is for: its result; to be the base of further ones, for which the checkpoints that it
-passes are kept; the same, but from the beginning to the end."""
+from go_gym.simulator.work import LAST_MOMENT, U
 
 
 @jit_once
-def move(tables, work, wiring, base, ops, devices):
-    """Put ops where they are tried; returns how many moved, and the first stray op."""
+def place(tables, work, index, run, move, ops, devices):
+    """Put ``ops`` (k,) on ``devices``, (k,) or (1,) for all.
+
+    Returns:
+        how many ops move by that, and the first that is then away from its co-location group or -1
+    """
     moved, apart = np.int64(0), False
-    stray = base.told[FIRST_STRAY]
+    stray = run.outcome[U(0)].stray
     for i in range(U(len(ops))):
-        base.trial[U(ops[i])] = devices[i if len(devices) > 1 else U(0)]
+        move.placement[U(ops[i])] = devices[i if len(devices) > 1 else U(0)]
     for i in range(U(len(ops))):
         op = U(ops[i])
-        here, there = U(work.op[op].device), U(base.trial[op])
+        here, there = U(work.op[op].device), U(move.placement[op])
         if here != there:
-            _carry(work, wiring, base, op, here, there)
-            base.moved[U(moved)] = np.uint32(op)
+            _carry(work, index, move, op, here, there)
+            move.ops[U(moved)] = np.uint32(op)
             moved += 1
-            apart |= wiring.grouped[op]
+            apart |= index.grouped[op]
     if apart:
         stray = np.int64(-1)
         for i in range(U(len(tables.followers))):
-            op, leader = tables.followers[i]
-            if base.trial[U(op)] != base.trial[U(leader)]:
+            op, leader = tables.followers[i, U(0)], tables.followers[i, ONE]
+            if move.placement[U(op)] != move.placement[U(leader)]:
                 stray = op
                 break
     return moved, stray
 
 
 @jit
-def _carry(work, wiring, base, op, here, there):
+def _carry(work, index, move, op, here, there):
     work.op[op].device = np.uint32(there)
-    base.size[here] -= ONE
-    base.size[there] += ONE
-    base.room[here] += wiring.parameter_bytes[op]
-    base.room[there] -= wiring.parameter_bytes[op]
-    for tensor in range(U(wiring.op_tensor_ptr[op]), U(wiring.op_tensor_ptr[op + ONE])):
+    move.device_ops[here] -= ONE
+    move.device_ops[there] += ONE
+    move.room[here] += index.parameter_bytes[op]
+    move.room[there] -= index.parameter_bytes[op]
+    for tensor in range(U(index.op_tensor_ptr[op]), U(index.op_tensor_ptr[op + ONE])):
         work.tensor[tensor].device = np.uint32(there)
 
 
 @jit_once
-def end_moves(work, wiring, base, moved, purpose):
-    """Bring the ops of a try back; else they stay."""
+def take_back(work, index, run, move, moved):
+    """Put the ops of a try where the recorded run has them."""
     for i in range(U(moved)):
-        op = U(base.moved[i])
-        if purpose == TRY:
-            _carry(work, wiring, base, op, U(base.trial[op]), U(base.place[op]))
-            base.trial[op] = base.place[op]
-        else:
-            base.place[op] = base.trial[op]
-    if purpose == RECORD:
-        for i in range(U(len(base.size))):
-            base.size[i] = U(0)
-            base.room[i] = work.device[i].room
-        for i in range(U(len(base.place))):
-            base.place[i] = base.trial[i]
-            base.size[U(base.place[i])] += ONE
+        op = U(move.ops[i])
+        _carry(work, index, move, op, U(move.placement[op]), U(run.placement[op]))
+        move.placement[op] = run.placement[op]
 
 
 @jit_once
-def reach(work, wiring, base, moved):
-    """When moves can first matter, when they all have, and which tensors they put elsewhere.
+def settle(run, move, moved):
+    """The ops of an adopted move stay; the recorded run has them there."""
+    for i in range(U(moved)):
+        op = U(move.ops[i])
+        run.placement[op] = move.placement[op]
 
-    The first is the earliest end of a producer whose tensor then goes elsewhere (an op without
-    inputs is ready from the beginning, -1); the second, by which moved ops have ended, is of the
-    base. Moved are the outputs of moved ops, and what those are views of; they are marked, and all
-    of them are from the third figure to below the fourth.
+
+class Reach(NamedTuple):
+    """What a move can change."""
+
+    since: np.int64  # ns: nothing before that, not even at that moment
+    until: np.int64  # ns, of the recorded run: all moved ops have ended
+    first: np.int64  # affected tensors are from this
+    last: np.int64  # to before this
+
+
+@jit_once
+def reach_of(work, index, run, move, moved):
+    """The Reach of the move; marks the tensors that it affects.
+
+    An op whose inputs are elsewhere than before matters from the earliest end of an op that makes
+    one of them, an op without inputs from before the beginning.
     """
-    change, settled = np.int64(LAST_MOMENT), np.int64(-1)
-    low, high = np.int64(len(base.touched)), np.int64(0)
+    since, until = np.int64(LAST_MOMENT), np.int64(-1)
+    lowest, end = np.int64(len(move.affected)), np.int64(0)
     for i in range(U(moved)):
-        op = U(base.moved[i])
-        settled = max(settled, base.finish[op])
-        first, last = U(wiring.op_use_ptr[op]), U(wiring.op_use_ptr[op + ONE])
+        op = U(move.ops[i])
+        until = max(until, run.finish[op])
+        first, last = U(index.op_use_ptr[op]), U(index.op_use_ptr[op + ONE])
         if first == last:
-            change = np.int64(-1)
+            since = np.int64(-1)
         for j in range(first, last):
-            maker = U(wiring.producers[j])
-            if base.place[maker] != base.place[op] or base.trial[maker] != base.trial[op]:
-                change = min(change, base.finish[maker])
-        for made in range(U(wiring.op_tensor_ptr[op]), U(wiring.op_tensor_ptr[op + ONE])):
+            maker = U(index.input_producer[j])
+            apart_was = run.placement[maker] != run.placement[op]
+            if apart_was or move.placement[maker] != move.placement[op]:
+                since = min(since, run.finish[maker])
+        for made in range(U(index.op_tensor_ptr[op]), U(index.op_tensor_ptr[op + ONE])):
             tensor = np.uint32(made)
-            while tensor != NONE and base.touched[tensor] == 0:
-                base.touched[tensor] = 1
-                low, high = min(low, np.int64(tensor)), max(high, np.int64(tensor) + 1)
+            while tensor != NONE and not move.affected[tensor]:
+                move.affected[tensor] = True
+                lowest = min(lowest, np.int64(tensor))
+                end = max(end, np.int64(tensor) + 1)
                 tensor = work.tensor[tensor].alias
-    return change, settled, low, high
+    return Reach(since, until, lowest, end)
 
 
-@jit_once
-def last_before(points, room, change):
-    """The last checkpoint before ``change`` up to which memory suffices, or -1."""
-    start = np.int64(-1)
-    for k in range(len(points.saved)):
-        if points.saved[U(k)] >= 0:
-            if points.state[U(k)].now >= change or not fits(points.before[U(k)], room):
-                break
-            start = np.int64(k)
-    return start
+@jit_apart
+def forget_affected(work, index, move, reach):
+    """No tensor is affected, and nothing holds those that were."""
+    for number in range(reach.first, reach.last):
+        tensor = U(number)
+        if move.affected[tensor]:
+            move.affected[tensor] = False
+            work.tensor[tensor].holders = 0
+            first, last = index.tensor_use_ptr[tensor], index.tensor_use_ptr[tensor + ONE]
+            for use in range(U(first), U(last)):
+                work.use[use].holders = 0
 
 
 @jit
 def fits(memory, room):
-    """Is ``memory`` (d,) within ``room`` (d,) everywhere?"""
+    """Is there room on each device for what it holds? Both (d,) bytes."""
     fits = True
     for i in range(U(len(room))):
         fits &= memory[i] <= room[i]
     return fits
+
+
+@jit_once
+def last_before(points, move, since):
+    """The last checkpoint before ``since`` up to which memory suffices, or -1."""
+    found = np.int64(-1)
+    for number in range(len(points.state)):
+        k = U(number)
+        if points.valid[k]:
+            if points.state[k].now >= since or not fits(points.peak_before[k], move.room):
+                break
+            found = np.int64(number)
+    return found

@@ -1,199 +1,194 @@
-"""Another placement's run, from one checkpoint of a recorded run to another."""
-
-from pathlib import Path
+"""A move's run: from the last checkpoint before anything changes to the first after which nothing
+does but the time. ``docs/delta-simulation.md`` shows it."""
 
 import numpy as np
+from numba import types
+from numba.experimental import structref
 
-from go_gym.cluster import Cluster
-from go_gym.graph import ComputationGraph
-from go_gym.problem import Problem
-from go_gym.simulator.delta.bound import get, kind_of, put, room_for
-from go_gym.simulator.delta.checkpoints import (
-    BYTES,
-    EARLY_COUNT,
-    FIRST_STRAY,
-    LACK_DEVICE,
-    LACK_TIME,
-    RECORDINGS,
-    STEP,
-    Base,
-    Checkpoints,
-    Wiring,
-    let_go_of,
-    load,
-    make_base,
-    make_checkpoints,
-    make_wiring,
-    save,
-)
-from go_gym.simulator.delta.early import amend, forget, look_ahead
-from go_gym.simulator.delta.keeping import give_up, keep, let_go
+from go_gym.simulator.delta.adopting import adopt
+from go_gym.simulator.delta.checkpoints import clear, load, save
 from go_gym.simulator.delta.moving import (
-    ADOPT,
-    RECORD,
-    TRY,
-    end_moves,
     fits,
+    forget_affected,
     last_before,
-    move,
-    reach,
+    place,
+    reach_of,
+    settle,
+    take_back,
 )
-from go_gym.simulator.delta.rest import late_at, same_rest
-from go_gym.simulator.engine import LAST_MOMENT, advance, begin, jit_entry
-from go_gym.simulator.tables import Tables, build_tables
-from go_gym.simulator.work import FREE, U, Work, make_work
+from go_gym.simulator.delta.rejoining import rejoins, shift_at
+from go_gym.simulator.engine import advance, begin
+from go_gym.simulator.jit import entry_point, jit_apart, jit_bound, jit_once
+from go_gym.simulator.work import LAST_MOMENT, U
 
-UNMOVED, NO_ROOM = -2, -3
-"""What ``rerun`` returns in place of where it went on from if all ops are there already, and if the
-checkpoints have too little room: then nothing holds but the placement, and all must be recorded
-anew."""
-
-
-Parts = tuple[Tables, Work, Wiring, Base, Checkpoints]
-"""What a run reads and writes."""
+TRY, ADOPT, RECORD = 0, 1, 2
+"""What a run is for: its result; to be the recorded one from then on, for which checkpoints that it
+passes are saved; the same, but from the beginning to the end."""
+UNMOVED = -2
+"""What ``rerun`` returns in place of where it resumed if all ops are there already."""
 
 
-def _smallest() -> Parts:
-    graph = ComputationGraph.from_costs([0], [(0, 0)], [])
-    problem = Problem(graph, Cluster.uniform(devices=1, bandwidth=1.0))
-    tables = build_tables(problem)
-    work = make_work(tables, FREE, False, trace=True)
-    base, points = make_base(work, 1), make_checkpoints(tables, work, 1, 1)
-    return tables, work, make_wiring(problem, tables), base, points
+@structref.register
+class PartsType(types.StructRef):  # type: ignore[misc]
+    """The type of Parts in compiled code."""
 
 
-_KIND = kind_of(_smallest())
+class Parts(structref.StructRefProxy):  # type: ignore[misc]
+    """All that a run reads and writes, in one object.
+
+    Handed over by itself, each of these 87 arrays would take Numba 0.2 µs to look at: half of the
+    time that the shortest runs take.
+    """
 
 
-def bind(parts: Parts) -> np.ndarray:
-    """(words,) uint64 that tell :func:`rerun` where these are, while they exist."""
-    memory = room_for(parts)
-    _bind(memory, parts)
-    return memory
+PARTS = ("tables", "work", "untimed", "index", "run", "move", "scratch", "points")
+structref.define_proxy(Parts, PartsType, list(PARTS))
 
 
-@jit_entry
-def _bind(memory, value):
-    put(memory, _KIND, value)
+@entry_point
+def bind(stamp):
+    """The Parts of the engine's ``tables`` and ``work``, the same without times of ops, the tuples
+    of ``arrays.py`` and the Checkpoints."""
 
-
-def _compile(stamp):
-    """The entry point. ``stamp`` makes Numba's cache, which looks at the time of the file of an
-    entry point only, see a change of what is inlined into it."""
-
-    @jit_entry
-    def rerun(memory, contention, level, ops, devices, purpose, every, busy, peak, told):
-        """Simulate the base's placement with ``ops`` (k,) on ``devices`` (k,), or (1,) for all.
-
-        ``memory`` is that of :func:`bind`; ``level`` (1, n), None for FIFO. Of the checkpoints that
-        it passes one in ``every`` is kept; the others are void until another run passes. ``busy``
-        and ``peak`` (d,) and ``told`` (FIGURES_TOLD,) get the result: step time and the engine's
-        figures.
-
-        Returns:
-            (checkpoint that it went on from or -1, that from which the rest is the old run or -1)
-        """
+    @jit_bound
+    def bind(tables, work, untimed, index, run, move, scratch, points):
         stamp  # noqa: B018
-        tables, work, wiring, base, points = get(memory, _KIND)
-        s, count = work.state[U(0)], len(points.saved)
-        moved, stray = move(tables, work, wiring, base, ops, devices)
-        if moved == 0 and purpose != RECORD:
-            return UNMOVED, -1
-        base.told[RECORDINGS] += 1
-        change, settled, low, high = reach(work, wiring, base, moved)
-        start = np.int64(-1)
-        if purpose != RECORD:
-            start = last_before(points, base.room, change)
-        least = start
-        if purpose == TRY and change >= 0:
-            start = look_ahead(tables, work, contention, wiring, base, points, moved, least)
-        if start >= 0:
-            load(work, wiring, base, points, U(start))
-            s.stray = stray
-            if start > least:
-                amend(tables, work, wiring, base, moved)
-        else:
-            begin(tables, work, base.trial, level)
-        for i in range(U(len(busy))):
-            dev = work.device[i]
-            dev.peak = dev.memory
-            if start >= 0 and purpose == TRY:
-                dev.peak = points.before[U(start), i]
-                if start > least:
-                    dev.peak = base.lead[i]
-        stop, number = np.int64(-1), start + 1
-        while True:
-            k, enough, known, kept = U(number), np.int64(LAST_MOMENT), False, False
-            if number < count:
-                then = points.state[k]
-                known = purpose != RECORD and points.saved[k] >= 0 and then.now >= settled
-                kept = purpose != TRY and (number - start) % every == 0
-                if purpose == ADOPT and not kept:
-                    points.saved[k] = -1
-                enough = then.done
-                if purpose == RECORD:
-                    enough = np.int64((number + 1) * len(base.place) // (count + 1))
-                number += 1
-                if not known and not kept:
-                    continue
-            advance(tables, work, contention, level, enough)
-            if enough == LAST_MOMENT:
-                break
-            if known and same_rest(work, wiring, base, points, k, moved, low, high, purpose != TRY):
-                if s.oom_time >= 0 or fits(base.rest, base.room):
-                    stop = number - 1
-                    break
-                settled = LAST_MOMENT
-            if kept:
-                if not save(work, points, k, base.told[RECORDINGS]):
-                    give_up(tables, work, contention, level, base, low, high)
-                    return NO_ROOM, -1
-                for i in range(U(len(busy))):
-                    dev = work.device[i]
-                    dev.peak = dev.memory
-        late = np.int64(0)
-        told[STEP] = s.now
-        told[BYTES] = s.moved
-        told[LACK_TIME] = s.oom_time
-        told[LACK_DEVICE] = s.oom_device
-        told[FIRST_STRAY] = s.stray
-        for i in range(U(len(busy))):
-            dev = work.device[i]
-            busy[i] = dev.busy
-            peak[i] = dev.peak
-        if stop >= 0:
-            k = U(stop)
-            late = late_at(work, points, k)
-            told[STEP] = base.told[STEP] + late
-            told[BYTES] += base.told[BYTES] - points.state[k].moved
-            for i in range(U(len(busy))):
-                busy[i] += base.busy[i] - points.device[k, i].busy
-                if base.rest[i] > peak[i]:
-                    peak[i] = base.rest[i]
-        if purpose != TRY and not keep(
-            work, wiring, base, points, start, stop, late, busy, peak, told, low, high, purpose
-        ):
-            give_up(tables, work, contention, level, base, low, high)
-            return NO_ROOM, -1
-        for i in range(U(len(peak))):
-            peak[i] += tables.capacity[i] - work.device[i].room
-        if stop >= 0:
-            let_go(work, wiring, base, points, U(stop), low, high)
-        if start > least:
-            for i in range(U(base.told[EARLY_COUNT])):
-                let_go_of(work, wiring, U(base.early_list[i]))
-            forget(base)
-        end_moves(work, wiring, base, moved, purpose)
-        for i in range(low, high):
-            base.touched[U(i)] = 0
-        return start, stop
+        return Parts(tables, work, untimed, index, run, move, scratch, points)
+
+    return bind
+
+
+@entry_point
+def rerun(stamp):
+    """Simulate the recorded placement with ``ops`` (k,) on ``devices``, (k,) or (1,) for all.
+
+    Args:
+        parts: Parts.
+        contention: its number.
+        level: (1, n) priorities, None for FIFO.
+        ops, devices: int64.
+        purpose: TRY, ADOPT or RECORD.
+        save_every: of the checkpoints that the run passes, one in so many is saved; the others are
+            void until another run passes.
+        busy, peak: (d,) int64, get the result.
+        outcome: (1,) OUTCOME, likewise.
+
+    Returns:
+        The checkpoints from which the run resumed, and from which the rest is the recorded run;
+        -1 for the beginning and the end.
+    """
+
+    @jit_bound
+    def rerun(parts, contention, level, ops, devices, purpose, save_every, busy, peak, outcome):
+        stamp  # noqa: B018
+        return _rerun(
+            parts.tables, parts.untimed if purpose == TRY else parts.work, parts.index, parts.run,
+            parts.move, parts.scratch, parts.points, contention, level,
+            ops, devices, purpose, save_every, busy, peak, outcome,
+        )  # fmt: skip
 
     return rerun
 
 
-_SHARED = ("tables", "work", "engine", "prefetch")
-_PARTS = ("bound", "checkpoints", "moving", "early", "peaks", "rest", "keeping")
-_here = Path(__file__).parent
-_files = [(_here.parent / f"{name}.py").stat() for name in _SHARED]
-_files += [(_here / f"{name}.py").stat() for name in _PARTS]
-rerun = _compile(tuple((file.st_mtime_ns, file.st_size) for file in _files))
+@jit_apart
+def _rerun(
+    tables, work, index, run, move, scratch, points, contention, level,
+    ops, devices, purpose, save_every, busy, peak, outcome,
+):  # fmt: skip
+    moved, stray = place(tables, work, index, run, move, ops, devices)
+    if moved == 0 and purpose != RECORD:
+        return UNMOVED, -1
+    reach = reach_of(work, index, run, move, moved)
+    resumed = np.int64(-1)
+    if purpose != RECORD:
+        resumed = last_before(points, move, reach.since)
+    if resumed >= 0:
+        load(work, move, points, U(resumed))
+        work.state[U(0)].stray = stray
+    else:
+        begin(tables, work, move.placement, level)
+    for i in range(U(len(peak))):
+        dev = work.device[i]
+        dev.peak = dev.memory
+        if resumed >= 0 and purpose == TRY:
+            dev.peak = points.peak_before[U(resumed), i]
+    rejoined = _run_on(
+        tables, work, index, run, move, scratch, points, contention, level,
+        moved, reach, resumed, purpose, save_every,
+    )  # fmt: skip
+    shift = np.int64(0)
+    if rejoined >= 0:
+        shift = shift_at(work, points, U(rejoined))
+    _sum_up(work, run, scratch, points, rejoined, shift, busy, peak, outcome)
+    if purpose != TRY:
+        adopt(work, index, run, points, resumed, rejoined, shift, busy, peak, outcome)
+    for i in range(U(len(peak))):
+        peak[i] += tables.capacity[i] - work.device[i].room
+    if rejoined >= 0:
+        clear(work, points, U(rejoined))
+    forget_affected(work, index, move, reach)
+    if purpose == TRY:
+        take_back(work, index, run, move, moved)
+    else:
+        settle(run, move, moved)
+    return resumed, rejoined
+
+
+@jit_once
+def _run_on(
+    tables, work, index, run, move, scratch, points, contention, level,
+    moved, reach, resumed, purpose, save_every,
+):  # fmt: skip
+    """Go on until the rest of the run is the recorded one, and fits; save checkpoints on the way
+    unless it is a try.
+
+    Returns:
+        from which checkpoint on it is, -1 for none
+    """
+    count, compares = len(points.state), purpose != RECORD
+    for number in range(resumed + 1, count):
+        k = U(number)
+        comparable = compares and points.valid[k] and points.state[k].now >= reach.until
+        saves = purpose != TRY and (number - resumed) % save_every == 0
+        if purpose == ADOPT and not saves:
+            points.valid[k] = False
+        if not comparable and not saves:
+            continue
+        enough = np.int64((number + 1) * len(work.op) // (count + 1))
+        advance(tables, work, contention, level, enough)
+        if comparable and rejoins(
+            work, index, run, move, scratch, points, k, moved, reach, purpose != TRY
+        ):
+            if work.state[U(0)].oom_time >= 0 or fits(scratch.rest_peak, move.room):
+                return np.int64(number)
+            compares = False  # the first lack of memory is in the rest, but when?
+        if saves:
+            save(work, index, points, k)
+            for i in range(U(len(work.device))):
+                dev = work.device[i]
+                dev.peak = dev.memory
+    advance(tables, work, contention, level, np.int64(LAST_MOMENT))
+    return np.int64(-1)
+
+
+@jit_once
+def _sum_up(work, run, scratch, points, rejoined, shift, busy, peak, outcome):
+    """The result of the run so far and, if it rejoined the recorded one, of the rest of that;
+    ``peak`` beside the parameters."""
+    s, found = work.state[U(0)], outcome[U(0)]
+    found.step_time = s.now
+    found.bytes_moved = s.moved
+    found.oom_time = s.oom_time
+    found.oom_device = s.oom_device
+    found.stray = s.stray
+    for i in range(U(len(busy))):
+        dev = work.device[i]
+        busy[i] = dev.busy
+        peak[i] = dev.peak
+    if rejoined >= 0:
+        k, recorded = U(rejoined), run.outcome[U(0)]
+        found.step_time = recorded.step_time + shift
+        found.bytes_moved += recorded.bytes_moved - points.state[k].moved
+        for i in range(U(len(busy))):
+            busy[i] += run.busy[i] - points.device[k, i].busy
+            peak[i] = max(peak[i], scratch.rest_peak[i])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import go_gym
 from go_gym.agent import (
     Budget,
-    Moves,
+    BudgetedSearch,
     agent_entry_points,
     canonical_name,
     load_agent,
@@ -224,8 +224,10 @@ def test_scheduled_search_beats_plain_search_scheduled_afterwards(seeds):
 def test_annealing_by_moves_is_annealing_by_whole_simulations(seed, monkeypatch):
     """The same curve to the last call, whenever a round begins to simulate by what changes."""
     problem = go_gym.Problem(datasets.load("inception-b32"), go_gym.load_cluster("p100x2"))
-    tried, try_decision = [], Moves.try_decision
-    monkeypatch.setattr(Moves, "try_decision", lambda *a: tried.append(a) or try_decision(*a))
+    tried, try_decision = [], BudgetedSearch.try_decision
+    monkeypatch.setattr(
+        BudgetedSearch, "try_decision", lambda *a: tried.append(a) or try_decision(*a)
+    )
     found, counts = [], []
     for fine in (1.0, 0.85, 0.2):
         agent, budget = SimulatedAnnealing(), Budget(problem, 400)
