@@ -219,6 +219,7 @@ def main() -> None:
             "\n".join(walks(graphs, moves)),
             "`GO-PlacementSteps-v0` with 64 groups and random actions, every move kept:",
             "\n".join(environments(graphs, 64)),
+            "[What its parts gave](delta_parts.md)",
         ]
     )
     print(report)
