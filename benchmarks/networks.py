@@ -17,7 +17,7 @@ import torch
 from go_agents.go.config import NetworkConfig
 from go_agents.go.features import graph_inputs, no_state
 from go_agents.go.training import fresh_network
-from go_agents.sb3.policy import NodePolicy
+from go_agents.sb3.policy import UnitPolicy
 from stable_baselines3 import PPO
 
 import go_gym
@@ -46,7 +46,7 @@ def ppo_steps(policy: object, graph: str, cluster: str) -> float:
     """Seconds of eight steps of PPO and an epoch of learning."""
     env = gym.make("GO-Placement-v0", graph=graph, cluster=cluster)
     network = {"features_extractor_kwargs": {"width": 32, "layers": 2}}
-    options = {"policy_kwargs": network} if policy is NodePolicy else {}
+    options = {"policy_kwargs": network} if policy is UnitPolicy else {}
     model = PPO(policy, env, n_steps=8, batch_size=4, n_epochs=1, seed=0, **options)
     start = time.perf_counter()
     model.learn(8)
@@ -70,7 +70,7 @@ def main() -> None:
         print(f"{graph:<12}{units:>8,}{seconds:>9.2f}{each:>11.0f}{ratio:>8.2f}{verdict}")
     print(f"\n{'graph':<12}{'SB3 own s':>10}{'per node s':>12}{'times faster':>14}")
     for graph, cluster in graphs:
-        own, ours = (ppo_steps(p, graph, cluster) for p in ("MultiInputPolicy", NodePolicy))
+        own, ours = (ppo_steps(p, graph, cluster) for p in ("MultiInputPolicy", UnitPolicy))
         print(f"{graph:<12}{own:>10.2f}{ours:>12.2f}{own / ours:>14.1f}")
 
 

@@ -76,7 +76,7 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_KINDS = {field.name: field.type for field in fields(Row)}
+KINDS = {field.name: field.type for field in fields(Row)}
 BACKENDS = ("simulator",)
 RULES = (*PRIORITIES, OWN)
 
@@ -174,7 +174,7 @@ def _row(cells: Sequence[str], where: str) -> Row:
     values = {}
     for column, cell in zip(COLUMNS, cells, strict=True):
         at = f"{where}, column {column}"
-        values[column] = value = _value(cell, _KINDS[column], at)
+        values[column] = value = _value(cell, KINDS[column], at)
         fits, expected = TEXTS.get(column, (None, ""))
         if fits is not None and not fits(cell):
             raise LeaderboardError(f"{at}: {value!r}, expected {expected}")

@@ -13,6 +13,7 @@ a ``journal`` while it is written, and with graphs and clusters of one's own bes
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,10 +24,14 @@ from go_gym.errors import LeaderboardError
 from go_gym.files import ContentStore, sha256
 from go_gym.files.archive import MAX_MEMBER_BYTES
 from go_gym.leaderboard.entries import curve_entry, decision_entry, entry_curve, entry_decision
+from go_gym.leaderboard.frame import frame
 from go_gym.leaderboard.own import find_cluster, find_graph
 from go_gym.leaderboard.provenance import Provenance, read_provenance, write_provenance
 from go_gym.leaderboard.schema import RESULTS, Row, read_rows, rows_text, write_rows
 from go_gym.problem import Decision, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DECISIONS, CURVES = "decisions", "curves"
 
@@ -72,6 +77,10 @@ class Board:
     def content_hash(self) -> str:
         """Hex SHA-256 of the rows as :meth:`save` writes them."""
         return sha256(rows_text(self._rows.values()).encode())
+
+    def frame(self) -> "pd.DataFrame":
+        """All rows as a table, see :func:`go_gym.leaderboard.frame.frame`."""
+        return frame(self.rows)
 
     def row(self, key: tuple[str, ...]) -> Row | None:
         """The row of that key."""

@@ -1,10 +1,11 @@
 """Standings over all graphs of a task, cluster and priority rule."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import geometric_mean, median
 
+from scipy.stats import gmean
+
+from go_gym.leaderboard.frame import frame, over_seeds
 from go_gym.leaderboard.schema import Row
 
 SUMMARY_HEADINGS = (
@@ -14,6 +15,8 @@ SUMMARY_HEADINGS = (
     "first on",
     "valid on",
 )
+BOARD = ["task", "cluster", "priorities"]
+"""The columns that say which graphs are taken together."""
 
 
 @dataclass(frozen=True)
@@ -48,44 +51,32 @@ class Standing:
 
 def standings(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Standing]]:
     """By (task, cluster, priorities): most valid graphs first, then by speed-up over the expert."""
-    boards: dict[tuple[str, str, str], dict[str, dict[str, list[Row]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
-    )
-    for row in rows:
-        boards[row.task, row.cluster, row.priorities][row.agent_name][row.graph].append(row)
-    return {
-        key: sorted(
-            (_standing(agent, graphs, _fastest(agents)) for agent, graphs in agents.items()),
-            key=lambda found: (-found.valid, -found.over_expert, found.agent),
+    jobs = over_seeds(frame(rows))
+    whole = jobs[jobs.valid]
+    step = whole.step_time_ns.clip(lower=1)
+    fastest = whole.groupby([*BOARD, "graph"]).step_time_ns.transform("min")
+    agent = [*BOARD, "agent_name"]
+    figures = (
+        whole.assign(
+            over_expert=whole.expert_ns.clip(lower=1) / step,
+            over_default=whole.default_ns.clip(lower=1) / step,
+            first=whole.step_time_ns <= fastest,
         )
-        for key, agents in sorted(boards.items())
-    }
-
-
-def _fastest(agents: dict[str, dict[str, list[Row]]]) -> dict[str, float]:
-    """The shortest valid step time on each graph."""
-    best: dict[str, float] = {}
-    for graphs in agents.values():
-        for graph, rows in graphs.items():
-            if all(row.valid for row in rows):
-                step = median(row.step_time_ns for row in rows)
-                best[graph] = min(best.get(graph, step), step)
-    return best
-
-
-def _standing(agent: str, graphs: dict[str, list[Row]], fastest: dict[str, float]) -> Standing:
-    over_expert, over_default, first = [], [], 0
-    for graph, rows in graphs.items():
-        if all(row.valid for row in rows):
-            step = max(median(row.step_time_ns for row in rows), 1)
-            over_expert.append(max(rows[0].expert_ns, 1) / step)
-            over_default.append(max(rows[0].default_ns, 1) / step)
-            first += step <= fastest[graph]
-    return Standing(
-        agent=agent,
-        over_expert=geometric_mean(over_expert) if over_expert else 0.0,
-        over_default=geometric_mean(over_default) if over_default else 0.0,
-        first=first,
-        valid=len(over_expert),
-        graphs=len(graphs),
+        .groupby(agent)
+        .agg(
+            over_expert=("over_expert", gmean),
+            over_default=("over_default", gmean),
+            first=("first", "sum"),
+            valid=("valid", "sum"),
+        )
     )
+    graphs = jobs.groupby(agent).size().rename("graphs")
+    table = figures.reindex(graphs.index, fill_value=0).join(graphs).reset_index()
+    by = {"valid": False, "over_expert": False, "agent_name": True}
+    ranked = table.sort_values(list(by), ascending=list(by.values()))
+    return {
+        key: [
+            Standing(*line) for line in mine.drop(columns=BOARD).itertuples(index=False, name=None)
+        ]
+        for key, mine in ranked.groupby(BOARD)
+    }

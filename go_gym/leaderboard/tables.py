@@ -1,12 +1,12 @@
 """Tables from rows: Markdown between markers in a README, never by hand."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 from go_gym.errors import LeaderboardError
 from go_gym.files import atomic_write, read_text
+from go_gym.leaderboard.frame import PROBLEM, frame, over_seeds
 from go_gym.leaderboard.schema import Row
 from go_gym.leaderboard.summary import SUMMARY_HEADINGS, standings
 
@@ -23,43 +23,29 @@ HEADINGS = (
 )
 
 
-def cells(rows: Sequence[Row]) -> tuple[str, ...]:
-    """The cells under ``HEADINGS`` of one agent's rows (one a seed): medians."""
-    step = median(row.step_time_ns for row in rows)
-    bound = rows[0].lower_bound_ns
-    valid = sum(row.valid for row in rows)
-    return (
-        rows[0].agent_name,
-        f"{step / 1e6:.3f}",
-        f"{rows[0].expert_ns / max(step, 1):.3f}",
-        f"{bound / 1e6:.3f}",
-        f"{step / max(bound, 1) - 1:.1%}",
-        f"{median(row.peak_memory_bytes for row in rows) / 1e9:.3f}",
-        ("yes" if valid else "no") if len(rows) == 1 else f"{valid} of {len(rows)}",
-    )
-
-
 def groups(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], list[tuple[str, ...]]]:
     """Ranked cells by (task, graph, cluster, priorities): valid first, then by step time."""
-    found: dict[tuple[str, str, str, str], dict[str, list[Row]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for row in rows:
-        found[row.task, row.graph, row.cluster, row.priorities][row.agent_name].append(row)
+    jobs = over_seeds(frame(rows))
+    by = {"valid": False, "step_time_ns": True, "agent_name": True}
+    ranked = jobs.sort_values(list(by), ascending=list(by.values()))
     return {
-        key: [
-            cells(mine)
-            for mine in sorted(
-                agents.values(),
-                key=lambda rs: (
-                    not all(r.valid for r in rs),
-                    median(r.step_time_ns for r in rs),
-                    rs[0].agent_name,
-                ),
-            )
-        ]
-        for key, agents in sorted(found.items())
+        key: [_cells(job) for job in mine.itertuples(index=False)]
+        for key, mine in ranked.groupby(PROBLEM)
     }
+
+
+def _cells(job: Any) -> tuple[str, ...]:
+    """The cells under ``HEADINGS`` of an agent's seeds on a problem."""
+    one = "yes" if job.valid else "no"
+    return (
+        job.agent_name,
+        f"{job.step_time_ns / 1e6:.3f}",
+        f"{job.expert_ns / max(job.step_time_ns, 1):.3f}",
+        f"{job.lower_bound_ns / 1e6:.3f}",
+        f"{job.step_time_ns / max(job.lower_bound_ns, 1) - 1:.1%}",
+        f"{job.peak_memory_bytes / 1e9:.3f}",
+        one if job.seeds == 1 else f"{job.valid_seeds} of {job.seeds}",
+    )
 
 
 def markdown(rows: Sequence[Row]) -> str:
