@@ -88,54 +88,45 @@ class Entry:
         )
 
 
-def _rnnlm(layers: int) -> Entry:
-    return Entry(
-        "rnnlm",
-        rnnlm,
-        rnnlm.Settings(layers),
-        f"LSTM language model, {layers} layers, unrolled",
-        "Zaremba et al. 2014 (arXiv 1409.2329); Jozefowicz et al. 2016 (arXiv 1602.02410)",
-    )
+def _by_size(family: str, module: ModuleType, what: str, source: str) -> Callable[..., Entry]:
+    """Entries that differ in the first of their settings, which ``what`` names as ``{0}``, …."""
+
+    def entry(*sizes: int) -> Entry:
+        return Entry(family, module, module.Settings(*sizes), what.format(*sizes), source)
+
+    return entry
 
 
-def _inception(batch: int) -> Entry:
-    return Entry(
-        "inception",
-        inception,
-        inception.Settings(batch),
-        f"Inception-v3 image classifier, batch {batch}",
-        "Szegedy et al. 2016 (CVPR, arXiv 1512.00567)",
-    )
-
-
-def _gnmt(layers: int) -> Entry:
-    return Entry(
-        "gnmt",
-        gnmt,
-        gnmt.Settings(layers),
-        f"LSTM translation model, {layers} encoder and {layers} decoder layers, unrolled",
-        "Wu et al. 2016 (arXiv 1609.08144)",
-    )
-
-
-def _transformer_xl(layers: int) -> Entry:
-    return Entry(
-        "transformer-xl",
-        transformer_xl,
-        transformer_xl.Settings(layers),
-        f"Transformer-XL language model, {layers} layers, eight segments",
-        "Dai et al. 2019 (ACL, arXiv 1901.02860)",
-    )
-
-
-def _wavenet(stacks: int, layers: int) -> Entry:
-    return Entry(
-        "wavenet",
-        wavenet,
-        wavenet.Settings(stacks, layers),
-        f"WaveNet, {layers} layers in {stacks} stacks",
-        "van den Oord et al. 2016 (arXiv 1609.03499)",
-    )
+_rnnlm = _by_size(
+    "rnnlm",
+    rnnlm,
+    "LSTM language model, {0} layers, unrolled",
+    "Zaremba et al. 2014 (arXiv 1409.2329); Jozefowicz et al. 2016 (arXiv 1602.02410)",
+)
+_inception = _by_size(
+    "inception",
+    inception,
+    "Inception-v3 image classifier, batch {0}",
+    "Szegedy et al. 2016 (CVPR, arXiv 1512.00567)",
+)
+_gnmt = _by_size(
+    "gnmt",
+    gnmt,
+    "LSTM translation model, {0} encoder and {0} decoder layers, unrolled",
+    "Wu et al. 2016 (arXiv 1609.08144)",
+)
+_transformer_xl = _by_size(
+    "transformer-xl",
+    transformer_xl,
+    "Transformer-XL language model, {0} layers, eight segments",
+    "Dai et al. 2019 (ACL, arXiv 1901.02860)",
+)
+_wavenet = _by_size(
+    "wavenet",
+    wavenet,
+    "WaveNet, {1} layers in {0} stacks",
+    "van den Oord et al. 2016 (arXiv 1609.03499)",
+)
 
 
 def _llama(batch: int, use: str, served: bool) -> Entry:

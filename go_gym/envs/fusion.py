@@ -84,6 +84,7 @@ class FusionEnv(OneShotEnv):
 
     task = "fusion"
 
+    # Every environment writes its arguments out: gym.make, help() and its page show these.
     def __init__(
         self,
         graph: GraphLike = "rnnlm-2",

@@ -76,6 +76,7 @@ class PlacementEnv(OneShotEnv):
 
     task = "placement"
 
+    # Every environment writes its arguments out: gym.make, help() and its page show these.
     def __init__(
         self,
         graph: GraphLike = "rnnlm-2",

@@ -83,6 +83,7 @@ class SchedulingEnv(OneShotEnv):
 
     task = "scheduling"
 
+    # Every environment writes its arguments out: gym.make, help() and its page show these.
     def __init__(
         self,
         graph: GraphLike = "rnnlm-2",

@@ -1,1 +1,5 @@
-"""The models that the datasets are captured from, a file a family."""
+"""The models that the datasets are captured from, a file a family.
+
+Each can be read beside its paper, so that settings, ``inputs`` and ``layer_of`` of models much
+alike are written out in each.
+"""

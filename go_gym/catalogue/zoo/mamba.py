@@ -97,6 +97,7 @@ class Mamba(nn.Module):
         self.head = nn.Linear(settings.width, settings.vocabulary, bias=False)
         self.head.weight = self.embedding.weight
 
+    # From here as in moe.py: each model is one file that can be read beside its paper.
     def forward(self, words: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``words`` and ``targets``: (batch, tokens) int64."""
         x = self.embedding(words)

@@ -93,6 +93,7 @@ class MoE(nn.Module):
         self.norm = nn.LayerNorm(settings.width)
         self.head = nn.Linear(settings.width, settings.vocabulary, bias=False)
 
+    # From here as in mamba.py: each model is one file that can be read beside its paper.
     def forward(self, words: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """``words`` and ``targets``: (batch, tokens) int64."""
         x = self.embedding(words)
