@@ -1,5 +1,6 @@
 """The ops, and units of ops, that a step's length hangs on, read from its trace."""
 
+from math import fsum
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ class Focus(NamedTuple):
     def of(cls, units: QuotientGraph, step: Traced) -> "Focus":
         """The units of the critical ops of a traced step."""
         ops, share = critical_ops(step)
-        total = share.sum()
+        total = fsum(share)
         return cls(units.part_of[ops], np.cumsum(share) / total) if total > 0 else cls.unknown()
 
 

@@ -1,5 +1,7 @@
 """Favourite children: which consumer should follow each op on its device, by linear programming."""
 
+from math import fsum
+
 import numpy as np
 
 from go_gym.errors import AgentError
@@ -35,7 +37,7 @@ def favourite_children(problem: Problem) -> np.ndarray:
     source, target = number[source], number[target]
     windows = -(-len(tasks) // MOST_TASKS)
     window = np.arange(len(tasks)) * windows // max(len(tasks), 1)
-    scale = max(float(work.mean()), 1.0) if len(work) else 1.0
+    scale = max(fsum(work) / len(work), 1.0) if len(work) else 1.0
     favourite = np.full(problem.num_ops, -1, dtype=np.int64)
     for part in range(windows):
         inside = np.flatnonzero((window[source] == part) & (window[target] == part))

@@ -1,5 +1,7 @@
 """The placement that METIS gives (Karypis and Kumar 1998)."""
 
+from math import fsum
+
 import numpy as np
 
 from go_gym.partitions.metis import metis_parts
@@ -23,7 +25,7 @@ def metis_placement(problem: Problem) -> np.ndarray:
     if partition.count <= d:
         return _longest_first(work, d)[partition.part_of]
     speed = 1.0 / np.maximum(problem.durations.sum(axis=1, dtype=np.float64), 1.0)
-    share = speed[problem.device_class] / speed[problem.device_class].sum()
+    share = speed[problem.device_class] / fsum(speed[problem.device_class])
     parts = metis_parts(undirected_edges(problem, partition), work, d, share)
     return parts[partition.part_of]
 

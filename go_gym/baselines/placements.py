@@ -4,6 +4,8 @@ All keep co-location and give each zero-cost op to the op that feeds it (or, wit
 it feeds), since moving a view moves its tensor.
 """
 
+from math import fsum
+
 import numpy as np
 
 from go_gym.partitions.partition import equal_work
@@ -114,7 +116,7 @@ def _recurrent_stages(layers: tuple[str, ...], devices: int) -> np.ndarray:
 
 def _lightest_cut(load: np.ndarray, parts: int) -> np.ndarray:
     """Cut ``load`` into at most ``parts`` contiguous stretches, the heaviest as light as can be."""
-    low, high = float(load.max(initial=0.0)), float(load.sum())
+    low, high = float(load.max(initial=0.0)), fsum(load)
     for _ in range(60):
         middle = (low + high) / 2
         if _stretches(load, middle)[-1] < parts:

@@ -1,5 +1,7 @@
 """At most G decisions for any graph: what ``groups=`` of the environments stands for."""
 
+from math import fsum
+
 import numpy as np
 
 from go_gym.errors import GoGymError
@@ -47,7 +49,7 @@ def bounded_partition(problem: Problem, limit: int, method: str = "metis") -> Pa
     if fine.count <= limit:
         return fine
     work = fine.sums(problem.mean_durations)
-    share = work / max(float(work.sum()), 1.0) + 1.0 / fine.count
+    share = work / max(fsum(work), 1.0) + 1.0 / fine.count
     if method == "chunks":
         joined = equal_work(share, limit)
     else:
@@ -61,7 +63,7 @@ def _within_layers(problem: Problem, fine: Partition, share: np.ndarray, limit: 
     if count > limit:
         layer, count = np.zeros_like(layer), 1
     weight = np.bincount(layer, share, count)
-    parts = 1 + (weight / weight.sum() * (limit - count)).astype(np.int64)
+    parts = 1 + (weight / fsum(weight) * (limit - count)).astype(np.int64)
     low, high, size = undirected_edges(problem, fine)
     place = np.empty(fine.count, dtype=np.int64)
     joined = np.empty(fine.count, dtype=np.int64)
@@ -88,5 +90,5 @@ def _parts(
         return np.arange(len(share)) % parts
     if len(share) < FEW * parts:
         return equal_work(share, parts)
-    heaviest = share.sum() / parts  # beyond it METIS runs out of vertices for the other parts
+    heaviest = fsum(share) / parts  # beyond it METIS runs out of vertices for the other parts
     return metis_parts(edges, np.minimum(share, heaviest) * SCALE, parts)

@@ -1,5 +1,7 @@
 """Coarser partitions of the parts of a quotient graph: chains, heavy edges, nested levels."""
 
+from math import fsum
+
 import numpy as np
 
 from go_gym.partitions.hierarchy import Hierarchy
@@ -40,7 +42,7 @@ def heavy_edges(graph: QuotientGraph, most: int, layer: np.ndarray) -> Partition
     each other in the order would tie their devices together).
     """
     label = np.arange(graph.count)
-    count, limit = graph.count, 4 * float(graph.work.sum()) / most
+    count, limit = graph.count, 4 * fsum(graph.work) / most
     while count > most:
         work = np.bincount(label, graph.work, count)
         of_part = np.zeros(count, dtype=np.int64)
@@ -76,10 +78,10 @@ def nested_hierarchy(problem: Problem, graph: QuotientGraph) -> Hierarchy:
 def _joined_to(problem: Problem, graph: QuotientGraph, finer: Partition, count: int) -> Partition:
     """The parts of ``finer`` joined to at most twice the work / ``count``."""
     low, high, size = undirected_edges(problem, graph.partition.merged(finer))
-    work = finer.sums(graph.work + graph.work.mean() / 10)
+    work = finer.sums(graph.work + fsum(graph.work) / graph.count / 10)
     rating = size / np.sqrt(work[low] * work[high])
     order = np.argsort(-rating, kind="stable")
-    least = joined((low[order], high[order]), work, 2 * work.sum() / count)
+    least = joined((low[order], high[order]), work, 2 * fsum(work) / count)
     return Partition.by_labels(least[finer.part_of])
 
 

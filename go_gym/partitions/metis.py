@@ -1,5 +1,7 @@
 """METIS: balanced parts of work with few bytes between them (Karypis and Kumar 1998)."""
 
+from math import fsum
+
 import numpy as np
 import pymetis
 
@@ -45,5 +47,5 @@ def metis_parts(
 
 def _scaled(values: np.ndarray, least: int) -> np.ndarray:
     """Whole numbers in proportion to ``values``, whose sum METIS can hold."""
-    factor = min(1.0, LARGEST_SUM / max(1.0, float(np.sum(values, dtype=np.float64))))
+    factor = min(1.0, LARGEST_SUM / max(1.0, fsum(values)))
     return np.maximum(np.rint(values * factor), least).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import fsum
 from typing import Literal
 
 import numpy as np
@@ -96,9 +97,10 @@ class Partition:
 def work_shares(work: np.ndarray) -> np.ndarray:
     """(n,) float64 in [0, 1]: where the middle of each item's ``work`` (n,) lies in all of it.
 
-    Items are taken in their order; without any work all lie at 0.
+    Items are taken in their order; without any work all lie at 0. The same bits on every machine:
+    NumPy's ``sum`` adds as the processor likes.
     """
-    total = float(work.sum())
+    total = fsum(work)
     return (np.cumsum(work) - work / 2) / (total if total > 0 else 1.0)
 
 

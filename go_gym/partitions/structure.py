@@ -1,6 +1,7 @@
 """Partitions of units by the structure of their graph: what a move or a sample changes together."""
 
 from collections.abc import Sequence
+from math import fsum
 
 import numpy as np
 
@@ -56,7 +57,9 @@ def dense_hierarchy(problem: Problem, units: QuotientGraph, parts: Sequence[int]
     """
     levels = list(structural_partitions(problem, units))
     layer = units.layers(problem)
-    weight = units.work + units.work.mean()  # METIS fails on many vertices of no weight
+    weight = (
+        units.work + fsum(units.work) / units.count
+    )  # METIS fails on many vertices of no weight
     edges = undirected_edges(problem, units.partition)
     for count in parts:
         if 1 < count < units.count / 2:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import fsum
 
 import numpy as np
 
@@ -129,8 +130,8 @@ class Problem:
         else:
             pairs = cluster.link_of[~np.eye(d, dtype=bool)]
             weight = np.bincount(pairs, minlength=len(cluster.links)) / len(pairs)
-            latency = float(weight @ np.array([link.latency_ns for link in cluster.links]))
-            slowness = float(weight @ np.array([link.ns_per_byte for link in cluster.links]))
+            latency = fsum(weight * np.array([link.latency_ns for link in cluster.links]))
+            slowness = fsum(weight * np.array([link.ns_per_byte for link in cluster.links]))
             delays = latency + self.graph.tensor_bytes * slowness
         delays.setflags(write=False)
         return delays

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from go_gym.partitions import Partition
 from go_gym.partitions.joining import components, joined
-from go_gym.partitions.partition import equal_work
+from go_gym.partitions.partition import equal_work, work_shares
 
 LABELS = st.lists(st.integers(-3, 3), min_size=1, max_size=12)
 
@@ -90,6 +90,17 @@ def test_equal_work_cuts_where_the_middle_of_an_item_lies(work, parts):
 
 def test_equal_work_by_hand():
     assert equal_work(np.array([10.0, 10, 20, 5, 5, 30]), 4).tolist() == [0, 0, 1, 2, 2, 3]
+
+
+def test_shares_are_the_same_bits_however_a_processor_adds():
+    """Over a sum that is exact: ones are lost in the large item, and how many, by the order."""
+    work = np.array([2.0**53, *[1.0] * 1000])
+    exact = float(sum(map(Fraction, work.tolist())))
+    before, expected = 0.0, []
+    for item in work.tolist():
+        before += item
+        expected.append((before - item / 2) / exact)
+    assert work_shares(work).tolist() == expected
 
 
 @settings(max_examples=100, deadline=None)
