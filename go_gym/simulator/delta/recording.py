@@ -14,8 +14,9 @@ CHECKPOINTS = 64
 """At most so many (our choice); a run resumes from and rejoins at the nearest."""
 MAX_BYTES = 2**27
 """Memory for the checkpoints of one decision, about; larger graphs get fewer of them."""
-SAVED = 6
-"""About so many of the checkpoints that an adopted move passes are saved (our choice)."""
+SAVED, SAVED_OF_MOVE = 24, 6
+"""About so many of the checkpoints that an adopted move passes are saved: more where moves are
+tried, since each try gains by them, than where every move is adopted (our choice)."""
 
 
 class Recording:
@@ -66,9 +67,10 @@ class Recording:
         """The result with ``ops`` (k,) int64 on ``devices``, (k,) or (1,) for all."""
         return self._simulate(ops, devices, TRY)
 
-    def adopt(self, ops: np.ndarray, devices: np.ndarray) -> Result:
-        """As :meth:`attempt`; the run is the recorded one from now on."""
-        save_every = 1 + int(self.share() * self._count) // SAVED
+    def adopt(self, ops: np.ndarray, devices: np.ndarray, saved: int = SAVED) -> Result:
+        """As :meth:`attempt`; the run is the recorded one from now on, with about ``saved`` new
+        checkpoints."""
+        save_every = 1 + int(self.share() * self._count) // saved
         self.result = self._simulate(ops, devices, ADOPT, save_every)
         return self.result
 

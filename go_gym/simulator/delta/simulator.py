@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from go_gym.problem import Decision, Problem, check_decision
-from go_gym.simulator.delta.recording import Recording
+from go_gym.simulator.delta.recording import SAVED_OF_MOVE, Recording
 from go_gym.simulator.local_search import Devices, FullSimulator, Ops, Priority
 from go_gym.simulator.result import Result
 from go_gym.simulator.simulate import simulate
@@ -139,7 +139,7 @@ class DeltaSimulator(FullSimulator):
             return super().move(ops, devices)
         columns = self._columns(ops, devices)
         self._catch_up(recording)
-        self.result = recording.adopt(*columns)
+        self.result = recording.adopt(*columns, SAVED_OF_MOVE)
         self.decision, self._last = self._moved(*columns), None
         return self.result
 
