@@ -3,6 +3,8 @@
 import contextlib
 import multiprocessing
 import os
+import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from multiprocessing.queues import Queue
@@ -10,9 +12,13 @@ from pathlib import Path
 
 from go_gym.agent import Budget, load_agent
 from go_gym.errors import GoGymError
+from go_gym.files import atomic_write
 from go_gym.leaderboard.run import Failure, Plan, run
 
 RAY = "ray"
+CONNECT_SECONDS = 10.0
+RETRIES = 5
+"""How often a job begins anew whose machine is lost (our choice)."""
 FEW = 24
 """Simulator calls that an agent makes before its first job (our choice)."""
 _warm: set[tuple[str, str]] = set()
@@ -32,12 +38,13 @@ def spread(
 
     Args:
         plans: with a folder each, in the order in which they begin.
-        workers: ``"ray"``: over a cluster, the one that ``RAY_ADDRESS`` names (whose machines see
-            the folders at the same paths) or this machine; else the number of processes here, each
-            with a core of its own.
+        workers: ``"ray"``: over a cluster, the one that ``RAY_ADDRESS`` names (its machines have
+            go-gym installed, and share no folder with this one) or this machine; else the number
+            of processes here, each with a core of its own.
 
     Raises:
-        GoGymError: if Ray is asked for and not installed, or a process here ended on its own.
+        GoGymError: if Ray is asked for and not installed or not reached, or a process here ended
+            on its own.
     """
     return _over_ray(plans) if workers == RAY else _over_processes(plans, int(workers))
 
@@ -78,12 +85,44 @@ def _over_ray(plans: Sequence[tuple[Plan, Path]]) -> Iterator[tuple[Plan, Path, 
         raise GoGymError(
             "workers 'ray': Ray is not installed; expected it from: pip install 'go-gym[spread]'"
         ) from None
-    ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
-    remote = ray.remote(num_cpus=1)(run_warm)
-    waiting = {remote.remote(plan, folder.resolve()): (plan, folder) for plan, folder in plans}
+    address = os.environ.get("RAY_ADDRESS", "")
+    try:
+        _reach(address)
+        ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
+    except Exception as error:  # Ray raises what its transports do
+        where = f"the cluster at RAY_ADDRESS {address!r}" if address else "a cluster here"
+        reason = str(error).split("\n")[0]
+        raise GoGymError(f"workers 'ray': no connection to {where}: {reason}") from None
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(run_elsewhere)
+    waiting = {remote.remote(plan): (plan, folder) for plan, folder in plans}
     while waiting:
         (done,), _ = ray.wait(list(waiting), num_returns=1)
-        yield *waiting.pop(done), ray.get(done)
+        plan, folder = waiting.pop(done)
+        try:
+            files, failures = ray.get(done)
+        except ray.exceptions.RayError as error:
+            reason = str(error).strip().split("\n")[-1]
+            failures = [Failure(job, f"its worker was lost: {reason}") for job in plan.jobs()]
+            files = {}
+        for name, data in files.items():
+            atomic_write(folder / name, data)
+        yield plan, folder, failures
+
+
+def _reach(address: str) -> None:
+    """Raise OSError unless something listens at ``host:port``; Ray itself tries for minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+
+
+def run_elsewhere(plan: Plan) -> tuple[dict[str, bytes], list[Failure]]:
+    """As :func:`run_warm` on a machine that shares no folder: the files of the board come back."""
+    with tempfile.TemporaryDirectory(prefix="go-gym-") as name:
+        folder = Path(name)
+        failures = run_warm(plan, folder)
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        return {str(path.relative_to(folder)): path.read_bytes() for path in paths}, failures
 
 
 def run_warm(plan: Plan, folder: Path) -> list[Failure]:
