@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from go_gym.fusion.fused import fuse
-from go_gym.fusion.plan import Plan
+from go_gym.fusion.plan import FusionPlan
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Trace
 from go_gym.simulator.fused import trace_of_kernels
@@ -29,7 +29,7 @@ class Traced:
     trace: Trace
     of_op: np.ndarray
     work: np.ndarray
-    plan: Plan | None
+    plan: FusionPlan | None
 
     def shares_of_ops(self, which: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Shares (m,) of ``which`` (m,) of the k as those of ops: (p,) int64 and (p,) float64.

@@ -9,7 +9,7 @@ from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
 from go_gym.problem import TASKS, Decision, Problem
 
-from ..search.annealing import Settings, anneal
+from ..search.annealing import AnnealingSettings, anneal
 from ..search.encoding import Encoding
 from .agent import GO
 from .training import Training
@@ -35,7 +35,7 @@ class RefinedGO(GO):
         step_time = budget.best_step_time_ns
         assert step_time is not None  # there is a best
         random = np.random.default_rng(seed)
-        anneal(encoding, partitions, budget, random, start, float(step_time), Settings())
+        anneal(encoding, partitions, budget, random, start, float(step_time), AnnealingSettings())
         return budget.best
 
     def spend(self, training: Training, budget: Budget) -> None:

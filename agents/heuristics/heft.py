@@ -37,8 +37,8 @@ TOLLS = (0.0, 1.0)
 """Weights of the port time that a choice takes, beside its finish."""
 
 
-def contention_plans(problem: Problem) -> Iterator[Schedule]:
-    """HEFT's plans under the cluster's contention model, one for each of GRAINS × TOLLS.
+def contention_schedules(problem: Problem) -> Iterator[Schedule]:
+    """HEFT's schedules under the cluster's contention model, one for each of GRAINS × TOLLS.
 
     Every transfer takes the earliest gap that its ports have in common. Earliest finish alone
     is short-sighted: it sends a gradient of 100 MB to where its addition would be done a little
@@ -68,20 +68,20 @@ def contention_plans(problem: Problem) -> Iterator[Schedule]:
 class ContentionHeft:
     """HEFT that books the ports a transfer occupies, as the cluster's contention model says.
 
-    It makes a few plans (:func:`contention_plans`) and takes the fastest valid one as simulated
-    if the budget allows a call for each, else the one with the shortest makespan in its own
-    belief.
+    It makes a few schedules (:func:`contention_schedules`) and takes the fastest valid one as
+    simulated if the budget allows a call for each, else the one with the shortest makespan in its
+    own belief.
     """
 
     version = "1"
     reproducible = EXACT
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """The placement of the best plan; a simulator call a plan, or none; the seed is unused."""
-        plans = list(contention_plans(problem))
-        believed = [plan.makespan_ns for plan in plans]
-        decisions = [Decision(placement=plan.placement) for plan in plans]
-        if budget.remaining < len(plans):
+        """The placement of the best schedule; a simulator call for each, or none; no seed."""
+        schedules = list(contention_schedules(problem))
+        believed = [schedule.makespan_ns for schedule in schedules]
+        decisions = [Decision(placement=schedule.placement) for schedule in schedules]
+        if budget.remaining < len(schedules):
             return decisions[int(np.argmin(believed))]
         results = budget.evaluate_batch(decisions)
         order = np.lexsort((np.array(believed), results.step_time_ns, ~results.valid))

@@ -8,7 +8,7 @@ from go_gym.problem import Problem
 
 from .baechi import m_etf_schedule, m_topo_placement
 from .cpop import cpop_schedule
-from .heft import contention_plans
+from .heft import contention_schedules
 
 
 def heuristic_placements(problem: Problem) -> list[np.ndarray]:
@@ -21,6 +21,6 @@ def heuristic_placements(problem: Problem) -> list[np.ndarray]:
         m_topo_placement(problem),
         m_etf_schedule(problem).placement,
         cpop_schedule(problem).placement,
-        *(plan.placement for plan in contention_plans(problem)),
+        *(plan.placement for plan in contention_schedules(problem)),
     ]
     return list({placement.tobytes(): placement for placement in made}.values())

@@ -10,7 +10,7 @@ LEVELS = 8
 """Levels that random priorities are drawn from: those of GO-Scheduling-v0."""
 
 
-class Schedule:
+class PriorityRule:
     """What the rules share: the given placement, and priorities on it."""
 
     version = "1"
@@ -27,7 +27,7 @@ class Schedule:
         raise NotImplementedError
 
 
-class Fifo(Schedule):
+class Fifo(PriorityRule):
     """First in, first out: all priorities are equal."""
 
     def priority(self, problem: Problem, placement: np.ndarray, seed: int) -> np.ndarray:
@@ -35,7 +35,7 @@ class Fifo(Schedule):
         return np.zeros(problem.num_ops, dtype=np.int64)
 
 
-class CriticalPath(Schedule):
+class CriticalPath(PriorityRule):
     """The longest path to the end first: list scheduling by upward rank."""
 
     def priority(self, problem: Problem, placement: np.ndarray, seed: int) -> np.ndarray:
@@ -43,7 +43,7 @@ class CriticalPath(Schedule):
         return critical_path(problem, placement)
 
 
-class MemoryAware(Schedule):
+class MemoryAware(PriorityRule):
     """What frees most memory first."""
 
     def priority(self, problem: Problem, placement: np.ndarray, seed: int) -> np.ndarray:
@@ -51,7 +51,7 @@ class MemoryAware(Schedule):
         return frees_most(problem)
 
 
-class RandomPriorities(Schedule):
+class RandomPriorities(PriorityRule):
     """Each op's priority drawn by the seed."""
 
     def priority(self, problem: Problem, placement: np.ndarray, seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from go_gym.envs.one_shot import OneShotEnv
 from go_gym.problem import Decision, Problem
 
 from ..common.training import TrainedAgent
-from .settings import SB3Options, Settings
+from .settings import SB3Options, SB3Settings
 from .training import SB3Training
 
 
@@ -35,7 +35,7 @@ class SB3Agent(TrainedAgent[SB3Training]):
     def __init__(
         self,
         options: SB3Options | None = None,
-        settings: Settings | None = None,
+        settings: SB3Settings | None = None,
         checkpoint: str | Path | None = None,
         progress: bool = False,
     ) -> None:

@@ -17,7 +17,7 @@ ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Settings:
+class SB3Settings:
     """How to train.
 
     Attributes:
@@ -47,7 +47,7 @@ class Settings:
         return self.env == "GO-PlacementSteps-v0"
 
 
-PPO_PLACEMENT = Settings(
+PPO_PLACEMENT = SB3Settings(
     "ppo",
     groups=32,
     apart=60.0,
@@ -65,13 +65,13 @@ On rnnlm-2 and p100x2 with 20,000 calls the last samples take 179 ms in the mean
 seeds (the human expert 205 ms, one device 320, the best of 20,000 random 363; annealing finds no
 better than 179 in these groups). Without the table of logits it settles on one device, and with a
 tenth of the entropy bonus one seed of three stays at 257 ms."""
-A2C_PLACEMENT = Settings(
+A2C_PLACEMENT = SB3Settings(
     "a2c",
     apart=20.0,
     options={"n_steps": 4, "learning_rate": 2e-3, "gamma": 1.0, "use_rms_prop": False},
 )
 """Adam instead of RMSprop, whose state SB3 does not keep as tensors."""
-DQN_STEPS = Settings(
+DQN_STEPS = SB3Settings(
     "dqn",
     "GO-PlacementSteps-v0",
     options={
@@ -86,10 +86,10 @@ DQN_STEPS = Settings(
         "gamma": 1.0,
     },
 )
-PPO_STEPS = Settings(
+PPO_STEPS = SB3Settings(
     "ppo", "GO-PlacementSteps-v0", options={"learning_rate": 1e-3, "n_epochs": 4, "gamma": 1.0}
 )
-A2C_STEPS = Settings(
+A2C_STEPS = SB3Settings(
     "a2c",
     "GO-PlacementSteps-v0",
     options={"n_steps": 4, "learning_rate": 3e-3, "gamma": 1.0, "use_rms_prop": False},
@@ -109,7 +109,7 @@ class SB3Options:
             raise AgentError("stepwise=yes: dqn decides a group a step anyway; leave it out")
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> SB3Settings:
         """What to run for them."""
         if self.algorithm == "dqn":
             settings = DQN_STEPS

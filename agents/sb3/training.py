@@ -24,7 +24,7 @@ from ..common.training import save_training
 from .callbacks import Watch
 from .encoder import GraphFeatures
 from .policy import UnitPolicy
-from .settings import ALGORITHMS, Settings
+from .settings import ALGORITHMS, SB3Settings
 from .vec_env import BatchedVecEnv
 
 POINT_EVERY = 256
@@ -49,7 +49,12 @@ class SB3Training:
     """
 
     def __init__(
-        self, problem: Problem, budget: Budget, seed: int, settings: Settings, folder: Path | None
+        self,
+        problem: Problem,
+        budget: Budget,
+        seed: int,
+        settings: SB3Settings,
+        folder: Path | None,
     ) -> None:
         self.problem, self.seed, self.settings, self.folder = problem, seed, settings, folder
         self.env = BatchedVecEnv.make(

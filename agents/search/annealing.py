@@ -26,7 +26,7 @@ from .starts import random_genomes, starting_points
 
 
 @dataclass(frozen=True)
-class Settings:
+class AnnealingSettings:
     """How an annealing runs; our choice but for the method itself.
 
     Attributes:
@@ -49,7 +49,7 @@ def anneal(
     random: np.random.Generator,
     start: np.ndarray,
     start_cost: float,
-    settings: Settings,
+    settings: AnnealingSettings,
 ) -> None:
     """Spend the rest of the budget on annealing from ``start``; the budget keeps the best.
 
@@ -107,7 +107,7 @@ class SimulatedAnnealing(SearchAgent):
     presets: ClassVar[Mapping[str, str]] = {
         "separate": "go_agents.search.annealing:SeparateAnnealing"
     }
-    settings = Settings()
+    settings = AnnealingSettings()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Anneal until the budget is spent; the best that was evaluated."""

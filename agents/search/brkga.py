@@ -18,7 +18,7 @@ from .starts import heuristic_genomes, random_genomes
 
 
 @dataclass(frozen=True)
-class Settings:
+class BRKGASettings:
     """Of Gonçalves and Resende's recommended ranges (their table 1), but for what is said.
 
     Attributes:
@@ -49,7 +49,7 @@ class Brkga(SearchAgent):
     few parts of a child are changed.
     """
 
-    settings = Settings()
+    settings = BRKGASettings()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Evolve until the budget is spent; the best that was evaluated."""

@@ -17,7 +17,7 @@ from .starts import starting_points
 
 
 @dataclass(frozen=True)
-class Settings:
+class CrossEntropySettings:
     """How the distribution is learned; all our choice but the method itself.
 
     Attributes:
@@ -77,7 +77,7 @@ class Distribution:
 class CrossEntropy(SearchAgent):
     """Cross-entropy method over parts of the graph, from coarse to fine."""
 
-    settings = Settings()
+    settings = CrossEntropySettings()
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Sample until the budget is spent; the best that was evaluated."""

@@ -100,8 +100,8 @@ def run_agents(
 ) -> bool:
     """Run, print the tables of what ran, and say whether any agent failed."""
     from go_gym.catalogue.problems import resolve_problems
-    from go_gym.leaderboard.run import Plan, check_names, check_priorities
-    from go_gym.leaderboard.run import run as run_plan
+    from go_gym.leaderboard.run import Jobs, check_names, check_priorities
+    from go_gym.leaderboard.run import run as run_jobs
     from go_gym.leaderboard.schema import RESULTS
     from go_gym.leaderboard.tables import HEADINGS, groups
 
@@ -118,7 +118,7 @@ def run_agents(
         ("--budget", str(budget)),
     ]
     command = shlex.join(["go-gym", "run", *(part for option in options for part in option)])
-    plan = Plan(
+    jobs = Jobs(
         tuple(agents),
         tuple(problems),
         tuple(seeds),
@@ -127,13 +127,13 @@ def run_agents(
         visible(command)[:2048],
         limits,
     )
-    with bar(len(plan)) as progress:
+    with bar(len(jobs)) as progress:
 
         def advance(job) -> None:
             where = f"{job.agent} on {job.problem.graph.name}, {job.problem.cluster.name}"
             progress.update(progress.task_ids[0], advance=1, description=where[:42])
 
-        rows, failures = run_plan(plan, out, advance)
+        rows, failures = run_jobs(jobs, out, advance)
     ran = [
         row
         for row in rows

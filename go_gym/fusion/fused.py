@@ -8,7 +8,7 @@ from numba import njit
 
 from go_gym.fusion.costs import kernel_table, new_scratch, rates
 from go_gym.fusion.kinds import Kind
-from go_gym.fusion.plan import Plan, plan_levels
+from go_gym.fusion.plan import FusionPlan, plan_levels
 from go_gym.fusion.structure import structure
 from go_gym.graph import ComputationGraph
 from go_gym.problem import Decision, Problem
@@ -44,7 +44,7 @@ class Fused:
 
     problem: Problem
     decision: Decision
-    plan: Plan
+    plan: FusionPlan
     tensor_of: np.ndarray
 
     def kernel_of(self, graph: ComputationGraph) -> np.ndarray:
@@ -76,7 +76,7 @@ def fuse(problem: Problem, decision: Decision) -> Fused:
     return fuse_plan(problem, decision, plan)
 
 
-def fuse_plan(problem: Problem, decision: Decision, plan: Plan) -> Fused:
+def fuse_plan(problem: Problem, decision: Decision, plan: FusionPlan) -> Fused:
     """The kernels of a ``plan`` that was made for the decision's placement."""
     graph = problem.graph
     parts = structure(graph)

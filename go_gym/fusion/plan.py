@@ -44,7 +44,7 @@ _END = np.int32(-1)
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class FusionPlan:
     """The kernels of a graph of n ops.
 
     Attributes:
@@ -126,7 +126,7 @@ def grown(state: State) -> State:
     return state._replace(instances=np.concatenate([state.instances, state.instances]))
 
 
-def plan_levels(graph: ComputationGraph, placement: np.ndarray, levels: np.ndarray) -> Plan:
+def plan_levels(graph: ComputationGraph, placement: np.ndarray, levels: np.ndarray) -> FusionPlan:
     """The plan that fusion ``levels`` (n,) stand for under a ``placement`` (n,)."""
     return plan_order(graph, placement, take_order(levels))
 
@@ -137,7 +137,7 @@ def take_order(levels: np.ndarray) -> np.ndarray:
     return chosen[np.argsort(-levels[chosen], kind="stable")]
 
 
-def plan_order(graph: ComputationGraph, placement: np.ndarray, order: np.ndarray) -> Plan:
+def plan_order(graph: ComputationGraph, placement: np.ndarray, order: np.ndarray) -> FusionPlan:
     """The plan of taking the ops of ``order`` one after the other."""
     parts = structure(graph)
     place, order = (np.ascontiguousarray(each, dtype=np.int64) for each in (placement, order))
@@ -149,13 +149,13 @@ def plan_order(graph: ComputationGraph, placement: np.ndarray, order: np.ndarray
     return finished(parts, state)
 
 
-def finished(parts: Structure, state: State) -> Plan:
+def finished(parts: Structure, state: State) -> FusionPlan:
     """The plan of a state, views included that someone outside the kernels still reads."""
     stays = _staying(*parts[:5], *state[:3])
     roots = np.flatnonzero(stays)
     part_ptr = np.zeros(len(roots) + 1, dtype=np.int64)
     np.cumsum(state.kernels["count"][roots], out=part_ptr[1:])
-    return Plan(roots, part_ptr, _parts(state.kernels, state.instances, roots, part_ptr))
+    return FusionPlan(roots, part_ptr, _parts(state.kernels, state.instances, roots, part_ptr))
 
 
 @njit(cache=True, nogil=True)

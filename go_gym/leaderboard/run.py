@@ -27,7 +27,7 @@ from go_gym.simulator import VERSION, simulate
 
 
 @dataclass(frozen=True)
-class Plan:
+class Jobs:
     """What to run: every agent, by its canonical name, on every problem, seed and rule.
 
     With ``limits``, each job in a process of its own.
@@ -41,7 +41,7 @@ class Plan:
     command: str = ""
     limits: Limits | None = None
 
-    def jobs(self) -> "Iterator[Job]":
+    def __iter__(self) -> "Iterator[Job]":
         """The jobs, problem by problem."""
         for problem, agent, seed in product(self.problems, self.agents, self.seeds):
             yield Job(problem, agent, seed)
@@ -71,16 +71,16 @@ class Failure:
 
 
 def run(
-    plan: Plan, folder: Path, progress: Callable[[Job], None] = lambda job: None
+    jobs: Jobs, folder: Path, progress: Callable[[Job], None] = lambda job: None
 ) -> tuple[list[Row], list[Failure]]:
-    """Run ``plan`` into ``folder``; rows that are there already are not run again.
+    """Run ``jobs`` into ``folder``; rows that are there already are not run again.
 
     Rows of another version of the agent, another budget, graph, cluster or simulator are run again,
     and those of the same job that were made so go. Each finished job is written before the next
     begins, so that a stop loses none.
 
     Args:
-        plan: what to run.
+        jobs: what to run.
         folder: gets a board, see :mod:`go_gym.leaderboard.store`.
         progress: called after each job.
 
@@ -93,23 +93,23 @@ def run(
     with sole_writer(folder):
         board = Board(folder)
         try:
-            failures = _run(plan, board, progress)
+            failures = _run(jobs, board, progress)
         finally:
             board.compact()
         return board.rows, failures
 
 
-def _run(plan: Plan, board: Board, progress: Callable[[Job], None]) -> list[Failure]:
-    agents: dict[str, Agent] = {name: load_agent(name) for name in plan.agents}
-    for problem in plan.problems:
+def _run(jobs: Jobs, board: Board, progress: Callable[[Job], None]) -> list[Failure]:
+    agents: dict[str, Agent] = {name: load_agent(name) for name in jobs.agents}
+    for problem in jobs.problems:
         keep_own(problem, board.folder)
     known: dict[tuple[int, str], Facts] = {}
     failures = []
-    for job in plan.jobs():
+    for job in jobs:
         agent = agents[job.agent]
-        if not is_done(board, plan, job, agent):
+        if not is_done(board, jobs, job, agent):
             try:
-                _add(board, plan, job, agent, known)
+                _add(board, jobs, job, agent, known)
             except GoGymError as error:  # named, and the others go on
                 where = f"agent {job.agent!r} on {job.problem.graph.name}: "
                 failures.append(Failure(job, str(error).removeprefix(where)))
@@ -118,58 +118,58 @@ def _run(plan: Plan, board: Board, progress: Callable[[Job], None]) -> list[Fail
 
 
 def _add(
-    board: Board, plan: Plan, job: Job, agent: Agent, known: dict[tuple[int, str], Facts]
+    board: Board, jobs: Jobs, job: Job, agent: Agent, known: dict[tuple[int, str], Facts]
 ) -> None:
     """Run a job and keep its rows; raises GoGymError where the agent gives none that stands."""
-    if plan.limits is None:
-        outcome = solve(agent, job.problem, job.seed, plan.budget, job.agent)
+    if jobs.limits is None:
+        outcome = solve(agent, job.problem, job.seed, jobs.budget, job.agent)
     else:
-        outcome = solve_isolated(job.agent, job.problem, job.seed, plan.budget, plan.limits)
+        outcome = solve_isolated(job.agent, job.problem, job.seed, jobs.budget, jobs.limits)
     rows = []
-    for rule in plan.priorities if outcome.decision.priority is None else (OWN,):
+    for rule in jobs.priorities if outcome.decision.priority is None else (OWN,):
         key = (id(job.problem), FIFO if rule == OWN else rule)
         if key not in known:
             known[key] = facts(job.problem, rule)
-        rows.append(record(board, plan, job, agent, outcome, rule, known[key]))
+        rows.append(record(board, jobs, job, agent, outcome, rule, known[key]))
         check_row(rows[-1], f"agent {job.agent!r} on {job.problem.graph.name}")
     for row in rows:
         board.put(row)
     board.save()
 
 
-def is_done(board: Board, plan: Plan, job: Job, agent: Agent) -> bool:
-    """Whether ``board`` holds all that the job would give: under the plan's priorities or the
+def is_done(board: Board, jobs: Jobs, job: Job, agent: Agent) -> bool:
+    """Whether ``board`` holds all that the job would give: under the jobs' priorities or the
     agent's own, each with its decision."""
     graph, cluster = job.problem.graph.name, job.problem.cluster.name
-    for rules in (plan.priorities, (OWN,)):
+    for rules in (jobs.priorities, (OWN,)):
         keys = [
             (job.problem.task, graph, cluster, *kind_and_options(job.agent), rule, str(job.seed))
             for rule in rules
         ]
         rows = [row for row in map(board.row, keys) if row is not None]
-        if len(rows) == len(keys) and all(_is_current(row, plan, job, agent) for row in rows):
+        if len(rows) == len(keys) and all(_is_current(row, jobs, job, agent) for row in rows):
             return all(row.decision in board.decisions for row in rows)
     return False
 
 
-def _is_current(row: Row, plan: Plan, job: Job, agent: Agent) -> bool:
+def _is_current(row: Row, jobs: Jobs, job: Job, agent: Agent) -> bool:
     return (
         row.graph_hash == job.problem.graph.content_hash
         and row.cluster_hash == job.problem.cluster.content_hash
         and row.agent_version == agent.version
-        and row.budget == plan.budget
+        and row.budget == jobs.budget
         and row.simulator_version == VERSION
     )
 
 
 def record(
-    board: Board, plan: Plan, job: Job, agent: Agent, outcome: Outcome, rule: str, known: Facts
+    board: Board, jobs: Jobs, job: Job, agent: Agent, outcome: Outcome, rule: str, known: Facts
 ) -> Row:
     """Simulate a job's decision under a rule's priorities, or its own; keep it, and give its row.
 
     Args:
         board: gets the decision, the curve and the default's placement.
-        plan, job, agent, outcome: who decided what, and how.
+        jobs, job, agent, outcome: who decided what, and how.
         rule: the priorities, ``own`` for those of the decision.
         known: the problem's facts under this rule.
     """
@@ -193,7 +193,7 @@ def record(
         track=outcome.track,
         priorities=rule,
         seed=job.seed,
-        budget=plan.budget,
+        budget=jobs.budget,
         budget_used=outcome.calls,
         wall_seconds=round(outcome.seconds, 3),
         **measures(simulate(problem, final), known),
@@ -203,7 +203,7 @@ def record(
         simulator_version=VERSION,
         provenance=board.put_provenance(of_this_process()),
         started=outcome.started,
-        command=plan.command,
+        command=jobs.command,
     )
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from go_gym.errors import GoGymError
 from go_gym.fusion.fused import fuse
-from go_gym.fusion.plan import Plan
+from go_gym.fusion.plan import FusionPlan
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, Trace
 from go_gym.simulator.fused import trace_of_kernels
@@ -16,7 +16,7 @@ class Shown(NamedTuple):
     problem: Problem
     decision: Decision
     trace: Trace
-    plan: Plan | None
+    plan: FusionPlan | None
 
     def name(self, number: int) -> str:
         """The name of an op, or of a kernel: its last op's and how many others it computes."""

@@ -9,7 +9,7 @@ from go_gym.agent import load_agent
 from go_gym.catalogue.problems import make_problem, resolve_graphs
 from go_gym.cluster import load_cluster
 from go_gym.leaderboard.merge import merge
-from go_gym.leaderboard.run import Failure, Job, Plan, check_names, is_done
+from go_gym.leaderboard.run import Failure, Job, Jobs, check_names, is_done
 from go_gym.leaderboard.schema import RESULTS, Row
 from go_gym.leaderboard.store import Board
 from go_gym.problem import Problem
@@ -40,10 +40,10 @@ def problems_of(experiment: Experiment) -> list[Problem]:
     return made
 
 
-def equal_calls(experiment: Experiment, problems: Sequence[Problem]) -> list[Plan]:
-    """A plan a job, all with the experiment's budget."""
+def equal_calls(experiment: Experiment, problems: Sequence[Problem]) -> list[Jobs]:
+    """Each job on its own, all with the experiment's budget."""
     return [
-        _plan(experiment, problem, agent, seed, experiment.budget)
+        _jobs(experiment, problem, agent, seed, experiment.budget)
         for problem in problems
         for agent in experiment.agents
         for seed in experiment.seeds
@@ -57,8 +57,8 @@ def idle(row: Row) -> bool:
 
 def equal_time(
     experiment: Experiment, problems: Sequence[Problem], rows: Sequence[Row]
-) -> list[Plan]:
-    """A plan a job, with as many calls as fit into the reference agent's wall time.
+) -> list[Jobs]:
+    """Each job on its own, with as many calls as fit into the reference agent's wall time.
 
     The number follows from the seconds of the rows at equal calls: budget × the reference's
     seconds / the agent's, at most MOST_CALLS; scheduled forms get the time of the reference's.
@@ -67,7 +67,7 @@ def equal_time(
     timed = experiment.equal_time
     if not timed.wanted or experiment.what.timed_by not in experiment.agents:
         return []
-    plans = []
+    runs = []
     for problem in problems:
         if timed.graphs and problem.graph.name not in timed.graphs:
             continue
@@ -83,8 +83,8 @@ def equal_time(
                     continue
                 more = row.budget * pace.wall_seconds / max(row.wall_seconds, 0.001)
                 calls = min(MOST_CALLS, max(1, round(more)))
-                plans.append(_plan(experiment, problem, agent, seed, calls))
-    return plans
+                runs.append(_jobs(experiment, problem, agent, seed, calls))
+    return runs
 
 
 def _pace(experiment: Experiment, agent: str) -> str:
@@ -94,15 +94,15 @@ def _pace(experiment: Experiment, agent: str) -> str:
 
 
 def execute(
-    plans: Sequence[Plan],
+    runs: Sequence[Jobs],
     folder: Path,
     workers: str = "1",
     progress: Callable[[Job], None] = lambda job: None,
 ) -> Outcome:
-    """Run plans of one job each into ``folder``; jobs that are done there are not run again.
+    """Run single jobs into ``folder``; jobs that are done there are not run again.
 
     Args:
-        plans: see :func:`equal_calls`.
+        runs: see :func:`equal_calls`.
         folder: gets a board, see :mod:`go_gym.leaderboard.store`.
         workers: ``"1"``: one job after the other in this process; another number: in so many
             processes; ``"ray"``: over Ray's workers.
@@ -114,38 +114,38 @@ def execute(
     check_workers(workers)
     failures: list[Failure] = []
     _gather(folder, [part.parent for part in folder.glob(f"{PARTS}/*/{RESULTS}")])
-    left = missing(plans, folder)
+    left = missing(runs, folder)
     waiting = set(map(id, left))
-    for plan in plans:
-        if id(plan) not in waiting:
-            progress(next(plan.jobs()))
+    for jobs in runs:
+        if id(jobs) not in waiting:
+            progress(next(iter(jobs)))
     if workers == "1":
-        for plan in left:
-            failures += run_warm(plan, folder)
-            progress(next(plan.jobs()))
+        for jobs in left:
+            failures += run_warm(jobs, folder)
+            progress(next(iter(jobs)))
     else:
-        for plan, part, failed in spread([(plan, _part(folder, plan)) for plan in left], workers):
+        for jobs, part, failed in spread([(jobs, _part(folder, jobs)) for jobs in left], workers):
             failures += failed
             _gather(folder, [part])
-            progress(next(plan.jobs()))
+            progress(next(iter(jobs)))
     shutil.rmtree(folder / PARTS, ignore_errors=True)
     return Outcome(tuple(Board(folder).rows), tuple(failures))
 
 
-def missing(plans: Sequence[Plan], folder: Path) -> list[Plan]:
-    """The plans of one job each that ``folder`` does not hold as they would come out now."""
+def missing(runs: Sequence[Jobs], folder: Path) -> list[Jobs]:
+    """The single jobs that ``folder`` does not hold as they would come out now."""
     board = Board(folder)
-    agents = {name: load_agent(name) for plan in plans for name in plan.agents}
+    agents = {name: load_agent(name) for jobs in runs for name in jobs.agents}
     left = []
-    for plan in plans:
-        (job,) = plan.jobs()
-        if not is_done(board, plan, job, agents[job.agent]):
-            left.append(plan)
+    for jobs in runs:
+        (job,) = jobs
+        if not is_done(board, jobs, job, agents[job.agent]):
+            left.append(jobs)
     return left
 
 
-def _plan(experiment: Experiment, problem: Problem, agent: str, seed: int, budget: int) -> Plan:
-    return Plan(
+def _jobs(experiment: Experiment, problem: Problem, agent: str, seed: int, budget: int) -> Jobs:
+    return Jobs(
         agents=(agent,),
         problems=(problem,),
         seeds=(seed,),
@@ -155,8 +155,8 @@ def _plan(experiment: Experiment, problem: Problem, agent: str, seed: int, budge
     )
 
 
-def _part(folder: Path, plan: Plan) -> Path:
-    (job,) = plan.jobs()
+def _part(folder: Path, jobs: Jobs) -> Path:
+    (job,) = jobs
     problem = job.problem
     name = f"{problem.task}-{problem.graph.name}-{problem.cluster.name}-{job.agent}-{job.seed}"
     return folder / PARTS / name

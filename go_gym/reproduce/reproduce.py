@@ -52,21 +52,21 @@ def reproduce(
     for problem in problems:
         keep_own(problem, folder)
     take_in(experiment, folder, sources)
-    plans = equal_calls(experiment, problems)
-    begin(len(plans))
-    done = execute(plans, folder, workers, progress)
+    runs = equal_calls(experiment, problems)
+    begin(len(runs))
+    done = execute(runs, folder, workers, progress)
     pairs = {(problem.graph.name, problem.cluster.name) for problem in problems}
     rows = _wanted(experiment, done.rows, pairs)
     apart = folder / EQUAL_TIME
     timed = Outcome(tuple(Board(apart).rows), ())
-    plans = equal_time(experiment, problems, rows)
-    if plans:
+    runs = equal_time(experiment, problems, rows)
+    if runs:
         for problem in problems:
             keep_own(problem, apart)
-        asked = {(p.problems[0].graph.name, p.agents[0], p.seeds[0], p.budget) for p in plans}
+        asked = {(p.problems[0].graph.name, p.agents[0], p.seeds[0], p.budget) for p in runs}
         merge(apart, [folder], lambda r: (r.graph, r.agent_name, r.seed, r.budget) in asked)
-        begin(len(plans))
-        timed = execute(plans, apart, workers, progress)
+        begin(len(runs))
+        timed = execute(runs, apart, workers, progress)
     text = write_report(experiment, folder, rows, _wanted(experiment, timed.rows, pairs))
     return text, [*done.failures, *timed.failures]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from go_gym.agent import Budget, load_agent
 from go_gym.errors import GoGymError
 from go_gym.files import atomic_write
-from go_gym.leaderboard.run import Failure, Plan, run
+from go_gym.leaderboard.run import Failure, Jobs, run
 
 RAY = "ray"
 CONNECT_SECONDS = 10.0
@@ -32,12 +32,12 @@ def check_workers(workers: str) -> None:
 
 
 def spread(
-    plans: Sequence[tuple[Plan, Path]], workers: str
-) -> Iterator[tuple[Plan, Path, list[Failure]]]:
-    """Run each plan into the folder beside it, and give it when it is done.
+    runs: Sequence[tuple[Jobs, Path]], workers: str
+) -> Iterator[tuple[Jobs, Path, list[Failure]]]:
+    """Run each of some jobs into the folder beside it, and give it when it is done.
 
     Args:
-        plans: with a folder each, in the order in which they begin.
+        runs: with a folder each, in the order in which they begin.
         workers: ``"ray"``: over a cluster, the one that ``RAY_ADDRESS`` names (its machines have
             go-gym installed, and share no folder with this one) or this machine; else the number
             of processes here, each with a core of its own.
@@ -46,19 +46,19 @@ def spread(
         GoGymError: if Ray is asked for and not installed or not reached, or a process here ended
             on its own.
     """
-    return _over_ray(plans) if workers == RAY else _over_processes(plans, int(workers))
+    return _over_ray(runs) if workers == RAY else _over_processes(runs, int(workers))
 
 
 def _over_processes(
-    plans: Sequence[tuple[Plan, Path]], workers: int
-) -> Iterator[tuple[Plan, Path, list[Failure]]]:
+    runs: Sequence[tuple[Jobs, Path]], workers: int
+) -> Iterator[tuple[Jobs, Path, list[Failure]]]:
     context = multiprocessing.get_context("spawn")  # threads do not survive a fork
     cores: Queue[int] = context.Queue()
     for number in range(workers):
         cores.put(number)
     pool = ProcessPoolExecutor(workers, context, _take_core, (cores,))
     try:
-        waiting = {pool.submit(run_warm, plan, folder): (plan, folder) for plan, folder in plans}
+        waiting = {pool.submit(run_warm, jobs, folder): (jobs, folder) for jobs, folder in runs}
         for done in as_completed(waiting):
             yield *waiting[done], done.result()
     except BrokenExecutor:
@@ -78,7 +78,7 @@ def _take_core(cores: "Queue[int]") -> None:
         os.sched_setaffinity(0, {allowed[cores.get() % len(allowed)]})
 
 
-def _over_ray(plans: Sequence[tuple[Plan, Path]]) -> Iterator[tuple[Plan, Path, list[Failure]]]:
+def _over_ray(runs: Sequence[tuple[Jobs, Path]]) -> Iterator[tuple[Jobs, Path, list[Failure]]]:
     try:
         import ray
     except ImportError:
@@ -94,19 +94,19 @@ def _over_ray(plans: Sequence[tuple[Plan, Path]]) -> Iterator[tuple[Plan, Path, 
         reason = str(error).split("\n")[0]
         raise GoGymError(f"workers 'ray': no connection to {where}: {reason}") from None
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(run_elsewhere)
-    waiting = {remote.remote(plan): (plan, folder) for plan, folder in plans}
+    waiting = {remote.remote(jobs): (jobs, folder) for jobs, folder in runs}
     while waiting:
         (done,), _ = ray.wait(list(waiting), num_returns=1)
-        plan, folder = waiting.pop(done)
+        jobs, folder = waiting.pop(done)
         try:
             files, failures = ray.get(done)
         except ray.exceptions.RayError as error:
             reason = str(error).strip().split("\n")[-1]
-            failures = [Failure(job, f"its worker was lost: {reason}") for job in plan.jobs()]
+            failures = [Failure(job, f"its worker was lost: {reason}") for job in jobs]
             files = {}
         for name, data in files.items():
             atomic_write(folder / name, data)
-        yield plan, folder, failures
+        yield jobs, folder, failures
 
 
 def _reach(address: str) -> None:
@@ -116,22 +116,22 @@ def _reach(address: str) -> None:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
 
 
-def run_elsewhere(plan: Plan) -> tuple[dict[str, bytes], list[Failure]]:
+def run_elsewhere(jobs: Jobs) -> tuple[dict[str, bytes], list[Failure]]:
     """As :func:`run_warm` on a machine that shares no folder: the files of the board come back."""
     with tempfile.TemporaryDirectory(prefix="go-gym-") as name:
         folder = Path(name)
-        failures = run_warm(plan, folder)
+        failures = run_warm(jobs, folder)
         paths = [path for path in folder.rglob("*") if path.is_file()]
         return {str(path.relative_to(folder)): path.read_bytes() for path in paths}, failures
 
 
-def run_warm(plan: Plan, folder: Path) -> list[Failure]:
-    """Run a plan after its agents have made a few calls on its problems, once a process: loading
+def run_warm(jobs: Jobs, folder: Path) -> list[Failure]:
+    """Run jobs after their agents have made a few calls on their problems, once a process: loading
     and compiling code is no part of a job's wall time."""
-    for job in plan.jobs():
+    for job in jobs:
         if (job.agent, job.problem.task) not in _warm:
             _warm.add((job.agent, job.problem.task))
-            few = Budget(job.problem, min(FEW, plan.budget))
+            few = Budget(job.problem, min(FEW, jobs.budget))
             with contextlib.suppress(Exception):  # whatever it is, the job itself will say it
                 load_agent(job.agent).solve(job.problem, few, job.seed)
-    return run(plan, folder)[1]
+    return run(jobs, folder)[1]

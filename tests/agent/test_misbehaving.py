@@ -7,7 +7,7 @@ import pytest
 import go_gym
 from go_gym.agent import Budget, solve
 from go_gym.errors import AgentError
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 
 GRAPH = go_gym.ComputationGraph.from_costs([5, 7, 9], [(0, 3)], [(0, 2)], name="three")
 PROBLEM = go_gym.Problem(GRAPH, go_gym.Cluster.uniform(2, 1e9, name="pair"))
@@ -100,7 +100,7 @@ def test_others_go_on_and_every_failure_is_told(monkeypatch, tmp_path):
     }
     monkeypatch.setattr("go_gym.leaderboard.run.load_agent", lambda name: agents[name])
     monkeypatch.setattr(registry, "agent_entry_points", dict)
-    rows, failures = run(Plan(tuple(agents), (PROBLEM,), budget=3), tmp_path)
+    rows, failures = run(Jobs(tuple(agents), (PROBLEM,), budget=3), tmp_path)
     assert [row.agent for row in rows] == ["fair"] and rows[0].budget_used == 1
     assert [(failure.job.agent, failure.error.split(":")[0]) for failure in failures] == [
         ("exits", "SystemExit"),

@@ -10,7 +10,7 @@ from go_gym.baselines.default import baseline, framework_default
 from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
 from go_gym.leaderboard.coverage import write_coverage
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.leaderboard.schema import RESULTS
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.verify import verify
@@ -88,7 +88,7 @@ def test_rows_of_every_task_are_run_and_verified(tmp_path, graph):
     announced = {}
     for task, agents in {"placement": ["human-expert"], **BASELINES}.items():
         problem = make_problem(graph, CLUSTER, task)
-        _, failures = run(Plan(tuple(agents), (problem,), budget=5, command="x"), tmp_path)
+        _, failures = run(Jobs(tuple(agents), (problem,), budget=5, command="x"), tmp_path)
         assert not failures
         given = {"graphs": [graph.name], "clusters": [CLUSTER.name], "seeds": [0]}
         wanted = {**given, "priorities": ["fifo"], "agents": agents}
@@ -113,7 +113,7 @@ def test_rows_of_every_task_are_run_and_verified(tmp_path, graph):
 
 def test_an_agent_of_another_task_is_refused_by_name(tmp_path, graph):
     problem = make_problem(graph, CLUSTER, "fusion")
-    _, (failure,) = run(Plan(("metis",), (problem,)), tmp_path)
+    _, (failure,) = run(Jobs(("metis",), (problem,)), tmp_path)
     assert failure.error == "AgentError: agent 'metis' decides placement, not fusion"
 
 

@@ -7,7 +7,7 @@ import go_gym
 from go_gym.agent import Curve, Improvement, Window
 from go_gym.errors import LeaderboardError
 from go_gym.leaderboard.entries import curve_entry, entry_curve
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.leaderboard.store import Board
 
 CURVE = Curve((Improvement(3, 90), Improvement(17, 80)), (Window(10, 95), Window(20, 85)))
@@ -16,7 +16,7 @@ CURVE = Curve((Improvement(3, 90), Improvement(17, 80)), (Window(10, 95), Window
 def test_a_run_leaves_the_curve_that_its_row_ends_on(tmp_path):
     graph = go_gym.ComputationGraph.from_costs([5, 7, 9, 4], [(0, 3)], [(0, 3)], name="four")
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
-    (row,), failures = run(Plan(("sa",), (problem,), (3,), budget=40), tmp_path)
+    (row,), failures = run(Jobs(("sa",), (problem,), (3,), budget=40), tmp_path)
     assert not failures
     curve = Board.read(tmp_path).curve(row)
     assert curve.improvements[-1].step_time_ns == row.step_time_ns
@@ -32,7 +32,7 @@ def test_a_run_leaves_the_curve_that_its_row_ends_on(tmp_path):
 def test_a_run_without_a_call_leaves_none(tmp_path):
     graph = go_gym.ComputationGraph.from_costs([5, 7], [], [], name="two")
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9))
-    (row,), _ = run(Plan(("random",), (problem,), budget=40), tmp_path)
+    (row,), _ = run(Jobs(("random",), (problem,), budget=40), tmp_path)
     assert row.curve == "" and Board.read(tmp_path).curve(row) == Curve()
     assert not (tmp_path / "curves.npz").exists()
 

@@ -7,7 +7,7 @@ import pytest
 from go_gym.cluster import load_cluster
 from go_gym.errors import FileFormatError, HardwareError, LeaderboardError
 from go_gym.leaderboard import hardware as track
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.problem import Problem
 from tests.hardware.models import program
 from tests.hardware.requirements import runs_workers
@@ -18,7 +18,7 @@ from tests.hardware.requirements import runs_workers
 def test_a_board_is_measured_and_measured_again(tmp_path):
     graph = program("rnnlm").graph
     problems = [Problem(graph, load_cluster(name)) for name in ("cpu2", "p100x2")]
-    run(Plan(("single-device",), tuple(problems)), tmp_path)
+    run(Jobs(("single-device",), tuple(problems)), tmp_path)
     (row,) = track.measure_board(tmp_path, steps=2)
     assert (row.cluster, row.agent, row.steps) == ("cpu2", "single-device", 2)
     assert "torch" in row.machine and "cpu" in row.machine

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from go_gym.catalogue.problems import resolve_problems
 from go_gym.errors import GoGymError
 from go_gym.leaderboard.coverage import write_coverage
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.leaderboard.schema import COLUMNS, RESULTS
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.submissions import submit
@@ -59,14 +59,14 @@ def places(tmp_path_factory):
     """A board that verifies, with a README, and an honest submission to it."""
     top = tmp_path_factory.mktemp("hostile")
     problems = tuple(resolve_problems(["rnnlm-2"], "p100x2"))
-    run(Plan(("human-expert", "metis"), problems), top / "board")
+    run(Jobs(("human-expert", "metis"), problems), top / "board")
     write_coverage(
         top / "board", graphs=["rnnlm-2"], clusters=["p100x2"], seeds=[0], priorities=["fifo"],
         agents=["human-expert", "metis"],
     )  # fmt: skip
     (top / "board" / README).write_text(f"# Board\n{BEGIN}\n{END}\n")
     update(top / "board" / README, Board.read(top / "board").rows)
-    run(Plan(("sa", "round-robin"), problems, budget=12), top / "submission")
+    run(Jobs(("sa", "round-robin"), problems, budget=12), top / "submission")
     assert verify(top / "board").ok and verify(top / "submission").ok
     return top
 

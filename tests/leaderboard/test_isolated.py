@@ -11,7 +11,7 @@ import go_gym
 from go_gym.agent import load_agent, solve
 from go_gym.errors import AgentError
 from go_gym.leaderboard.isolated import MARK, Limits, solve_isolated
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 
 GRAPH = go_gym.ComputationGraph.from_costs(
     [5, 7, 9, 4, 6], [(0, 3), (1, 2)], [(0, 3), (1, 4)], name="five"
@@ -116,8 +116,8 @@ def test_every_end_has_its_reason_and_leaves_nothing(strangers, name, reason, li
 
 
 def test_others_go_on(strangers, tmp_path):
-    plan = Plan(("dies", "round-robin", "quits"), (PROBLEM,), limits=WIDE)
-    rows, failures = run(plan, tmp_path / "out")
+    jobs = Jobs(("dies", "round-robin", "quits"), (PROBLEM,), limits=WIDE)
+    rows, failures = run(jobs, tmp_path / "out")
     assert [row.agent for row in rows] == ["round-robin"]
     assert [failure.job.agent for failure in failures] == ["dies", "quits"]
 

@@ -7,7 +7,7 @@ import pytest
 
 import go_gym
 from go_gym.leaderboard import Board
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.leaderboard.schema import RESULTS, write_rows
 from go_gym.leaderboard.verify import Kind, verify
 
@@ -21,7 +21,7 @@ def finished(tmp_path_factory):
         (tensor, v) for tensor, (_, v) in enumerate(edges)
     ], name="web")  # fmt: skip
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(3, 1e9, name="three"))
-    run(Plan(("sa", "round-robin"), (problem,), (0, 1, 2), ("fifo",), 100), folder)
+    run(Jobs(("sa", "round-robin"), (problem,), (0, 1, 2), ("fifo",), 100), folder)
     return folder
 
 

@@ -12,7 +12,7 @@ from go_gym.cli import app
 from go_gym.errors import LeaderboardError
 from go_gym.leaderboard import Board
 from go_gym.leaderboard.rerun import rerun, rerun_some
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.leaderboard.schema import RESULTS, write_rows
 from go_gym.leaderboard.verify import verify
 
@@ -24,7 +24,7 @@ def folder(tmp_path):
     )
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9, name="pair"))
     rules = ("fifo", "critical-path")
-    run(Plan(("sa", "brkga", "random"), (problem,), (0, 1), rules, budget=30), tmp_path)
+    run(Jobs(("sa", "brkga", "random"), (problem,), (0, 1), rules, budget=30), tmp_path)
     return tmp_path
 
 

@@ -8,7 +8,7 @@ import go_gym
 from go_gym.agent import solve
 from go_gym.errors import AgentError, GoGymError, LeaderboardError
 from go_gym.files import sole_writer
-from go_gym.leaderboard.run import Plan, check_names, run
+from go_gym.leaderboard.run import Jobs, check_names, run
 from go_gym.leaderboard.schema import RESULTS, write_rows
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.verify import verify
@@ -20,11 +20,11 @@ def own_problem(costs, name="own"):
 
 
 def test_rows_on_a_graph_and_cluster_of_ones_own_verify(tmp_path):
-    run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path)
+    run(Jobs(("round-robin",), (own_problem([3, 4]),)), tmp_path)
     report = verify(tmp_path)
     assert report.ok and report.rows == 1
     with pytest.raises(LeaderboardError, match="another of this name"):
-        run(Plan(("round-robin",), (own_problem([3, 5]),)), tmp_path)
+        run(Jobs(("round-robin",), (own_problem([3, 5]),)), tmp_path)
 
 
 def test_two_graphs_of_one_name_are_refused():
@@ -36,25 +36,25 @@ def test_two_graphs_of_one_name_are_refused():
 
 
 def test_a_folder_has_one_writer_at_a_time(tmp_path):
-    plan = Plan(("round-robin",), (own_problem([3, 4]),))
+    jobs = Jobs(("round-robin",), (own_problem([3, 4]),))
     with sole_writer(tmp_path), pytest.raises(GoGymError, match="another run"):
-        run(plan, tmp_path)
-    assert len(run(plan, tmp_path)[0]) == 1
+        run(jobs, tmp_path)
+    assert len(run(jobs, tmp_path)[0]) == 1
 
 
 def test_a_folder_that_cannot_be_is_refused_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(RoundRobin, "solve", lambda *_: pytest.fail("worked in vain"))
     (tmp_path / "file").write_text("here")
     with pytest.raises(GoGymError, match="file"):
-        run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path / "file")
+        run(Jobs(("round-robin",), (own_problem([3, 4]),)), tmp_path / "file")
 
 
 def test_nothing_is_written_that_is_not_read(tmp_path):
-    plan = Plan(("round-robin",), (own_problem([3, 4]),), seeds=(-1,))
-    rows, (failure,) = run(plan, tmp_path)
+    jobs = Jobs(("round-robin",), (own_problem([3, 4]),), seeds=(-1,))
+    rows, (failure,) = run(jobs, tmp_path)
     assert not rows and "column seed: '-1'" in failure.error
     assert not (tmp_path / RESULTS).exists()
-    rows, _ = run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path)
+    rows, _ = run(Jobs(("round-robin",), (own_problem([3, 4]),)), tmp_path)
     with pytest.raises(LeaderboardError, match="column reason"):
         write_rows(tmp_path / RESULTS, [type(rows[0])(**{**vars(rows[0]), "reason": "a\nb"})])
     assert Board(tmp_path).rows == rows
@@ -76,7 +76,7 @@ def test_ctrl_c_inside_compiled_code_is_ctrl_c(tmp_path, monkeypatch):
 
     monkeypatch.setattr(RoundRobin, "solve", stopped)
     with pytest.raises(KeyboardInterrupt):
-        run(Plan(("round-robin",), (own_problem([3, 4]),)), tmp_path)
+        run(Jobs(("round-robin",), (own_problem([3, 4]),)), tmp_path)
 
 
 @pytest.mark.parametrize("calls", [2.5, "5", None, True, -1])
@@ -87,11 +87,11 @@ def test_budgets_are_whole_numbers(calls):
 
 
 def test_a_row_whose_decision_is_gone_is_run_again(tmp_path):
-    plan = Plan(("round-robin",), (own_problem([3, 4]),))
-    run(plan, tmp_path)
+    jobs = Jobs(("round-robin",), (own_problem([3, 4]),))
+    run(jobs, tmp_path)
     (tmp_path / "decisions.npz").unlink()
     assert not verify(tmp_path).ok
-    run(plan, tmp_path)
+    run(jobs, tmp_path)
     assert verify(tmp_path).ok
 
 

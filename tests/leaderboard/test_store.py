@@ -20,7 +20,7 @@ from go_gym.files.archive import Archive, archive_bytes, pack, unpack
 from go_gym.files.content import npy_bytes
 from go_gym.leaderboard import Board, store
 from go_gym.leaderboard.entries import decision_entry, entry_decision
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.leaderboard.schema import RESULTS, read_rows
 from go_gym.leaderboard.verify import verify
 from tests.files.test_bad_input import flipped
@@ -101,7 +101,7 @@ def test_entries_that_are_no_decision_of_the_row(entry, row_says, match):
 
 @pytest.fixture
 def board(tmp_path):
-    run(Plan(("sa", "random"), (PROBLEM,), (0, 1), ("fifo", "critical-path"), 50), tmp_path)
+    run(Jobs(("sa", "random"), (PROBLEM,), (0, 1), ("fifo", "critical-path"), 50), tmp_path)
     return tmp_path
 
 
@@ -236,14 +236,14 @@ KILLED = """
     import os
     from pathlib import Path
     from go_agents.heuristics.simple import RoundRobin
-    from go_gym.leaderboard.run import Plan, run
+    from go_gym.leaderboard.run import Jobs, run
     from tests.leaderboard.test_store import PROBLEM
 
     def killed(self, problem, budget, seed):
         os._exit(9)
 
     RoundRobin.solve = killed
-    run(Plan(("random", "sa", "round-robin"), (PROBLEM,), (0, 1), budget=20), Path({folder!r}))
+    run(Jobs(("random", "sa", "round-robin"), (PROBLEM,), (0, 1), budget=20), Path({folder!r}))
 """
 
 
@@ -257,8 +257,8 @@ def test_a_killed_run_has_lost_nothing_and_goes_on(tmp_path):
     ]  # fmt: skip
     assert list((tmp_path / "journal").rglob("*.npz")) and not list(tmp_path.glob("*.npz"))
     assert verify(tmp_path).ok and verify(tmp_path).rows == 4
-    plan = Plan(("random", "sa", "round-robin"), (PROBLEM,), (0, 1), budget=20)
-    again, _ = run(plan, tmp_path)
+    jobs = Jobs(("random", "sa", "round-robin"), (PROBLEM,), (0, 1), budget=20)
+    again, _ = run(jobs, tmp_path)
     assert again[:4] == rows and len(again) == 6, "seconds too: nothing was run again"
     assert not (tmp_path / "journal").exists() and verify(tmp_path).ok
 
@@ -277,12 +277,12 @@ def test_rows_never_name_what_is_not_there(board, tmp_path, monkeypatch, stop):
 
     for module in ("files.content", "leaderboard.schema", "leaderboard.provenance"):
         monkeypatch.setattr(f"go_gym.{module}.atomic_write", stopped)
-    plan = Plan(("round-robin", "random"), (PROBLEM,), (0, 5), ("fifo",), 50)
+    jobs = Jobs(("round-robin", "random"), (PROBLEM,), (0, 5), ("fifo",), 50)
     with pytest.raises(KeyboardInterrupt):
-        run(plan, board)
+        run(jobs, board)
     monkeypatch.undo()
     assert verify(board).ok
-    rows, _ = run(plan, board)
+    rows, _ = run(jobs, board)
     assert verify(board).ok and len(rows) == 8 + 3
 
 

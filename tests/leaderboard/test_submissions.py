@@ -11,7 +11,7 @@ from go_gym.catalogue import datasets
 from go_gym.errors import LeaderboardError
 from go_gym.leaderboard.coverage import write_coverage
 from go_gym.leaderboard.facts import facts, measures
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.leaderboard.schema import RESULTS, read_rows, write_rows
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.submissions import submit
@@ -23,7 +23,7 @@ GRAPH = "inception-b32"
 
 def make(folder, agents, seeds=(0,)):
     problem = Problem(datasets.load(GRAPH), load_cluster("p100x2"))
-    run(Plan(agents, (problem,), seeds=seeds, command="go-gym run"), folder)
+    run(Jobs(agents, (problem,), seeds=seeds, command="go-gym run"), folder)
     return folder
 
 
@@ -161,7 +161,7 @@ def test_the_leaderboard_itself(both):
 def test_calls_without_their_curve(made, tmp_path):
     board = shutil.copytree(made[0], tmp_path / "board")
     problem = Problem(datasets.load(GRAPH), load_cluster("p100x2"))
-    run(Plan(("sa",), (problem,), budget=5, command="go-gym run"), tmp_path / "mine")
+    run(Jobs(("sa",), (problem,), budget=5, command="go-gym run"), tmp_path / "mine")
     whole = read_rows(tmp_path / "mine" / RESULTS)
     rewrite(tmp_path / "mine", curve="")
     assert verify(tmp_path / "mine").ok, "a board may hold rows from before curves were kept"
@@ -176,8 +176,8 @@ def test_another_default_than_the_leaderboard_s(tmp_path, monkeypatch):
     """On a problem that the board knows, its default counts; on a new one, that of METIS here."""
     graph = datasets.load("gnmt-8")
     problem = Problem(graph, load_cluster("p100x2"))
-    run(Plan(("human-expert",), (problem,)), tmp_path / "board")
-    run(Plan(("contiguous",), (problem,)), tmp_path / "mine")
+    run(Jobs(("human-expert",), (problem,)), tmp_path / "board")
+    run(Jobs(("contiguous",), (problem,)), tmp_path / "mine")
     ((known,), (mine,)) = (read_rows(tmp_path / name / RESULTS) for name in ("board", "mine"))
     assert known.default_decision == mine.default_decision != ""
     there = Board(tmp_path / "mine")

@@ -15,7 +15,7 @@ from go_gym.errors import LeaderboardError
 from go_gym.leaderboard import run as running
 from go_gym.leaderboard import tables
 from go_gym.leaderboard.coverage import write_coverage
-from go_gym.leaderboard.run import Plan, run
+from go_gym.leaderboard.run import Jobs, run
 from go_gym.leaderboard.schema import COLUMNS, RESULTS, read_rows, write_rows
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.verify import Kind, verify
@@ -41,7 +41,7 @@ def finished(tmp_path_factory):
     graph, made = problems()
     (folder / "graphs").mkdir()
     graph.save(folder / "graphs" / "little.npz")
-    _, failures = run(Plan(AGENTS, made, (0, 1), ("fifo", "critical-path"), 100, "x"), folder)
+    _, failures = run(Jobs(AGENTS, made, (0, 1), ("fifo", "critical-path"), 100, "x"), folder)
     assert not failures
     write_coverage(
         folder,
@@ -262,7 +262,7 @@ def test_a_row_under_a_rule_ends_on_what_its_agent_evaluated(tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "load_agent", lambda name: OneDevice())
-        run(Plan(("one",), (problem,), priorities=("critical-path",), budget=1), tmp_path)
+        run(Jobs(("one",), (problem,), priorities=("critical-path",), budget=1), tmp_path)
     there = Board.read(tmp_path)
     (row,) = there.rows
     curve = there.curve(row)
@@ -328,16 +328,16 @@ def test_finished_rows_are_not_run_again_and_a_stop_loses_none(tmp_path, monkeyp
     monkeypatch.setattr(
         running, "solve", lambda agent, problem, *_: calls.append(agent) or _first(problem)
     )
-    plan = Plan(AGENTS, made, (0,), ("fifo",), 10, "x")
+    jobs = Jobs(AGENTS, made, (0,), ("fifo",), 10, "x")
 
     def stop(job):
         if job.agent == "metis":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(plan, tmp_path, stop)
+        run(jobs, tmp_path, stop)
     assert [row.agent for row in read_rows(tmp_path / RESULTS)] == ["human-expert", "metis"]
-    rows, _ = run(plan, tmp_path)
+    rows, _ = run(jobs, tmp_path)
     assert len(rows) == 3 and [type(agent).__name__ for agent in calls] == CLASSES
 
 
@@ -371,7 +371,7 @@ def test_failing_agents_do_not_lose_the_others_and_best_counts(tmp_path, monkeyp
     known = {"broken": Broken(), "searcher": Searcher()}
     monkeypatch.setattr(running, "load_agent", lambda n: known.get(n) or agents.load_agent(n))
     _, made = problems()
-    rows, failures = run(Plan(("broken", "searcher"), made, budget=5), tmp_path)
+    rows, failures = run(Jobs(("broken", "searcher"), made, budget=5), tmp_path)
     assert [f.error for f in failures] == ["RuntimeError: no idea"]
     (row,) = rows
     assert (row.agent, row.step_time_ns, row.budget_used) == ("searcher", 270_000, 1)

@@ -6,7 +6,7 @@ import pytest
 
 import go_gym
 from go_gym.errors import GoGymError
-from go_gym.leaderboard.run import Plan
+from go_gym.leaderboard.run import Jobs
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.verify import verify
 from go_gym.reproduce.execute import execute
@@ -22,7 +22,7 @@ def plans():
     )
     problem = go_gym.Problem(graph, go_gym.Cluster.uniform(2, 1e9, name="pair"))
     return [
-        Plan((agent,), (problem,), (seed,), budget=30)
+        Jobs((agent,), (problem,), (seed,), budget=30)
         for agent in ("sa", "random")
         for seed in range(8)
     ]

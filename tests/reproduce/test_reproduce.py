@@ -158,10 +158,10 @@ def test_more_calls_in_the_time_of_the_reference(tmp_path):
         agents=("sa", "brkga", "heft"),
         seeds=(0, 1),
     )
-    from go_gym.leaderboard.run import Plan
+    from go_gym.leaderboard.run import Jobs
 
     plans = [
-        Plan((agent,), (problem,), (seed,), ("fifo",), budget=40)
+        Jobs((agent,), (problem,), (seed,), ("fifo",), budget=40)
         for agent in experiment.agents
         for seed in experiment.seeds
     ]

@@ -21,7 +21,7 @@ import torch
 from go_gym.capture.program import Program
 from go_gym.errors import GoGymError, HardwareError
 from go_gym.files import unpack_arrays
-from go_gym.fusion.plan import Plan
+from go_gym.fusion.plan import FusionPlan
 from go_gym.graph import ComputationGraph
 from go_gym.hardware.measure.measurement import Measurement
 from go_gym.hardware.measure.profile import profile_ops, profile_rates, profile_transfers
@@ -77,7 +77,7 @@ class Child:
         found = [Place(*place) for place in request["places"]]
         decision, devices = Decision(arrays["placement"], arrays["priority"]), len(found)
         if "roots" in arrays:
-            kernels = Plan(arrays["roots"], arrays["part_ptr"], arrays["parts"])
+            kernels = FusionPlan(arrays["roots"], arrays["part_ptr"], arrays["parts"])
             program, decision = fused_program(program, decision, kernels)
             compile_kernels(program, self.inputs)
         placement, priority = np.asarray(decision.placement), np.asarray(decision.priority)

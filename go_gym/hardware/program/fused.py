@@ -18,11 +18,13 @@ from go_gym.capture.program import Program, Slot, Step, Value
 from go_gym.cluster import Cluster
 from go_gym.errors import HardwareError
 from go_gym.fusion.fused import Fused, fuse_plan
-from go_gym.fusion.plan import Plan
+from go_gym.fusion.plan import FusionPlan
 from go_gym.problem import Decision, Problem
 
 
-def fused_program(program: Program, decision: Decision, plan: Plan) -> tuple[Program, Decision]:
+def fused_program(
+    program: Program, decision: Decision, plan: FusionPlan
+) -> tuple[Program, Decision]:
     """The program of a plan's kernels, op ``k`` the kernel ``k``, and what is decided about them.
 
     Args:

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from go_agents.search.annealing import Settings, SimulatedAnnealing
+from go_agents.search.annealing import AnnealingSettings, SimulatedAnnealing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -231,7 +231,7 @@ def test_annealing_by_moves_is_annealing_by_whole_simulations(seed, monkeypatch)
     found, counts = [], []
     for fine in (1.0, 0.85, 0.2):
         agent, budget = SimulatedAnnealing(), Budget(problem, 400)
-        agent.settings = Settings(fine=fine)
+        agent.settings = AnnealingSettings(fine=fine)
         agent.solve(problem, budget, seed)
         found.append((budget.used, budget.curve, budget.windows, budget.best.placement.tolist()))
         counts.append(len(tried))
