@@ -68,14 +68,15 @@ def trained(settings, seed):
 
 
 @pytest.mark.numeric
-def test_ppo_learns_what_random_does_not_know():
+@pytest.mark.parametrize("seeds", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_ppo_learns_what_random_does_not_know(seeds):
     """One device takes 80 ns, a cut of both chains 70, two devices 40: the samples begin where
     random ones are, and end below one device; the best of them is found on the way."""
     problem = two_chains()
     drawn = [load_agent("random").solve(problem, Budget(problem, 0), s) for s in range(200)]
     random = np.mean([r.step_time_ns for r in go_gym.simulate_batch(problem, drawn)])
-    curves, found = zip(*(trained(PPO_PLACEMENT, seed) for seed in range(3)), strict=True)
-    assert [curve[0] for curve in curves] == pytest.approx([random] * 3, rel=0.15)
+    curves, found = zip(*(trained(PPO_PLACEMENT, seed) for seed in range(seeds)), strict=True)
+    assert [curve[0] for curve in curves] == pytest.approx([random] * seeds, rel=0.15)
     assert_most_fall(curves)
     assert median_of_ends(curves, 1) < 80 < 0.8 * random
     assert np.median(found) == 40
