@@ -114,7 +114,7 @@ def test_rows_of_every_task_are_run_and_verified(tmp_path, graph):
 def test_an_agent_of_another_task_is_refused_by_name(tmp_path, graph):
     problem = make_problem(graph, CLUSTER, "fusion")
     _, (failure,) = run(Jobs(("metis",), (problem,)), tmp_path)
-    assert failure.error == "AgentError: agent 'metis' decides placement, not fusion"
+    assert failure.error == "agent 'metis' decides placement, not fusion"
 
 
 def test_agents_by_task():
