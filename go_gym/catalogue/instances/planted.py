@@ -7,6 +7,7 @@ import numpy as np
 
 from go_gym.catalogue.instances.instance import Instance
 from go_gym.catalogue.instances.planting import (
+    GRAIN_NS,
     LATENCY_NS,
     Draws,
     add_edges,
@@ -157,7 +158,7 @@ def _durations(draws: Draws, base: np.ndarray, kinds: np.ndarray, own: np.ndarra
     table: np.ndarray = base[:, None] * kinds
     if len(kinds) > 1:
         for kind in range(len(kinds)):
-            more = table[:, kind] * draws.below(128, len(base)) // 256
+            more = table[:, kind] // GRAIN_NS * draws.below(128, len(base)) // 256 * GRAIN_NS
             table[:, kind] += np.where(own == kind, 0, more)
     return table
 

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-MEAN_NS = 10_000
-"""Mean duration of an op on a device of factor 1 (our choice)."""
-LATENCY_NS = 1_000
+GRAIN_NS = 1_000
+"""All times are multiples of it (our choice). Of a finer grain, a perfect cut is as good as alone:
+to find it would be a matter of number partitioning, not of scheduling."""
+MEAN = 10
+"""Mean duration of an op on a device of factor 1, in grains (our choice)."""
+LATENCY_NS = GRAIN_NS
 """Of a transfer that takes time (our choice)."""
-MOST_TRANSFER_NS = 9_000
-"""What the bytes of a tensor add to it, at most: transfers take half an op's time on average."""
+SIZES = 10
+"""What the bytes of a tensor add to it, from 0 grains, so many lengths: transfers take half an op's
+time on average."""
 LOCAL_LAG = 8
 """A local edge spans at most so many ops of its device's line."""
 REMOTE_LAG = 4
@@ -59,12 +63,12 @@ def cut_lines(draws: Draws, ops: int, factors: np.ndarray) -> Lines:
     """
     common = int(np.lcm.reduce(factors))
     shares = common // factors
-    # as many ns of work an op as MEAN_NS: Σ makespan / factor = ops × MEAN_NS
-    makespan = common * -(-ops * MEAN_NS // int(shares.sum()))
+    # as much work an op as MEAN: Σ makespan / factor = ops × MEAN
+    makespan = common * -(-ops * MEAN // int(shares.sum()))
     counts = 1 + (ops - len(factors)) * shares // int(shares.sum())
     counts[: ops - int(counts.sum())] += 1
     bases = [
-        _cut(draws, makespan // factor, count)
+        _cut(draws, makespan // factor, count) * GRAIN_NS
         for factor, count in zip(factors.tolist(), counts.tolist(), strict=True)
     ]
     base = np.concatenate(bases)
@@ -72,7 +76,7 @@ def cut_lines(draws: Draws, ops: int, factors: np.ndarray) -> Lines:
     finish = np.concatenate([np.cumsum(b) * f for b, f in zip(bases, factors, strict=True)])
     start = finish - base * factors[device]
     order = np.lexsort((device, start))
-    return Lines(makespan, base[order], device[order], start[order], finish[order])
+    return Lines(makespan * GRAIN_NS, base[order], device[order], start[order], finish[order])
 
 
 def _cut(draws: Draws, length: int, count: int) -> np.ndarray:
@@ -126,7 +130,7 @@ def add_edges(draws: Draws, lines: Lines, devices: int, share: int, free: bool) 
         there = (position - lag >= first) & (draws.below(4, n) < odds)
         consumer = np.flatnonzero(there)
         pairs.append((line[position[consumer] - lag[consumer]], consumer))
-    size = np.zeros(n, dtype=np.int64) if free else draws.below(MOST_TRANSFER_NS, n)
+    size = np.zeros(n, dtype=np.int64) if free else draws.below(SIZES, n) * GRAIN_NS
     wanted = draws.below(100, n) < share
     target, lags = draws.below(max(devices - 1, 1), n), draws.below(REMOTE_LAG**2, n)
     order = np.argsort(lines.finish, kind="stable")

@@ -1,0 +1,1 @@
+"""An exact agent for small problems: constraint programming, with a bound that it proved."""
