@@ -220,3 +220,8 @@ def test_options_of_other_types_are_refused():
 
     with pytest.raises(AgentError, match=r"Strange\.path: .*expected bool, int, float or a Lit"):
         read_options(Strange, {}, "seek")
+
+
+def test_options_are_written_by_name():
+    changed = Options(start="best", most_units=3, learning_rate=0.5)
+    assert written(changed) == "learning-rate=0.5,most-units=3,start=best"
