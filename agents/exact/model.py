@@ -48,7 +48,7 @@ class Answer:
     impossible: bool = False
 
 
-# Long: one model, to be read with its constraints side by side
+# Wide: the variables of one model, to be read with its constraints side by side
 class Model:
     """The model of a case up to a length.
 
