@@ -31,6 +31,8 @@ from go_gym.hardware.runtime.worker import RESULTS, STOPPED, Assignment, Worker
 
 GAPS = 2
 """An allocator takes up to so many times what is in use (our choice)."""
+LOOK_EVERY = 0.25
+"""Seconds between looks at whether steps go on."""
 ENDING = 2.0
 """Seconds that workers have to end when they are asked to."""
 
@@ -135,7 +137,7 @@ class Executor:
         gc.collect()
         gc.disable()
         try:
-            answers = self._ask(steps, patience * steps)
+            answers = self._ask(steps, patience)
         finally:
             gc.enable()
         tables = [np.array(answer, dtype=np.int64) for answer in answers]
@@ -149,16 +151,21 @@ class Executor:
         return found
 
     def _ask(self, question: Any, seconds: float) -> list[Any]:
-        """The workers' answers."""
+        """The workers' answers; HardwareError if for so long none comes and no step begins."""
         for member in self.members:
             member.connection.send(question)
         answers: dict[int, Any] = {}
-        end = time.monotonic() + seconds
+        begun, end = int(self.control.ready_for.min()), time.monotonic() + seconds
         while len(answers) < len(self.members):
             waiting = [n for n in range(len(self.members)) if n not in answers]
             ends = [each for number in waiting for each in self.members[number].ends]
-            if not wait(ends, max(0.0, end - time.monotonic())):
-                raise self._failed(self._stuck(waiting, seconds))
+            if not wait(ends, min(LOOK_EVERY, max(0.0, end - time.monotonic()))):
+                now = int(self.control.ready_for.min())
+                if now != begun:  # a step was ended by all
+                    begun, end = now, time.monotonic() + seconds
+                elif time.monotonic() >= end:
+                    raise self._failed(self._stuck(waiting, seconds))
+                continue
             for number in waiting:
                 member = self.members[number]
                 if member.connection.poll():

@@ -98,8 +98,8 @@ def test_a_worker_that_fails_ends_the_measurement_and_leaves_nothing(
             failing,
             split(failing),
             steps=1,
-            warmups=1,
-            patience=4.0,
+            warmups=3,
+            patience=4.0,  # of one step, however many there are
             maker=f"{faulty}:{function}",
             memory=32 * 2**30,
         )
