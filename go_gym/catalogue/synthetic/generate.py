@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from go_gym.catalogue.synthetic import wiring
 from go_gym.catalogue.synthetic.tape import Tape
 from go_gym.errors import DatasetError
 from go_gym.graph import ComputationGraph
@@ -70,7 +71,7 @@ def _filled(draw: Callable[[int], Tape], ops: int) -> Tape:
     cells, tape, per_cell = 1, draw(1), float(draw(3).num_ops - draw(1).num_ops) / 2
     for _ in range(ROUNDS):
         missing = int((ops - tape.num_ops) // per_cell)
-        if missing == 0:
+        if missing == 0 or cells + missing < 1:
             break
         more = draw(max(cells + missing, 1))
         per_cell = max((more.num_ops - tape.num_ops) / (max(cells + missing, 1) - cells), 1.0)
@@ -195,5 +196,10 @@ KINDS: dict[str, Callable[[int, int], Tape]] = {
     "layered": _layered,
     "branching": _branching,
     "unrolled": _unrolled,
+    "translating": wiring.translating,
+    "grid": wiring.grid,
+    "towers": wiring.towers,
+    "experts": wiring.experts,
+    "wired": wiring.wired,
 }
 """Each draws a graph of so many cells (blocks, cells or steps) by a seed."""

@@ -1,0 +1,117 @@
+"""GO in one shot, as an agent: the network's own decision, the best of several, then search."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from go_gym.agent import SAME_MACHINE, Budget
+from go_gym.baselines.placements import contiguous_balanced, human_expert
+from go_gym.partitions.structure import structural_partitions
+from go_gym.partitions.units import smallest_units
+from go_gym.problem import Decision, Problem
+
+from ...common.devices import device_name, training_device
+from ...search.annealing import Settings, anneal
+from ...search.costs import costs
+from ...search.encoding import Encoding
+from .decoding import Decided, Decoding, decide
+from .features import features_of
+from .rows import ROWS, decision_rows
+from .weights import SHIPPED, families_of, load_network
+
+SAMPLED = 16
+"""Decisions that are simulated, if there are calls, before a search goes on from the best."""
+LARGE = 8192
+"""Rows times devices times samples that are decoded at once, about, for the sake of time."""
+
+
+class OneShotGO:
+    """A trained network decides a graph it never saw, without any simulator call.
+
+    With a budget of calls the decisions that it ranks first are simulated, up to SAMPLED of them;
+    with more, an annealing goes on from the best. The weights that ship with the package saw
+    synthetic graphs and models of this package's own, and none of the catalogue's.
+
+    The human expert's placement and the contiguous one are ranked with the network's. Where what
+    the network decides may not fit into memory, the answer without a call is the human expert's.
+
+    Args:
+        weights: a checkpoint's folder; default what ships with the package.
+        decoding: how decisions are sampled.
+        device: where the network is: ``"cpu"``, ``"cuda"``, …; default the GPU where there is one.
+        rows: rows that a graph is decided in, at most.
+    """
+
+    version = "1"
+    tasks = ("placement",)
+    reproducible = SAME_MACHINE
+
+    def __init__(
+        self,
+        weights: str | Path = SHIPPED,
+        decoding: Decoding | None = None,
+        device: torch.device | str | None = None,
+        rows: int = ROWS,
+    ) -> None:
+        self.weights, self.decoding, self.rows = Path(weights), decoding, rows
+        self.device = training_device(device)
+        self.network = load_network(self.weights, self.device)
+
+    @property
+    def ran_on(self) -> str:
+        """The device that the network runs on."""
+        return device_name(self.device)
+
+    def track(self, problem: Problem) -> str:
+        """Tuned on graphs of families that the weights have seen, generalising on others."""
+        seen = problem.graph.metadata.get("family") in families_of(self.weights)
+        return "tuned" if seen else "generalising"
+
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """Without calls the decision ranked first; with calls the best that was evaluated."""
+        placements = self.placements(problem, seed)
+        if not budget.remaining:
+            return Decision(placements[0])
+        encoding = Encoding(problem, smallest_units(problem))
+        partitions = structural_partitions(problem, encoding.units)
+        genomes = [encoding.neutral(each) for each in placements[: min(SAMPLED, budget.remaining)]]
+        found = costs(problem, budget.evaluate_batch(encoding.decisions(genomes)))
+        best = int(found.argmin())
+        random = np.random.default_rng(seed)
+        anneal(encoding, partitions, budget, random, genomes[best], float(found[best]), Settings())
+        return budget.best or Decision(placements[0])
+
+    def placements(self, problem: Problem, seed: int) -> list[np.ndarray]:
+        """(n,) placements, those ranked first first; no simulator call."""
+        expert = human_expert(problem)
+        if problem.num_devices == 1:
+            return [expert]
+        rows, _ = decision_rows(problem, self.rows)
+        features = features_of(problem, rows)
+        heaviest = rows.partition.longest(problem.mean_durations)
+        others = np.stack([expert[heaviest], contiguous_balanced(problem)[heaviest]])
+        decided = decide(
+            self.network,
+            features,
+            seed,
+            self.decoding or _affordable(features.count * problem.num_devices),
+            self.device,
+            others,
+        )
+        order = decided.ranked()
+        found = [decided.rows[each][rows.part_of] for each in order]
+        if _may_not_fit(decided, int(order[0])):
+            found.insert(0, expert)
+        return found
+
+
+def _may_not_fit(decided: Decided, which: int) -> bool:
+    return bool(decided.memory[which] > 1.0)
+
+
+def _affordable(size: int) -> Decoding:
+    """The default, of fewer samples where there are many devices."""
+    default = Decoding()
+    samples = int(np.clip(LARGE // max(size, 1), 8, default.samples))
+    return Decoding(samples=samples)

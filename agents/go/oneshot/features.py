@@ -1,0 +1,352 @@
+"""What the network sees of a problem: rows, pairs of rows, and devices.
+
+Everything is measured in shares: of the work, of the critical path, of a device's memory. So
+graphs of any size and devices of any speed look alike. Nothing depends on layer tags, and nothing
+on how ops are numbered but where two ops stand alike in every other way.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from go_gym.baselines.bounds import heads_and_tails
+from go_gym.partitions import QuotientGraph
+from go_gym.problem import Problem
+
+from .rows import op_modules, unit_modules
+
+VERSION = 1
+"""Raised whenever any feature changes: caches and weights are of one version."""
+MODULES = 24
+"""Modules that rows are told to be of, at most (our choice)."""
+WINDOWS = 16
+"""Stretches of the step that load and memory are summed in (our choice)."""
+ROW_FEATURES, PAIR_FEATURES, GATHERED, DEVICE_FEATURES = 50, 12, 12, 3
+NEAR = 0.05
+"""Distance, as a share of the step, at which two rows are thought near (our choice)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A problem as the network sees it; R rows, D devices.
+
+    Attributes:
+        rows: (R, ROW_FEATURES) float32.
+        pairs: (R, R, PAIR_FEATURES) float16, of row r towards row s.
+        gathered: (GATHERED, R, R) float16, weights with which row r sums over what rows s lie
+            where.
+        work: (R,) float32, shares of all work.
+        memory: (R, 1 + WINDOWS) float32 shares of a device's mean memory: parameters, and what
+            else the row keeps alive in each window of the step.
+        received: (R, R) float16, memory that row s takes for copies of what row r makes.
+        window: (R, WINDOWS) float32, the row's work in each window of the step as a share of
+            all work.
+        devices: (D, DEVICE_FEATURES) float32: slowness against the mean, memory against the
+            mean, transfer time against the mean.
+        twin: (D,) int64, the first device that is like each one in all of this.
+    """
+
+    rows: np.ndarray
+    pairs: np.ndarray
+    gathered: np.ndarray
+    work: np.ndarray
+    memory: np.ndarray
+    received: np.ndarray
+    window: np.ndarray
+    devices: np.ndarray
+    twin: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """R."""
+        return len(self.work)
+
+
+def features_of(problem: Problem, rows: QuotientGraph) -> Features:
+    """The features of a problem that is decided in ``rows``."""
+    graph, count, of = problem.graph, rows.count, rows.part_of
+    duration = problem.mean_durations
+    weight = duration + 1e-3
+    row_weight = np.bincount(of, weight, count)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(of, weight * values, count) / row_weight
+
+    work = rows.work
+    total = max(float(work.sum()), 1.0)
+    share = total / count
+    head, tail = heads_and_tails(problem, np.rint(duration).astype(np.int64))
+    path = max(float((head + duration + tail).max()), 1.0)
+    place = _places(head, graph.depth)
+    busy = ~graph.is_free
+    low, high = _span(of[busy], head[busy] / path, (head + duration)[busy] / path, count)
+    none = ~np.isfinite(low)
+    low[none] = high[none] = (mean(head) / path)[none]
+    first, last = _span(of, place, place, count)
+    module = _modules(problem, rows)
+    modules = max(int(module.max()), 1)
+    at_module = module / modules
+
+    cost = _transfer_ns(problem, rows)
+    into, out = cost.sum(0), cost.sum(1)
+    first_use = graph.tensor_use_ptr[graph.op_tensor_ptr]
+    after = _work_after(of, first_use, graph.use_consumer, weight, count) / row_weight
+    np.fill_diagonal(after, 0.0)
+    parallel = np.clip(1.0 - after - after.T, 0.0, 1.0)
+    np.fill_diagonal(parallel, 0.0)
+    shared = _shared(problem, rows, share)
+    parameters = np.bincount(of, graph.parameter_bytes, count)
+    capacity = np.minimum(problem.cluster.memory_bytes.astype(float), 1e12)
+    middle, at_head, at_tail = mean(place), mean(head) / path, mean(tail) / path
+    overlap = _overlap(low, high)
+    latency = float(np.mean([link.latency_ns for link in problem.cluster.links]))
+    memory, received = _memory(problem, rows, place, float(capacity.mean()))
+
+    general = [
+        np.log2(problem.num_devices) / 3,
+        np.log(path * problem.num_devices / total) / 2,
+        np.log1p(cost.sum() / total),
+        np.log1p(latency / share) / 3,
+        parameters.sum() / (capacity.mean() * problem.num_devices),
+        memory.max(0).sum() / problem.num_devices,
+        np.log1p(problem.num_devices * cost.sum() / count / total),
+    ]
+    small = work + 1e-2 * share
+    columns = [
+        np.log(work / share + 1e-3) / 3,
+        np.sqrt(work / share),
+        at_head,
+        at_tail,
+        1 - at_head - at_tail - mean(duration) / path,
+        low,
+        high,
+        mean(graph.depth / max(int(graph.depth.max()), 1)),
+        middle,
+        first,
+        last,
+        *(mean(graph.phase == phase) for phase in range(3)),
+        at_module,
+        np.log1p(np.bincount(module, minlength=modules + 1)[module]) / 3,
+        np.log1p(parameters / max(parameters.sum(), 1) * count),
+        memory.max(1) * problem.num_devices / max(memory.max(1).sum(), 1e-9),
+        np.log1p(into / share) / 2,
+        np.log1p(out / share) / 2,
+        np.log1p(into / small) / 3,
+        np.log1p(out / small) / 3,
+        np.log1p((cost > 0).sum(0)) / 2,
+        np.log1p((cost > 0).sum(1)) / 2,
+        parallel @ work / total,
+        *_waves(middle),
+        *_waves(at_head),
+        *_waves(at_module),
+        *(np.full(count, value) for value in general),
+    ]
+    alike = (module[:, None] == module[None]).astype(float)
+    pairs = [
+        np.log1p(cost / share),
+        np.log1p(cost.T / share),
+        after,
+        after.T,
+        overlap * parallel,
+        parallel,
+        alike,
+        _away(at_module),
+        np.exp(-_away(middle) / NEAR),
+        np.exp(-_away(at_head) / NEAR),
+        np.log1p(shared / share) / 2,
+        middle[None] - middle[:, None],
+    ]
+    other = 1.0 - np.eye(count)
+    weigh = (work / total)[None]
+    close = np.exp(-_away(middle) / 0.03) * other
+    early = (middle[None] < middle[:, None]).astype(float)
+    together = overlap * parallel * other * weigh
+    gathered = [
+        _even(cost.T),
+        _even(cost),
+        cost.T / share / 4,
+        cost / share / 4,
+        _even(shared),
+        _even(together),
+        together * problem.num_devices,
+        _even(alike * other * weigh),
+        _even(close * early * weigh),
+        _even(close * (1 - early) * weigh),
+        _even(np.exp(-_away(at_head) / 0.03) * other * weigh),
+        _even(np.exp(-_away(at_module) / NEAR) * other * weigh),
+    ]
+    where = np.minimum((place * WINDOWS).astype(np.int64), WINDOWS - 1)
+    window = np.bincount(of * WINDOWS + where, duration, count * WINDOWS) / total
+    devices = _devices(problem)
+    return Features(
+        np.stack(columns, 1).astype(np.float32),
+        np.stack(pairs, 2).astype(np.float16),
+        np.clip(np.stack(gathered), 0, 8).astype(np.float16),
+        (work / total).astype(np.float32),
+        memory.astype(np.float32),
+        received.astype(np.float16),
+        window.reshape(count, WINDOWS).astype(np.float32),
+        devices,
+        _twins(devices),
+    )
+
+
+def _places(head: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """(n,) in [0, 1]: where each op stands by its longest path from the start; alike, together."""
+    order = np.lexsort((depth, head))
+    new = np.diff(head[order], prepend=-1).astype(bool) | np.diff(depth[order], prepend=-1).astype(
+        bool
+    )
+    group = np.cumsum(new) - 1
+    size = np.bincount(group)
+    middle = np.cumsum(size) - size / 2
+    place = np.empty(len(head))
+    place[order] = middle[group] / len(head)
+    return place
+
+
+def _span(
+    of: np.ndarray, low: np.ndarray, high: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    least, most = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(least, of, low)
+    np.maximum.at(most, of, high)
+    return least, most
+
+
+def _modules(problem: Problem, rows: QuotientGraph) -> np.ndarray:
+    """(R,) int64: the module of each row's longest op, numbered by where modules lie."""
+    longest = rows.partition.longest(problem.mean_durations)
+    leaf = op_modules(problem)[longest]
+    if len(np.unique(leaf)) <= MODULES:
+        number = np.unique(leaf, return_inverse=True)[1].reshape(-1)
+        at = np.bincount(number, np.arange(rows.count)) / np.bincount(number)
+        order: np.ndarray = np.argsort(np.argsort(at, kind="stable"))[number]
+        return order
+    return unit_modules(problem, rows, MODULES)
+
+
+def _transfer_ns(problem: Problem, rows: QuotientGraph) -> np.ndarray:
+    """(R, R) float64: what it takes to send what row r gives to row s."""
+    links = problem.cluster.links
+    slowness = float(np.mean([link.ns_per_byte for link in links]))
+    latency = float(np.mean([link.latency_ns for link in links]))
+    cost = np.zeros((rows.count, rows.count))
+    cost[rows.source, rows.target] = rows.size * slowness + latency * (rows.size > 0)
+    return cost
+
+
+def _shared(problem: Problem, rows: QuotientGraph, share: float) -> np.ndarray:
+    """(R, R) float64 ns: transfer time of the tensors that two rows both use."""
+    graph = problem.graph
+    pair = np.unique(
+        graph.use_tensor.astype(np.int64) * rows.count + rows.part_of[graph.use_consumer]
+    )
+    tensor, row = pair // rows.count, pair % rows.count
+    several = np.bincount(tensor, minlength=graph.num_tensors)[tensor] > 1
+    names, number = np.unique(tensor[several], return_inverse=True)
+    cost = problem.mean_delays[names]
+    matrix = np.zeros((len(names), rows.count), dtype=np.float32)
+    matrix[number.reshape(-1), row[several]] = np.sqrt(np.minimum(cost, 1e3 * share))[
+        number.reshape(-1)
+    ]
+    both: np.ndarray = (matrix.T @ matrix).astype(np.float64)
+    np.fill_diagonal(both, 0.0)
+    return both
+
+
+def _overlap(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(R, R) in [0, 1]: how much of the shorter of two rows' times could be at the same time."""
+    both = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
+    length = np.maximum(np.minimum((high - low)[:, None], (high - low)[None]), 1e-6)
+    return np.clip(both / length, 0.0, 1.0)
+
+
+def _memory(
+    problem: Problem, rows: QuotientGraph, place: np.ndarray, capacity: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(R, 1 + WINDOWS) parameters and bytes alive, (R, R) bytes of copies; shares of capacity."""
+    graph, count, of = problem.graph, rows.count, rows.part_of
+    when = np.minimum((place * WINDOWS).astype(np.int64), WINDOWS - 1)
+    own = graph.tensor_alias < 0
+    root = np.where(own, np.arange(graph.num_tensors), graph.tensor_alias)
+    while not own[root].all():
+        root = np.where(own[root], root, graph.tensor_alias[root])
+    born = when[graph.tensor_producer]
+    dies = born.copy()
+    np.maximum.at(dies, root[graph.use_tensor], when[graph.use_consumer])
+    kept = np.flatnonzero(graph.tensor_alias == -1)
+    change = np.zeros((count, WINDOWS + 1))
+    size = graph.tensor_bytes[kept].astype(float)
+    row = of[graph.tensor_producer[kept]]
+    np.add.at(change, (row, born[kept]), size)
+    np.add.at(change, (row, dies[kept] + 1), -size)
+    parameters = np.bincount(of, graph.parameter_bytes, count)
+    alive = np.cumsum(change, axis=1)[:, :WINDOWS]
+    copies = np.zeros((count, count))
+    copies[rows.source, rows.target] = rows.size
+    memory = np.concatenate([parameters[:, None], np.maximum(alive, 0.0)], 1) / capacity
+    return memory, np.minimum(copies / capacity, 1e4)
+
+
+def _devices(problem: Problem) -> np.ndarray:
+    """(D, DEVICE_FEATURES) float32."""
+    work = np.array([float(problem.durations_on(d).sum()) for d in range(problem.num_devices)])
+    capacity = np.minimum(problem.cluster.memory_bytes.astype(float), 1e12)
+    cluster, count = problem.cluster, problem.num_devices
+    slowness = np.array([link.ns_per_byte for link in cluster.links])[cluster.link_of]
+    np.fill_diagonal(slowness, 0.0)
+    away = (slowness.sum(0) + slowness.sum(1)) / max(2 * (count - 1), 1)
+    parts = [each / max(float(each.mean()), 1e-12) for each in (work, capacity, away)]
+    return np.stack(parts, 1).astype(np.float32)
+
+
+def _twins(devices: np.ndarray) -> np.ndarray:
+    """(D,) int64: the first device with the same features."""
+    alike = np.isclose(devices[:, None], devices[None], rtol=1e-5).all(2)
+    first: np.ndarray = alike.argmax(1)
+    return first
+
+
+def _away(at: np.ndarray) -> np.ndarray:
+    return np.abs(at[:, None] - at[None])
+
+
+def _even(matrix: np.ndarray) -> np.ndarray:
+    """Each row divided by its sum."""
+    even: np.ndarray = matrix / np.maximum(matrix.sum(1, keepdims=True), 1e-9)
+    return even
+
+
+def _waves(at: np.ndarray, octaves: int = 3) -> list[np.ndarray]:
+    return [wave(np.pi * at * 2**n) for n in range(octaves) for wave in (np.sin, np.cos)]
+
+
+def _work_after(
+    row_of: np.ndarray, first_use: np.ndarray, consumer: np.ndarray, work: np.ndarray, count: int
+) -> np.ndarray:
+    """(R, R) float64: the work of row s that comes after anything of row r."""
+    words = (count + 63) // 64
+    after = np.zeros((words * 64, count))
+    _after(row_of, first_use, consumer, work, after, words)
+    return after[:count]
+
+
+@njit(cache=True, nogil=True)
+def _after(row_of, first_use, consumer, work, after, words):
+    seen = np.zeros((len(row_of), words), dtype=np.uint64)
+    for op in range(len(row_of)):
+        row = row_of[op]
+        for word in range(words):
+            bits = seen[op, word]
+            if bits == 0:
+                continue
+            for bit in range(64):
+                if bits >> np.uint64(bit) & np.uint64(1):
+                    after[word * 64 + bit, row] += work[op]
+        for use in range(first_use[op], first_use[op + 1]):
+            user = consumer[use]
+            for word in range(words):
+                seen[user, word] |= seen[op, word]
+            seen[user, row // 64] |= np.uint64(1) << np.uint64(row % 64)
