@@ -12,7 +12,7 @@ from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
 
 from ...common.devices import device_name, training_device
-from ...search.annealing import Settings, anneal
+from ...search.annealing import AnnealingSettings, anneal
 from ...search.costs import costs
 from ...search.encoding import Encoding
 from .decoding import Decided, Decoding, decide
@@ -79,7 +79,15 @@ class OneShotGO:
         found = costs(problem, budget.evaluate_batch(encoding.decisions(genomes)))
         best = int(found.argmin())
         random = np.random.default_rng(seed)
-        anneal(encoding, partitions, budget, random, genomes[best], float(found[best]), Settings())
+        anneal(
+            encoding,
+            partitions,
+            budget,
+            random,
+            genomes[best],
+            float(found[best]),
+            AnnealingSettings(),
+        )
         return budget.best or Decision(placements[0])
 
     def placements(self, problem: Problem, seed: int) -> list[np.ndarray]:

@@ -24,7 +24,7 @@ from go_gym.problem import Decision, Problem
 from go_gym.simulator import Result, simulate, simulate_batch
 
 from ...heuristics.portfolio import heuristic_placements
-from ...search.annealing import Settings, anneal
+from ...search.annealing import AnnealingSettings, anneal
 from ...search.costs import costs
 from ...search.encoding import Encoding
 from .problems import CLUSTERS, TUNING, Drawn, Split, draw
@@ -71,9 +71,8 @@ class Log(Budget):
         self.representative = representative
         self.times: dict[bytes, float] = {}
 
-    def note(self, decision: Decision, result: Result, calls: int) -> None:
-        """Keep it here too."""
-        super().note(decision, result, calls)
+    def _note(self, decision: Decision, result: Result, calls: int) -> None:
+        super()._note(decision, result, calls)
         rows = np.asarray(decision.placement)[self.representative].astype(np.int8)
         self.times[rows.tobytes()] = float(result.step_time_ns) if result.valid else np.inf
 
@@ -100,7 +99,9 @@ def search(
     best = int(found.argmin())
     partitions = structural_partitions(problem, rows)
     random = np.random.default_rng(seed)
-    anneal(encoding, partitions, log, random, genomes[best], float(found[best]), Settings())
+    anneal(
+        encoding, partitions, log, random, genomes[best], float(found[best]), AnnealingSettings()
+    )
     return log.times
 
 
