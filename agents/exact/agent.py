@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from go_gym.agent import Budget, option
-from go_gym.baselines.bounds import lower_bound_ns
+from go_gym.baselines.bounds import tight_lower_bound_ns
 from go_gym.baselines.priorities import critical_path
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import Trace
@@ -90,7 +90,7 @@ class _Run:
     def __init__(self, problem: Problem, budget: Budget, seed: int, until: float) -> None:
         self.problem, self.budget, self.seed, self.until = problem, budget, seed, until
         self.case = Case(problem)
-        self.bound_ns = lower_bound_ns(problem)
+        self.bound_ns = tight_lower_bound_ns(problem)
         self.best: Decision | None = None
         self.step_ns: int | None = None
         self.trace: Trace | None = None

@@ -3,7 +3,9 @@
 import numpy as np
 from numba import njit
 
-from go_gym.baselines.priorities import critical_path
+from go_gym.baselines.earliest import communicating_heads_and_tails
+from go_gym.baselines.machine import one_machine_bound_ns
+from go_gym.baselines.priorities import critical_path, heads_on
 from go_gym.fusion.fused import relaxed
 from go_gym.problem import FUSING_TASKS, Problem
 
@@ -37,9 +39,33 @@ def lower_bound_ns(problem: Problem) -> int:
         problem = relaxed(problem)
     if placement is not None:
         return _placed_bound(problem, np.asarray(placement))
+    fastest = problem.durations.min(axis=0)
+    return _bound(problem, fastest, *heads_and_tails(problem, fastest))
+
+
+def tight_lower_bound_ns(problem: Problem) -> int:
+    """As :func:`lower_bound_ns`, never less, and seconds of work for 80,000 ops.
+
+    It knows that more than one device needs transfers: heads and tails are those of
+    :mod:`go_gym.baselines.earliest`, so that a chain gains nothing from eight devices. Where the
+    placement is given, each device is a machine with heads and tails, transfers included
+    (:mod:`go_gym.baselines.machine`).
+    """
+    plain, placement = lower_bound_ns(problem), problem.placement
+    if problem.task in FUSING_TASKS:
+        problem = relaxed(problem)
+    if placement is not None:
+        return max(plain, _machines_bound(problem, np.asarray(placement)))
+    if problem.num_devices == 1:
+        return plain
+    fastest = problem.durations.min(axis=0)
+    heads = communicating_heads_and_tails(problem, fastest)
+    return max(plain, _bound(problem, fastest, *heads))
+
+
+def _bound(problem: Problem, fastest: np.ndarray, head: np.ndarray, tail: np.ndarray) -> int:
+    """The largest bound of these heads and tails; no placement is given."""
     durations = problem.durations
-    fastest = durations.min(axis=0)
-    head, tail = heads_and_tails(problem, fastest)
     group = np.unique(problem.colocation_leader, return_inverse=True)[1].reshape(-1)
     count = int(group.max()) + 1
     by_class = np.zeros((len(durations), count), dtype=np.int64)
@@ -66,6 +92,13 @@ def _placed_bound(problem: Problem, placement: np.ndarray) -> int:
     busy = np.zeros(problem.num_devices, dtype=np.int64)
     np.add.at(busy, placement, work)
     return max(int(busy.max()), int(critical_path(problem, placement).max()))
+
+
+def _machines_bound(problem: Problem, placement: np.ndarray) -> int:
+    """Each device a machine, between the longest paths up to its ops and from there to the end."""
+    work = problem.durations[problem.device_class[placement], np.arange(problem.num_ops)]
+    tail = critical_path(problem, placement) - work
+    return one_machine_bound_ns(placement, work, heads_on(problem, placement), tail)
 
 
 def _group_bound(group: np.ndarray, work: np.ndarray, head: np.ndarray, tail: np.ndarray) -> int:

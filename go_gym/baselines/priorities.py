@@ -53,10 +53,18 @@ def critical_path(problem: Problem, placement: np.ndarray) -> np.ndarray:
     takes on its device and, for each use on another device, what its transfer takes (our choice:
     the actual figures instead of means, since the placement is known; no contention).
     """
+    return _tails(*_path_arguments(problem, placement))
+
+
+def heads_on(problem: Problem, placement: np.ndarray) -> np.ndarray:
+    """(n,) int64 ns: the longest path up to each op, it not included, with the same transfers."""
+    return _heads(*_path_arguments(problem, placement))
+
+
+def _path_arguments(problem: Problem, placement: np.ndarray) -> tuple[np.ndarray, ...]:
     graph, cluster = problem.graph, problem.cluster
-    place = np.array(placement, dtype=np.int64)
-    return _tails(
-        place,
+    return (
+        np.array(placement, dtype=np.int64),
         problem.durations,
         problem.device_class,
         graph.op_tensor_ptr,
@@ -114,3 +122,31 @@ def _tails(
                 tail = max(tail, path)
         rank[op] = durations[device_class[device], op] + tail
     return rank
+
+
+@njit(cache=True, nogil=True)
+def _heads(
+    placement,
+    durations,
+    device_class,
+    op_tensor_ptr,
+    tensor_use_ptr,
+    tensor_bytes,
+    use_consumer,
+    link_of,
+    slowness,
+    latency,
+):
+    n = len(placement)
+    head = np.zeros(n, dtype=np.int64)
+    for op in range(n):
+        device = placement[op]
+        end = head[op] + durations[device_class[device], op]
+        for tensor in range(op_tensor_ptr[op], op_tensor_ptr[op + 1]):
+            for use in range(tensor_use_ptr[tensor], tensor_use_ptr[tensor + 1]):
+                consumer, arrives = use_consumer[use], end
+                if placement[consumer] != device:
+                    link = link_of[device, placement[consumer]]
+                    arrives += transfer_ns(tensor_bytes[tensor], latency[link], slowness[link])
+                head[consumer] = max(head[consumer], arrives)
+    return head

@@ -45,7 +45,7 @@ def instances(
 
 
 def _show(name: str, out: Path | None) -> None:
-    from go_gym.baselines.bounds import lower_bound_ns
+    from go_gym.baselines.bounds import tight_lower_bound_ns
     from go_gym.catalogue.instances import load
     from go_gym.cluster.toml import write_cluster
     from go_gym.problem.decision_file import save_decision
@@ -63,7 +63,7 @@ def _show(name: str, out: Path | None) -> None:
                 f"{problem.graph.num_uses:,}",
                 str(problem.num_devices),
                 _known(instance.lower_ns, instance.upper_ns),
-                f"{lower_bound_ns(problem):,}",
+                f"{tight_lower_bound_ns(problem):,}",
             )
         ],
     )

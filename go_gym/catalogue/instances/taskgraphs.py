@@ -5,7 +5,7 @@ One unit of time is one nanosecond; devices are equal, and nothing contends.
 
 import xml.etree.ElementTree as ET
 
-from go_gym.baselines.bounds import lower_bound_ns
+from go_gym.baselines.bounds import tight_lower_bound_ns
 from go_gym.catalogue.instances.instance import Instance
 from go_gym.catalogue.instances.reading import (
     UNIT_BANDWIDTH,
@@ -44,7 +44,7 @@ def on_equal_devices(
     )
     problem = Problem(graph, cluster)
     alone = busiest(graph.durations[:, 0])
-    lower = max(lower, lower_bound_ns(problem))
+    lower = max(lower, tight_lower_bound_ns(problem))
     return Instance(name, problem, lower, alone if upper is None else upper, source)
 
 

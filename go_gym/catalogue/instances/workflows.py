@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from go_gym.baselines.bounds import lower_bound_ns
+from go_gym.baselines.bounds import tight_lower_bound_ns
 from go_gym.baselines.placements import single_device
 from go_gym.catalogue.instances.instance import Instance
 from go_gym.catalogue.instances.reading import Source, file_name, split_devices
@@ -30,7 +30,7 @@ def with_interval(name: str, problem: Problem) -> Instance:
     result = simulate(problem, alone)
     upper = result.step_time_ns if result.valid else None
     return Instance(
-        name, problem, lower_bound_ns(problem), upper, OURS, alone if result.valid else None
+        name, problem, tight_lower_bound_ns(problem), upper, OURS, alone if result.valid else None
     )
 
 
