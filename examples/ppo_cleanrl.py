@@ -20,6 +20,9 @@ from torch.distributions import Categorical
 import go_gym  # registers the environments
 
 
+TABLES = ("ops", "durations", "unit_state")  # entries with a row a unit
+
+
 @dataclass
 class Args:
     graph: str = "rnnlm-2"  # a name, path, split or family
@@ -44,7 +47,7 @@ class Args:
 def features(observation: dict[str, np.ndarray]) -> torch.Tensor:
     """(envs, columns): the current unit's rows, the units' mean, and the share of each device."""
     envs, units = observation["op_mask"].shape
-    tables = [observation[key].reshape(envs, units, -1) for key in ("ops", "durations", "state")]
+    tables = [observation[key].reshape(envs, units, -1) for key in TABLES]
     table = np.concatenate(tables, axis=2)
     mask = observation["op_mask"][:, :, None]
     mean = (table * mask).sum(axis=1) / mask.sum(axis=1)

@@ -9,6 +9,22 @@ from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import Cluster, Device, Link, load_cluster
 from go_gym.envs.registration import register_all
+from go_gym.errors import (
+    AgentError,
+    BudgetError,
+    CaptureError,
+    CaptureWarning,
+    ClusterError,
+    DatasetError,
+    DecisionError,
+    FileFormatError,
+    GoGymError,
+    GraphError,
+    HardwareError,
+    LeaderboardError,
+    PlatformError,
+    ProblemError,
+)
 from go_gym.graph import Alias, ComputationGraph
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult, Result, Trace, simulate, simulate_batch
@@ -16,15 +32,29 @@ from go_gym.simulator import BatchResult, Result, Trace, simulate, simulate_batc
 __version__ = "0.1.0"
 
 __all__ = [
+    "AgentError",
     "Alias",
     "BatchResult",
     "Budget",
+    "BudgetError",
+    "CaptureError",
+    "CaptureWarning",
     "Cluster",
+    "ClusterError",
     "ComputationGraph",
+    "DatasetError",
     "Decision",
+    "DecisionError",
     "Device",
+    "FileFormatError",
+    "GoGymError",
+    "GraphError",
+    "HardwareError",
+    "LeaderboardError",
     "Link",
+    "PlatformError",
     "Problem",
+    "ProblemError",
     "Result",
     "Trace",
     "datasets",

@@ -48,3 +48,13 @@ def test_masked_arrays_are_refused():
         go_gym.ComputationGraph.from_costs(masked, [], [])
     with pytest.raises(GraphError, match="a masked array"):
         go_gym.ComputationGraph.from_costs([1, 2], np.ma.array([[0, 1]]), [(0, 1)])
+
+
+def test_every_kind_of_error_is_a_name_of_the_package():
+    kinds = {
+        name
+        for name, kind in vars(go_gym.errors).items()
+        if isinstance(kind, type) and kind.__module__ == "go_gym.errors"
+    }
+    assert {"GoGymError", "DecisionError", "CaptureWarning"} <= kinds <= set(go_gym.__all__)
+    assert all(getattr(go_gym, name) is getattr(go_gym.errors, name) for name in kinds)

@@ -10,7 +10,7 @@ from go_gym.envs.observations import DEVICE_FEATURES
 from go_gym.graph.features import OP_FEATURES
 
 Observation = dict[str, torch.Tensor]
-PER_NODE = ("ops", "durations", "state")
+PER_NODE = ("ops", "durations", "unit_state")
 """Entries of an observation that are tables of float32 with a row a unit."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from go_gym.catalogue import instances
+from go_gym.catalogue import instances, registered
 from go_gym.catalogue.synthetic import SYNTHETIC, generate_named
 from go_gym.errors import DatasetError
 from go_gym.files import read_bytes, read_text
@@ -64,14 +64,51 @@ def families() -> list[str]:
 
 
 def split(name: str) -> list[str]:
-    """Names of the graphs in a split of ``SPLITS`` or of a family."""
+    """Names of the graphs in a split of ``SPLITS``, of a family, or of a registered family.
+
+    Splits hold the catalogue's graphs only, whatever is registered.
+    """
     wanted = SPLITS.get(name, (name,))
     found = [n for n in names() if not wanted or _manifest()[n].family in wanted]
     if not found:
-        raise DatasetError(
-            f"no split or family {name!r}: expected one of {', '.join([*SPLITS, *families()])}"
-        )
+        own = registered.graphs()
+        found = [n for n, (family, _) in own.items() if family == name]
+        if not found:
+            known = dict.fromkeys([*SPLITS, *families(), *(family for family, _ in own.values())])
+            raise DatasetError(f"no split or family {name!r}: expected one of {', '.join(known)}")
     return found
+
+
+def register(folder: str | Path) -> list[str]:
+    """Make the graphs of a folder known by their names and families; their names.
+
+    Each file ``*.npz`` of the folder holds a graph; its name is ``graph.name``, its family
+    ``graph.metadata["family"]``, or the folder's name where it says none. From then on
+    ``graph=`` takes those names and families, here, in worker processes, and, with the variable
+    ``GO_GYM_DATASETS`` set to the folder, in the shell. Splits and :func:`names` stay the
+    catalogue's. A folder that is registered again is the same.
+
+    Raises:
+        DatasetError: for a folder without graph files, or a name or family that is taken by the
+            catalogue, a split, or another registered folder.
+        FileFormatError, GraphError: for a file that holds no graph.
+    """
+    place = Path(folder).resolve()
+    taken = {*names(), *families(), *SPLITS}
+    before = place in registered.folders()
+    found = registered.graphs_of_folder(place)
+    for graph in found:
+        for label, text in ("name", graph.name), ("family", registered.family_of(graph, place)):
+            if text in taken:
+                raise DatasetError(f"{place}: {label} {text!r} of {graph.name!r} is taken")
+    registered.add(place)
+    try:
+        registered.graphs()
+    except DatasetError:
+        if not before:
+            registered.remove(place)
+        raise
+    return [graph.name for graph in found]
 
 
 def info(name: str) -> GraphInfo:
@@ -82,20 +119,32 @@ def info(name: str) -> GraphInfo:
 
 
 def exists(name: str) -> bool:
-    """Is there a graph of that name, in the catalogue, synthetic, or an instance's?"""
-    return name in _manifest() or name.startswith(SYNTHETIC) or instances.is_instance(name)
+    """Is there a graph of that name: in the catalogue, synthetic, an instance's, registered?"""
+    return (
+        name in _manifest()
+        or name.startswith(SYNTHETIC)
+        or instances.is_instance(name)
+        or name in registered.graphs()
+    )
 
 
-@cache
 def load(name: str) -> ComputationGraph:
     """A graph by name, its contents checked against the manifest, kept after the first call.
 
     ``synthetic-KIND-OPS-SEED`` is generated, see :func:`go_gym.catalogue.synthetic.generate`;
-    ``SET:NAME`` is that of an instance, see :func:`go_gym.catalogue.instances.load`.
+    ``SET:NAME`` is that of an instance, see :func:`go_gym.catalogue.instances.load`; others are
+    those of :func:`register`.
 
     Raises:
         DatasetError: for an unknown name, or a file that is missing or altered.
     """
+    if name not in _manifest() and name in registered.graphs():
+        return registered.graphs()[name][1]
+    return _load(name)
+
+
+@cache
+def _load(name: str) -> ComputationGraph:
     if name.startswith(SYNTHETIC):
         return generate_named(name)
     if instances.is_instance(name):

@@ -1,12 +1,14 @@
 """Problems from names and paths: what ``graph=`` and ``cluster=`` stand for everywhere."""
 
 from collections.abc import Callable, Sequence
+from glob import glob
 from pathlib import Path
 
 import numpy as np
 
 from go_gym.baselines.placements import human_expert
 from go_gym.catalogue import datasets, instances
+from go_gym.catalogue.registered import SUFFIX, graphs_of_folder
 from go_gym.cluster import Cluster, load_cluster
 from go_gym.errors import DatasetError, GoGymError
 from go_gym.graph import ComputationGraph
@@ -40,25 +42,54 @@ def make_problem(
 
 
 def resolve_graphs(graph: GraphLike) -> list[ComputationGraph]:
-    """The graphs that ``graph`` names: one, or those of a split, a family or a list."""
+    """The graphs that ``graph`` names: one, or those of a split, family, folder, glob or list.
+
+    A text is a graph's name, else a split's or family's (:func:`go_gym.catalogue.datasets.split`),
+    else a file ending in ``.npz``, else a folder of these, else a pattern with ``*``, ``?`` or
+    ``[``; files come in the order of their names.
+
+    Raises:
+        DatasetError: if nothing is found, or it is none of these.
+    """
     if isinstance(graph, ComputationGraph):
         return [graph]
-    if isinstance(graph, Path) or (isinstance(graph, str) and graph.endswith(".npz")):
-        return [ComputationGraph.load(graph)]
+    if isinstance(graph, Path):
+        return _files(str(graph))
     if isinstance(graph, str):
         if datasets.exists(graph):
             return [datasets.load(graph)]
+        if _is_path(graph):
+            return _files(graph)
         try:
             return [datasets.load(name) for name in datasets.split(graph)]
         except DatasetError:
+            if Path(graph).is_dir():
+                return _files(graph)
             raise DatasetError(
-                f"no graph {graph!r}: expected a path ending in .npz, one of "
-                f"{', '.join(datasets.names())}, or a split: "
+                f"no graph {graph!r}: expected a path ending in .npz, a folder or pattern of "
+                f"these, one of {', '.join(datasets.names())}, or a split: "
                 f"{', '.join([*datasets.SPLITS, *datasets.families()])}"
             ) from None
     if isinstance(graph, Sequence) and len(graph) > 0:
         return [found for one in graph for found in resolve_graphs(one)]
     raise DatasetError(f"graph: {graph!r} is no name, path, ComputationGraph or list of these")
+
+
+def _is_path(text: str) -> bool:
+    """Is it a text that no name of a split or family is?"""
+    return text.endswith(SUFFIX) or bool(set(text) & set("*?[/\\"))
+
+
+def _files(text: str) -> list[ComputationGraph]:
+    """The graphs of a file, a folder or a pattern."""
+    if Path(text).is_dir():
+        return graphs_of_folder(text)
+    if Path(text).exists() or not set(text) & set("*?["):
+        return [ComputationGraph.load(text)]
+    paths = sorted(glob(text, recursive=True))
+    if not paths:
+        raise DatasetError(f"graph: no file matches {text!r}")
+    return [ComputationGraph.load(path) for path in paths]
 
 
 def resolve_problems(

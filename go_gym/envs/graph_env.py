@@ -84,7 +84,8 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin an episode; ``options={"graph": number}`` chooses among several graphs."""
+        """Begin an episode; ``options={"graph": …}`` chooses among several graphs, by its name or
+        its number among ``problems``; raises GoGymError for one that is not there."""
         super().reset(seed=seed)
         self.episode = self.begin(self.choose(options, self.np_random))
         return self.observation(self.episode), self.info(self.episode)
@@ -138,7 +139,15 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
             return draw(self.problems, generator)
         if isinstance(wanted, int | np.integer) and 0 <= wanted < len(self.problems):
             return int(wanted)
-        raise GoGymError(f"options['graph']: {wanted!r}, expected 0 to {len(self.problems) - 1}")
+        names = [problem.graph.name for problem in self.problems]
+        if isinstance(wanted, str) and names.count(wanted) == 1:
+            return names.index(wanted)
+        if wanted in names:
+            raise GoGymError(f"options['graph']: {wanted!r} names several graphs: give a number")
+        raise GoGymError(
+            f"options['graph']: {wanted!r}, expected 0 to {len(names) - 1} or one of "
+            f"{', '.join(dict.fromkeys(names))}"
+        )
 
     def baseline_ns_of(self, chosen: int) -> int:
         """The baseline's step time on a problem, at least 1 ns."""

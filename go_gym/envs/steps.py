@@ -24,8 +24,8 @@ from go_gym.simulator import LocalSearch, Result
 
 STARTS = {"single-device": single_device, "human-expert": human_expert}
 STATE_FEATURES = ("done", "is_current", "relative_start")
-"""Columns of ``state`` before the one-hot placement: placed in this pass, to be placed now, and
-(start − the current unit's start) / step time, which lies in [−1, 1]."""
+"""Columns of ``unit_state`` before the one-hot placement: placed in this pass, to be placed now,
+and (start − the current unit's start) / step time, which lies in [−1, 1]."""
 PENALTY_PER_GB = 2.0
 """Placeto's weight of memory beyond the capacity."""
 
@@ -74,7 +74,7 @@ class PlacementStepsEnv(GraphEnv):
 
     | key | shape, dtype | meaning |
     | --- | --- | --- |
-    | state | (o · (3 + d),) float32 | a row a unit: ``STATE_FEATURES``, placement one-hot |
+    | unit_state | (o · (3 + d),) float32 | a row a unit: ``STATE_FEATURES``, placement one-hot |
     | placement | (o,) int32 | the running placement, -1 beyond the graph's units |
     | current | (1,) int32 | the unit to be placed; the last one when the episode is over |
     | round | (1,) int32 | passes done |
@@ -149,7 +149,7 @@ class PlacementStepsEnv(GraphEnv):
         self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a Dict of Any
             {
                 **static_space(self.sizes),
-                "state": spaces.Box(-1.0, 1.0, (units * columns,), np.float32),
+                "unit_state": spaces.Box(-1.0, 1.0, (units * columns,), np.float32),
                 "placement": spaces.Box(-1, max(devices - 1, 1), (units,), np.int32),
                 "current": spaces.Box(0, max(units - 1, 1), (1,), np.int32),
                 "round": spaces.Box(0, rounds, (1,), np.int32),
@@ -232,7 +232,7 @@ class PlacementStepsEnv(GraphEnv):
         shown = np.full(self.sizes.ops, -1, dtype=np.int32)
         shown[:count] = placement
         return {
-            "state": state.ravel(),
+            "unit_state": state.ravel(),
             "placement": shown,
             "current": np.array([current], dtype=np.int32),
             "round": np.array([episode.round // count], dtype=np.int32),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from go_gym.envs.graph_data import GraphData
 
 Wrapped = gymnasium.Env[Observation, Any]
-UNIT_TABLES = ("ops", "durations", "state")
+UNIT_TABLES = ("ops", "durations", "unit_state")
 """Entries that are float32 tables with a row a unit, in the order of the wrappers' columns."""
 EDGE_ENTRIES = ("edges", "edge_features", "edge_mask")
 
@@ -59,8 +59,8 @@ class GraphObservation(
 ):
     """The observation as a ``GraphInstance`` of ``spaces.Graph``.
 
-    Units are its nodes. They carry the rows of ``ops``, ``durations`` and, step-wise, ``state``,
-    and the placement scaled to [0, 1] with 0 for none; edges their features. ``Graph.contains``
+    Units are its nodes. They carry the rows of ``ops``, ``durations`` and, step-wise,
+    ``unit_state``, and the placement scaled to [0, 1] with 0 for none; edges their features. ``Graph.contains``
     walks over every unit in Python: tenths of a second at 10,000 units.
     """
 
@@ -68,7 +68,7 @@ class GraphObservation(
         RecordConstructorArgs.__init__(self)
         super().__init__(env)
         parts = _parts(env)
-        low = -1.0 if "state" in parts else 0.0
+        low = -1.0 if "unit_state" in parts else 0.0
         self._highest = float(parts["placement"].high[0])
         self.observation_space = spaces.Graph(
             node_space=spaces.Box(low, 1.0, (_columns(parts) + 1,), np.float32),
@@ -89,8 +89,8 @@ class PyGObservation(
 ):
     """The observation as PyG ``Data`` (:mod:`go_gym.envs.graph_data`), without padding.
 
-    ``x`` holds the rows of ``ops``, ``durations`` and, step-wise, ``state``; ``edge_index`` and
-    ``edge_attr`` the edges; ``devices`` is (1, d · 5); every other entry comes under its name as
+    ``x`` holds the rows of ``ops``, ``durations`` and, step-wise, ``unit_state``; ``edge_index``
+    and ``edge_attr`` the edges; ``devices`` is (1, d · 5); every other entry comes under its name as
     int64, those with one number a unit as (units,). Needs torch-geometric.
     """
 

@@ -59,10 +59,10 @@ def test_an_altered_file_is_refused(tmp_path, monkeypatch):
     ):
         path.write_bytes(pack_arrays({**arrays, **change}))
         with pytest.raises(DatasetError, match="altered"):
-            datasets.load.__wrapped__("rnnlm-2")
+            datasets._load.__wrapped__("rnnlm-2")
     path.unlink()
     with pytest.raises(GoGymError, match="cannot be read"):
-        datasets.load.__wrapped__("rnnlm-2")
+        datasets._load.__wrapped__("rnnlm-2")
 
 
 def text(header):
@@ -83,7 +83,7 @@ def test_a_compressor_of_another_version_makes_the_same_graph(tmp_path, monkeypa
             new.writestr(name, old.read(name))
     assert path.read_bytes() != before
     assert (
-        datasets.load.__wrapped__("rnnlm-2").content_hash == datasets.load("rnnlm-2").content_hash
+        datasets._load.__wrapped__("rnnlm-2").content_hash == datasets.load("rnnlm-2").content_hash
     )
 
 

@@ -305,11 +305,25 @@ def test_known_optimum_of_a_chain():
     assert min(times.values()) == 20
 
 
-@pytest.mark.parametrize("options", [{"grpah": 1}, [1], {"graph": 2}, {"graph": "chain"}])
+@pytest.mark.parametrize("options", [{"grpah": 1}, [1], {"graph": 2}, {"graph": "chian"}])
 def test_bad_reset_options(options):
     env = make(graph=[CHAIN, OTHER]).unwrapped
     with pytest.raises(GoGymError, match="options"):
         env.reset(options=options)
+
+
+def test_a_graph_is_chosen_by_name_or_number():
+    env = make(graph=[CHAIN, OTHER])
+    vector = gym.make_vec("GO-Placement-v0", num_envs=2, graph=[CHAIN, OTHER], cluster=PAIR)
+    for number, name in enumerate(("chain", "other")):
+        for wanted in (name, number, np.int64(number)):
+            assert env.reset(seed=0, options={"graph": wanted})[1]["graph"] == name
+            assert set(vector.reset(options={"graph": wanted})[1]["graph"]) == {name}
+    for wanted, told in ((["chain"], "expected 0 to 1 or one of chain, other"), (2, "0 to 1")):
+        with pytest.raises(GoGymError, match=told):
+            env.reset(options={"graph": wanted})
+    with pytest.raises(GoGymError, match="several graphs"):
+        make(graph=[CHAIN, CHAIN]).reset(options={"graph": "chain"})
 
 
 def test_numpy_numbers_are_numbers():

@@ -59,18 +59,18 @@ def test_state_of_the_units():
     env = make(graph=CHAIN, groups=None)
     observation, info = env.reset(seed=0)
     assert info["step_time_ns"] == 20
-    state = observation["state"].reshape(4, -1)
+    state = observation["unit_state"].reshape(4, -1)
     assert state.shape[1] == len(STATE_FEATURES) + 2
     assert state[:, 2].tolist() == pytest.approx([0, 0.25, 0.5, 0.75])
     observation = env.step(1)[0]
-    state = observation["state"].reshape(4, -1)
+    state = observation["unit_state"].reshape(4, -1)
     assert state[:, 0].tolist() == [1, 0, 0, 0] and state[:, 1].tolist() == [0, 1, 0, 0]
     starts = np.array([0, 14, 19, 24])  # 9 ns of transfer after op 0
     assert state[:, 2].tolist() == pytest.approx(((starts - 14) / 29).tolist())
     assert state[:, 3:].argmax(axis=1).tolist() == [1, 0, 0, 0]
     assert observation["current"] == 1
     last = walk(env, [0, 0, 0])[-1][0]
-    assert last["current"] == 3 and (last["state"].reshape(4, -1)[:, :2] == [1, 0]).all()
+    assert last["current"] == 3 and (last["unit_state"].reshape(4, -1)[:, :2] == [1, 0]).all()
 
 
 def test_memory_beyond_the_capacity_is_penalised():

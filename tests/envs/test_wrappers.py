@@ -88,7 +88,7 @@ def test_flat_features_show_the_current_unit_first():
     raw.reset(seed=0)
     env.reset(seed=0)
     seen, flat = raw.step(1)[0], env.step(1)[0]
-    front = [seen[key].reshape(4, -1)[1] for key in ("ops", "durations", "state")]
+    front = [seen[key].reshape(4, -1)[1] for key in ("ops", "durations", "unit_state")]
     front = np.concatenate(front)
     assert flat[: len(front)].tolist() == front.tolist()
 
