@@ -19,7 +19,6 @@ from torch.distributions import Categorical
 
 import go_gym  # registers the environments
 
-
 TABLES = ("ops", "durations", "unit_state")  # entries with a row a unit
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -46,9 +47,21 @@ def automatic() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+THREADS = "GO_GYM_TORCH_THREADS"
+"""The environment variable that asks for another number of threads than one."""
+
+
+def threads_wanted() -> int:
+    """How many intra-op threads agents' networks run on: one, or what ``THREADS`` asks for."""
+    text = os.environ.get(THREADS, "1")
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise AgentError(f"{THREADS}: {text!r}, expected a whole number from 1 to 1,024")
+    return int(text)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """PyTorch on one thread inside.
+    """PyTorch on one intra-op thread inside, or on as many as ``THREADS`` asks for.
 
     Networks so small gain nothing by more; several runs side by side do not get into each other's
     way, and sums do not hang on the number of cores.
@@ -56,8 +69,17 @@ def one_thread() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads_wanted())
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def own_torch() -> Iterator[None]:
+    """:func:`one_thread`, and PyTorch's global generator is afterwards as it was before."""
+    import torch
+
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        yield

@@ -13,6 +13,7 @@ from go_gym.problem import Decision, Problem
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .curves import Recorder
+from .devices import own_torch
 
 
 class Resumable(Protocol):
@@ -58,6 +59,9 @@ T = TypeVar("T", bound=Resumable)
 class TrainedAgent(ABC, Generic[T]):
     """An agent whose ``solve`` is a training run on that very problem.
 
+    PyTorch runs on one intra-op thread meanwhile, or on as many as the environment variable
+    ``GO_GYM_TORCH_THREADS`` asks for; its number of threads and its generator are as before then.
+
     Args:
         checkpoint: a folder to write to while training and at the end; None writes nothing.
             Killed or interrupted, the training goes on from there: ``load`` it into a new agent
@@ -96,9 +100,10 @@ class TrainedAgent(ABC, Generic[T]):
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
         """Train on ``problem`` until the budget is used up; see :meth:`answer`."""
-        self.train([problem], budget, seed)
-        assert self.training is not None
-        return self.answer(self.training, budget)
+        with own_torch():
+            self.train([problem], budget, seed)
+            assert self.training is not None
+            return self.answer(self.training, budget)
 
     def train(self, problems: Sequence[Problem], budget: Budget, seed: int) -> Curve:
         """Train on the one problem of the budget.
@@ -118,12 +123,13 @@ class TrainedAgent(ABC, Generic[T]):
             raise AgentError(
                 f"{name}: decides {', '.join(tasks_of(self))}, not {budget.problem.task}"
             )
-        training = self.begin(budget.problem, budget, seed)
-        if self._loaded is not None:
-            resume_training(training, *self._loaded)
-            self._loaded = None
-        self.training = training
-        self.run(training, budget)
+        with own_torch():
+            training = self.begin(budget.problem, budget, seed)
+            if self._loaded is not None:
+                resume_training(training, *self._loaded)
+                self._loaded = None
+            self.training = training
+            self.run(training, budget)
         return training.record.curve
 
     def save(self, path: str | Path) -> None:

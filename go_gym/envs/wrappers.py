@@ -60,8 +60,8 @@ class GraphObservation(
     """The observation as a ``GraphInstance`` of ``spaces.Graph``.
 
     Units are its nodes. They carry the rows of ``ops``, ``durations`` and, step-wise,
-    ``unit_state``, and the placement scaled to [0, 1] with 0 for none; edges their features. ``Graph.contains``
-    walks over every unit in Python: tenths of a second at 10,000 units.
+    ``unit_state``, and the placement scaled to [0, 1] with 0 for none; edges their features.
+    ``Graph.contains`` walks over every unit in Python: tenths of a second at 10,000 units.
     """
 
     def __init__(self, env: Wrapped) -> None:
@@ -90,8 +90,8 @@ class PyGObservation(
     """The observation as PyG ``Data`` (:mod:`go_gym.envs.graph_data`), without padding.
 
     ``x`` holds the rows of ``ops``, ``durations`` and, step-wise, ``unit_state``; ``edge_index``
-    and ``edge_attr`` the edges; ``devices`` is (1, d · 5); every other entry comes under its name as
-    int64, those with one number a unit as (units,). Needs torch-geometric.
+    and ``edge_attr`` the edges; ``devices`` is (1, d · 5); every other entry comes under its name
+    as int64, those with one number a unit as (units,). Needs torch-geometric.
     """
 
     def __init__(self, env: Wrapped) -> None:
