@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from go_gym.errors import AgentError
 
@@ -78,8 +81,14 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def own_torch() -> Iterator[None]:
-    """:func:`one_thread`, and PyTorch's global generator is afterwards as it was before."""
+    """:func:`one_thread`; the global generators of PyTorch, NumPy and Python, which
+    Stable-Baselines3 seeds, are afterwards as they were before."""
     import torch
 
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        yield
+    legacy, plain = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        with one_thread(), torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        np.random.set_state(legacy)  # noqa: NPY002
+        random.setstate(plain)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-from go_gym.agent import Budget, make_agent
+from go_gym.agent import Budget, load_agent
 from go_gym.errors import AgentError
 from tests.agents.toys import two_kinds
 
-AGENTS = ("go", "go:paper", "go:refined", "hdp", "placeto", "sb3")
+AGENTS = ("go", "go:paper", "hdp", "placeto", "sb3")
 
 
 def state():
@@ -43,7 +43,7 @@ def test_one_thread_unless_asked_and_nothing_left_changed(name, asked, two_threa
     before = state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     hook = register_module_forward_hook(lambda *_: threads.add(torch.get_num_threads()))
     try:
-        make_agent(name).solve(problem, Budget(problem, 64), seed=7)
+        load_agent(name).solve(problem, Budget(problem, 64), seed=7)
     finally:
         hook.remove()
     assert threads == {asked or 1}, "of every layer of every network"
@@ -56,4 +56,4 @@ def test_a_number_of_threads_that_is_none(monkeypatch):
     for text in ("0", "two", "", "-1"):
         monkeypatch.setenv("GO_GYM_TORCH_THREADS", text)
         with pytest.raises(AgentError, match="GO_GYM_TORCH_THREADS"):
-            make_agent("hdp").solve(problem, Budget(problem, 8), seed=0)
+            load_agent("hdp").solve(problem, Budget(problem, 8), seed=0)

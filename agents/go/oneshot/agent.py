@@ -11,7 +11,7 @@ from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
 
-from ...common.devices import device_name, training_device
+from ...common.devices import device_name, own_torch, training_device
 from ...search.annealing import AnnealingSettings, anneal
 from ...search.costs import costs
 from ...search.encoding import Encoding
@@ -99,14 +99,15 @@ class OneShotGO:
         features = features_of(problem, rows)
         heaviest = rows.partition.longest(problem.mean_durations)
         others = np.stack([expert[heaviest], contiguous_balanced(problem)[heaviest]])
-        decided = decide(
-            self.network,
-            features,
-            seed,
-            self.decoding or _affordable(features.count * problem.num_devices),
-            self.device,
-            others,
-        )
+        with own_torch():
+            decided = decide(
+                self.network,
+                features,
+                seed,
+                self.decoding or _affordable(features.count * problem.num_devices),
+                self.device,
+                others,
+            )
         order = decided.ranked()
         found = [decided.rows[each][rows.part_of] for each in order]
         if _may_not_fit(decided, int(order[0])):
