@@ -74,11 +74,15 @@ def leaderboard(
 ) -> None:
     """Print the ranked tables of a leaderboard.
 
+    On standard error: cells whose best known is beaten on fewer of the same devices.
+
     Example: go-gym leaderboard leaderboards --update
     """
     from go_gym.files import atomic_write
     from go_gym.leaderboard import hardware, tables
+    from go_gym.leaderboard.own import find_cluster
     from go_gym.leaderboard.schema import RESULTS, read_rows
+    from go_gym.leaderboard.smaller import beaten
 
     with one_line_errors():
         rows = read_rows(folder / RESULTS)
@@ -93,3 +97,5 @@ def leaderboard(
             for (task, graph, cluster, rule), table in tables.groups(rows).items():
                 title = f"{graph} on {cluster} ({task}, {rule} priorities)"
                 print_table(title, tables.HEADINGS, table)
+        for each in beaten(rows, lambda name: find_cluster(folder, name)):
+            complain(str(each), mark="beaten:")
