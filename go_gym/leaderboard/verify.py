@@ -8,7 +8,7 @@ from pathlib import Path
 from go_gym.baselines.priorities import FIFO, OWN
 from go_gym.errors import GoGymError, LeaderboardError
 from go_gym.leaderboard.checks import wrong_with_curve
-from go_gym.leaderboard.claims import wrong_with_claims
+from go_gym.leaderboard.claims import Claims
 from go_gym.leaderboard.coverage import COVERAGE, missing, read_coverage
 from go_gym.leaderboard.facts import Facts, facts, measures
 from go_gym.leaderboard.provenance import PROVENANCE
@@ -119,6 +119,7 @@ class _Checker:
 
     def __init__(self, board: Board) -> None:
         self.board = board
+        self.claims = Claims()
         self.facts: dict[tuple[str, str, str, str], tuple[str, Facts]] = {}
 
     def wrong_with(self, row: Row) -> Iterator[tuple[Kind, str]]:
@@ -137,7 +138,7 @@ class _Checker:
                 yield Kind.HASH, f"{label} is {stated}, the file's is {true}"
         if row.provenance and row.provenance not in self.board.provenance:
             yield Kind.PROVENANCE, f"{row.provenance} is not in {PROVENANCE}"
-        for text in wrong_with_claims(row, problem):
+        for text in self.claims.wrong_with(row, problem):
             yield Kind.CLAIM, text
         if row.simulator_version != VERSION:
             yield Kind.VERSION, f"{row.simulator_version}, this one is {VERSION}"
