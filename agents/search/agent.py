@@ -21,5 +21,5 @@ class SearchAgent:
         self.options = options or SearchOptions()
         self.from_best, self.scheduled = self.options.from_best, self.options.scheduled
         self.tasks = self.options.tasks
-        # m-ETF, one of the heuristics, loses no op any more since 2
-        self.version = "2" if self.from_best else "1"
+        # since 2 m-ETF, one of the heuristics, loses no op; since 3 they try fewer devices too
+        self.version = "3" if self.from_best else "1"

@@ -9,7 +9,7 @@ from go_gym.fusion.greedy import default_fusion
 from go_gym.partitions import Partition
 from go_gym.partitions.partition import work_shares
 
-from ..heuristics.portfolio import heuristic_placements
+from ..heuristics.portfolio import heuristic_placements, placements_on_fewer
 from .costs import costs
 from .encoding import Encoding
 
@@ -18,17 +18,20 @@ SAMPLES = 50
 
 
 def heuristic_genomes(encoding: Encoding) -> list[np.ndarray]:
-    """:func:`heuristic_placements` with neutral priorities and fusion.
+    """:func:`heuristic_placements`, and on fewer devices, with neutral priorities and fusion.
 
     Where that is no fusion, with the default one as well.
     """
-    given = encoding.problem.placement
-    placements = heuristic_placements(encoding.problem) if given is None else [np.asarray(given)]
+    problem = encoding.problem
+    if problem.placement is None:
+        placements = [*heuristic_placements(problem), *placements_on_fewer(problem)]
+    else:
+        placements = [np.asarray(problem.placement)]
     found = []
     for placement in placements:
         found.append(encoding.neutral(placement))
         if "fusion" in encoding.columns and not encoding.ranks.around_default:
-            fusion = default_fusion(encoding.problem, placement)
+            fusion = default_fusion(problem, placement)
             found.append(encoding.neutral(placement, fusion))
     return found
 
