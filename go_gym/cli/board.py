@@ -80,22 +80,28 @@ def leaderboard(
     """
     from go_gym.files import atomic_write
     from go_gym.leaderboard import hardware, tables
+    from go_gym.leaderboard.optima import SUMMARY_HEADINGS, distances, impossible, read_known
     from go_gym.leaderboard.own import find_cluster
     from go_gym.leaderboard.schema import RESULTS, read_rows
     from go_gym.leaderboard.smaller import beaten
 
     with one_line_errors():
-        rows = read_rows(folder / RESULTS)
+        rows, known = read_rows(folder / RESULTS), read_known(folder)
         measured = folder / hardware.MEASURED
         if update and measured.exists():
             atomic_write(folder / hardware.PAGE, hardware.page(hardware.read_measured(measured)))
         if update and ((folder / tables.README).exists() or not measured.exists()):
             tables.update(folder / tables.README, rows)
         if markdown:
-            typer.echo(tables.markdown(rows))
+            typer.echo(tables.markdown(rows, known))
         elif not update:
-            for (task, graph, cluster, rule), table in tables.groups(rows).items():
+            for (task, graph, cluster, rule), table in tables.groups(rows, known).items():
                 title = f"{graph} on {cluster} ({task}, {rule} priorities)"
-                print_table(title, tables.HEADINGS, table)
-        for each in beaten(rows, lambda name: find_cluster(folder, name)):
-            complain(str(each), mark="beaten:")
+                print_table(title, tables.headings(known), table)
+        for name in sorted({entry.set_name for entry in known.values()}):
+            mine = [d.cells for d in distances(rows, known) if d.set_name == name]
+            print_table(f"distance from the optima of {name}", SUMMARY_HEADINGS, mine)
+        for each in impossible(rows, known):
+            complain(each, mark="impossible:")
+        for cell in beaten(rows, lambda name: find_cluster(folder, name)):
+            complain(str(cell), mark="beaten:")

@@ -99,11 +99,13 @@ def run_agents(
     limits: "Limits | None" = None,
 ) -> bool:
     """Run, print the tables of what ran, and say whether any agent failed."""
-    from go_gym.catalogue.problems import resolve_problems
+    from go_gym.catalogue.instances import load as load_instance
+    from go_gym.catalogue.problems import OWN_CLUSTER, resolve_problems
+    from go_gym.leaderboard.optima import keep_known, read_known
     from go_gym.leaderboard.run import Jobs, check_names, check_priorities
     from go_gym.leaderboard.run import run as run_jobs
     from go_gym.leaderboard.schema import RESULTS
-    from go_gym.leaderboard.tables import HEADINGS, groups
+    from go_gym.leaderboard.tables import groups, headings
 
     problems = [problem for name in clusters for problem in resolve_problems(graphs, name, task)]
     check_names(problems)
@@ -141,8 +143,11 @@ def run_agents(
         and row.agent_name in agents
         and any((row.graph, row.cluster) == (p.graph.name, p.cluster.name) for p in problems)
     ]
-    for (_, graph, cluster, rule), table in groups(ran).items():
-        print_table(f"{graph} on {cluster} ({task}, {rule} priorities)", HEADINGS, table)
+    if OWN_CLUSTER in clusters:
+        keep_known(map(load_instance, graphs), out)
+    known = read_known(out)
+    for (_, graph, cluster, rule), table in groups(ran, known).items():
+        print_table(f"{graph} on {cluster} ({task}, {rule} priorities)", headings(known), table)
     if rows:
         say(f"{len(rows)} rows in {out / RESULTS}")
     for failure in failures:

@@ -1,12 +1,13 @@
 """Tables from rows: Markdown between markers in a README, never by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from go_gym.errors import LeaderboardError
 from go_gym.files import atomic_write, read_text
 from go_gym.leaderboard.frame import PROBLEM, frame, over_seeds
+from go_gym.leaderboard.optima import COLUMN_HEADINGS, Key, Known, columns, read_known
 from go_gym.leaderboard.schema import Row
 from go_gym.leaderboard.summary import SUMMARY_HEADINGS, standings
 
@@ -23,13 +24,33 @@ HEADINGS = (
 )
 
 
-def groups(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], list[tuple[str, ...]]]:
-    """Ranked cells by (task, graph, cluster, priorities): valid first, then by step time."""
+NOTHING: Mapping[Key, Known] = {}
+
+
+def headings(known: Mapping[Key, Known] = NOTHING) -> tuple[str, ...]:
+    """``HEADINGS``, and those of the optimum where any is known."""
+    return (*HEADINGS, *COLUMN_HEADINGS) if known else HEADINGS
+
+
+def groups(
+    rows: Sequence[Row], known: Mapping[Key, Known] = NOTHING
+) -> dict[tuple[str, str, str, str], list[tuple[str, ...]]]:
+    """Ranked cells by (task, graph, cluster, priorities): valid first, then by step time.
+
+    Args:
+        rows: any.
+        known: what is known of optima; the cells are those under :func:`headings`.
+    """
+    hashes = {(row.graph, row.cluster): (row.graph_hash, row.cluster_hash) for row in rows}
     jobs = over_seeds(frame(rows))
     by = {"valid": False, "step_time_ns": True, "agent_name": True}
     ranked = jobs.sort_values(list(by), ascending=list(by.values()))
     return {
-        key: [_cells(job) for job in mine.itertuples(index=False)]
+        key: [
+            _cells(job)
+            + (columns(hashes[key[1], key[2]], job.step_time_ns, known) if known else ())
+            for job in mine.itertuples(index=False)
+        ]
         for key, mine in ranked.groupby(PROBLEM)
     }
 
@@ -48,15 +69,15 @@ def _cells(job: Any) -> tuple[str, ...]:
     )
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row], known: Mapping[Key, Known] = NOTHING) -> str:
     """The standings and the tables of ``rows``, ranked, as Markdown."""
     lines: list[str] = []
     for (task, cluster, priorities), board in standings(rows).items():
         lines += [f"### Standings: {task} on {cluster}, {priorities} priorities", ""]
         lines += [*_table(SUMMARY_HEADINGS, [each.cells for each in board]), ""]
-    for (task, graph, cluster, priorities), table in groups(rows).items():
+    for (task, graph, cluster, priorities), table in groups(rows, known).items():
         lines += [f"### {graph} on {cluster} ({task}, {priorities})", ""]
-        lines += [*_table(HEADINGS, table), ""]
+        lines += [*_table(headings(known), table), ""]
     return "\n".join(lines)
 
 
@@ -67,12 +88,14 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [first, rule, *rest]
 
 
-def with_tables(text: str, rows: Sequence[Row], where: str) -> str:
+def with_tables(
+    text: str, rows: Sequence[Row], where: str, known: Mapping[Key, Known] = NOTHING
+) -> str:
     """``text`` with the tables between its markers; raises LeaderboardError without markers."""
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise LeaderboardError(f"{where}: expected one {BEGIN} before one {END}")
     before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{markdown(rows)}\n{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}\n\n{markdown(rows, known)}\n{END}{rest.split(END)[1]}"
 
 
 def is_stale(path: Path, rows: Sequence[Row]) -> bool:
@@ -81,11 +104,12 @@ def is_stale(path: Path, rows: Sequence[Row]) -> bool:
         return False
     text = read_text(path)
     try:
-        return text != with_tables(text, rows, str(path))
+        return text != with_tables(text, rows, str(path), read_known(path.parent))
     except LeaderboardError:
         return True
 
 
 def update(path: Path, rows: Sequence[Row]) -> None:
     """Write the tables of ``rows`` into the README at ``path``."""
-    atomic_write(path, with_tables(read_text(path), rows, str(path)))
+    known = read_known(path.parent)
+    atomic_write(path, with_tables(read_text(path), rows, str(path), known))
