@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTED = ("capture", "learn", "record", "test")
+TESTED = ("capture", "exact", "learn", "record", "test")
 
 
 def test_the_lowest_versions_are_those_that_are_allowed():
