@@ -1,6 +1,7 @@
 """Which line of the user's code a failed trace stands at, and what would be right there."""
 
 import linecache
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -10,9 +11,9 @@ import torch
 
 from go_gym.errors import CaptureError
 
-_OURS = str(Path(__file__).parent)
-_TORCH = str(Path(torch.__file__).parent)
-_STANDARD = sysconfig.get_paths()["stdlib"]
+_OURS = str(Path(__file__).parent) + os.sep
+_TORCH = str(Path(torch.__file__).parent) + os.sep
+_STANDARD = sysconfig.get_paths()["stdlib"] + os.sep
 
 VALUES = (
     "the program needs the value of a tensor here (item(), if, int(), a data-dependent slice): "
@@ -20,7 +21,8 @@ VALUES = (
 )
 SHAPES = (
     "the shape of a result depends on values here (nonzero, masked_select, unique, a boolean "
-    "index): use a mask of fixed shape (torch.where)"
+    "index): use a mask of fixed shape (torch.where); GCN and GAT of torch_geometric: "
+    "add_self_loops=False, and an edge_index that has its loops"
 )
 ADVICE = {
     "DataDependentOutputException": VALUES,
@@ -35,6 +37,11 @@ TEXTS = {
     "does not require grad": (
         "the loss depends on no parameter that requires a gradient: give the model, with "
         "requires_grad parameters, and leave backward() and step() to the capture"
+    ),
+    "Expected inputs of BF16 type": (
+        "torch has no shape rule of a grouped product in other types than bfloat16: capture "
+        "model.to(torch.bfloat16), or with the experts' products one by one (transformers: "
+        "model.set_experts_implementation('batched_mm'))"
     ),
     ".numpy() is not supported": VALUES,
     "It appears that you're trying to get value out of a tracing tensor": VALUES,
@@ -74,7 +81,11 @@ def _user_line(error: BaseException) -> str:
 
 
 def _is_foreign(frame: FrameType) -> bool:
-    name = frame.f_code.co_filename
+    return is_foreign_file(frame.f_code.co_filename)
+
+
+def is_foreign_file(name: str) -> bool:
+    """Whether code of this file is torch's, Python's or ours: never where the user errs."""
     return name.startswith((_OURS, _TORCH, "<")) or (
         name.startswith(_STANDARD) and "site-packages" not in name
     )

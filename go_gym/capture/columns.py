@@ -9,13 +9,15 @@ import torch
 from torch.fx import Node
 
 from go_gym.capture.costs import bytes_read, bytes_written, flops, storage_bytes, tensors_in
-from go_gym.capture.trace import LINE, TAG, Tag, Traced
+from go_gym.capture.trace import AFTER, INTO, LINE, TAG, Tag, Traced
 from go_gym.errors import CaptureError
 from go_gym.graph import DTYPES, Alias, ComputationGraph
 from go_gym.graph.builder import GraphBuilder, Op, with_counts
 
 UNSAFE_VIEWS = frozenset(["_unsafe_view", "unsafe_split", "unsafe_split_with_sizes"])
 """Views whose schema hides that they share storage."""
+SCATTERS = frozenset(["select_scatter", "slice_scatter", "diagonal_scatter", "as_strided_scatter"])
+"""What a view that was written to is put back into its base with: in place, nothing moves."""
 
 
 def graph_of(traced: Traced, name: str, metadata: Mapping[str, Any]) -> ComputationGraph:
@@ -72,7 +74,8 @@ class _Recorded:
                 "generators of your own"
             )
         node.meta.setdefault("val", held)
-        self._add_resident(node, f"constant:{node.name}", "buffer", -1)
+        kind = "parameter" if isinstance(held, torch.nn.Parameter) else "buffer"
+        self._add_resident(node, f"constant:{node.name}", kind, -1)
 
     def _add_resident(self, node: Node, name: str, kind: str, group: int) -> None:
         value = node.meta["val"]
@@ -91,21 +94,25 @@ class _Recorded:
         if not isinstance(target, torch._ops.OpOverload):
             raise CaptureError(f"op {node.name!r} of layer {tag.layer!r} is {target}: no ATen op")
         shared, in_place = self._shares_with(node, out)
+        into = [self.outputs[each][0] for each in node.meta.get(INTO, ())]
         if in_place and shared is not None:
             group = self._group_of(shared)
         op = self._append(node, node.name, str(target).removesuffix(".default"), out, tag, group)
         inputs = self._inputs(node, op)
-        if shared is None or in_place:
+        written = bool(into) and target.overloadpacket.__name__ in SCATTERS
+        if (shared is None or in_place) and not written:
             args, kwargs = _values(node.args), _values(node.kwargs)
             added = self.builder.ops[op]
             added.flops = flops(target, args, kwargs, out)
-            added.bytes_read = bytes_read(target, args, kwargs, out)
-            added.bytes_written = bytes_written(target, args, kwargs, out)
-        for value in out if isinstance(out, list | tuple) else [out]:
+            added.bytes_read = bytes_read(target, args, kwargs, out, bool(into))
+            added.bytes_written = bytes_written(target, args, kwargs, out, bool(into))
+        for position, value in enumerate(out if isinstance(out, list | tuple) else [out]):
             if value is None:  # a result that was not asked for keeps its position
                 self.outputs.setdefault(node, []).append(-1)
                 continue
             alias = Alias.OWN if shared is None else self.outputs[shared][0]
+            if position < len(into):
+                alias = into[position]
             if alias >= 0 and alias not in inputs:
                 raise CaptureError(f"node {node.name!r} shares storage with no input of its own")
             self._output(op, node, storage_bytes(value), alias)
@@ -143,9 +150,8 @@ class _Recorded:
         )
 
     def _inputs(self, node: Node, op: int) -> set[int]:
-        found = {
-            tensor for source in node.all_input_nodes for tensor in self.outputs.get(source, [])[:1]
-        }
+        sources = [*node.all_input_nodes, *([node.meta[AFTER]] if AFTER in node.meta else [])]
+        found = {tensor for source in sources for tensor in self.outputs.get(source, [])[:1]}
         self.builder.uses += [(tensor, op) for tensor in sorted(found)]
         return found
 

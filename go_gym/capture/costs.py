@@ -68,11 +68,16 @@ def pool_window(name: str, args: tuple[Any, ...]) -> int:
     return math.prod(window) if isinstance(window, list | tuple) else int(window)
 
 
-def bytes_read(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
-    """Bytes of the distinct inputs; look-ups and partial writes read only what they touch."""
+def bytes_read(
+    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, in_place: bool = False
+) -> int:
+    """Bytes of the distinct inputs; look-ups and partial writes read only what they touch.
+
+    ``in_place``: the op makes its result in the storage of its first input.
+    """
     inputs = {id(tensor): tensor for tensor in tensors_in((args, kwargs))}
     sizes = [storage_bytes(tensor) for tensor in inputs.values()]
-    name = target.overloadpacket.__name__
+    name = target.overloadpacket.__name__ + "_" * in_place
     if name.startswith("_embedding_bag") and "backward" not in name:
         return sum(sizes[1:]) + _gathered(args) * args[0].element_size()
     if name in LOOK_UPS and sizes:
@@ -82,10 +87,12 @@ def bytes_read(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: 
     return sum(sizes)
 
 
-def bytes_written(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
+def bytes_written(
+    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, in_place: bool = False
+) -> int:
     """Bytes of the outputs; a partial write no more than the values that it is given."""
     whole = sum(storage_bytes(tensor) for tensor in tensors_in(out))
-    if target.overloadpacket.__name__ in PARTIAL_WRITES:
+    if target.overloadpacket.__name__ + "_" * in_place in PARTIAL_WRITES:
         given = tensors_in((args, kwargs))[1:]
         return min(whole, sum(storage_bytes(t) for t in given if t.dtype == out.dtype) or whole)
     return whole

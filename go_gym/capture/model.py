@@ -1,19 +1,25 @@
 """Your own PyTorch model, or any function of tensors, as a computation graph."""
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from go_gym.capture.around import modules_around, optimizers_around
 from go_gym.capture.blame import blamed
 from go_gym.capture.columns import graph_of
 from go_gym.capture.functional import without_mutation
-from go_gym.capture.optimizers import optimizer_of
+from go_gym.capture.optimizers import Optimizer, optimizer_of
 from go_gym.capture.program import Program, program_of
 from go_gym.capture.steps import LayerOf, module_path
 from go_gym.capture.trace import (
+    Run,
     Traced,
+    check_dense,
+    trace_function,
     trace_inference,
     trace_training_step,
     unrolled_layers,
@@ -36,18 +42,23 @@ def from_torch(
     """Capture a model or function as a ComputationGraph.
 
     Nothing is computed and no tensor is allocated: a model made under ``torch.device("meta")``
-    may be of any size. The program is captured without mutation: an op that writes in place
-    becomes one that makes a new tensor. Recurrent layers are unrolled (our choice), so that
-    their steps can be placed apart.
+    may be of any size. Every op depends on all that it needs: one that writes in place becomes
+    one whose result lies in the storage of its target. Checkpointed layers run again in the
+    backward phase; what torch.compile made runs as it was written. Recurrent layers are unrolled
+    (our choice), so that their steps can be placed apart.
 
     Without ``optimizer``: a forward pass without gradients, as the model is (``eval()`` it to
-    serve it); a function may call ``torch.autograd.grad`` itself, and its ops are then forward
-    before, backward while, and optimizer after autograd runs. With it: a training step, forward,
-    loss, backward and update of all parameters that require a gradient.
+    serve it); a function may call ``torch.autograd.grad``, or ``loss.backward()`` and the
+    ``step()`` of an optimizer of torch that it reads from around it (captured at its first step):
+    its ops are forward before, backward while, and optimizer after autograd runs. With it: a
+    training step, forward, loss, backward and update of all parameters that require a gradient
+    and that the loss reaches; a CaptureWarning names the others. Optimizers update in place, one
+    parameter after the other (``foreach=False``), each as soon as its gradient is there.
 
     Args:
         model_or_step: an ``nn.Module``, or a function; the modules that a function reads from
-            around it are found, and their parameters are resident like a model's.
+            around it (also in lists, mappings, partials and functions of the same kind) are
+            found, and their parameters are resident like a model's.
         example_inputs: its arguments, in a list or tuple, or by name in a dict: tensors (any
             device; values do not matter), nested ones too, and plain values, kept as they are.
         optimizer: ``"adam"``, ``"sgd"``, a class of ``torch.optim`` or an instance that holds the
@@ -119,16 +130,37 @@ def _traced(
         return loss(output) if target is None else loss(output, wanted)
 
     try:
-        with unrolled_layers():
-            if optimizer is None:
-                own_phases = model is not plain
-                traced = trace_inference(lambda: model, lambda: inputs, layer_of, run, own_phases)
+        with unrolled_layers(), _eagerly():
+            if optimizer is not None:
+                traced = _training(model, inputs, layer_of, optimizer_of(optimizer, model), run)
+            elif model is plain:
+                traced = trace_inference(lambda: model, lambda: inputs, layer_of, run)
             else:
-                chosen = optimizer_of(optimizer, model)
-                traced = trace_training_step(lambda: model, lambda: inputs, layer_of, chosen, run)
+                own = optimizers_around(plain)
+                if own:
+                    check_dense(model)
+                traced = trace_function(model, inputs, layer_of, run, own)
             return without_mutation(traced), label
     except Exception as error:
         raise blamed(error, label) from error
+
+
+def _training(
+    model: torch.nn.Module, inputs: list[Any], layer_of: LayerOf, optimizer: Optimizer, run: Run
+) -> Traced:
+    check_dense(model)
+
+    def traced(accumulating: bool) -> Traced:
+        return trace_training_step(
+            lambda: model, lambda: inputs, layer_of, optimizer, run, accumulating
+        )
+
+    try:
+        return traced(accumulating=False)
+    except RuntimeError as error:
+        if not re.search(r"heckpoint.* (in|not )compatible with \.grad\(\)", str(error)):
+            raise
+        return traced(accumulating=True)
 
 
 class _Step(torch.nn.Module):
@@ -136,26 +168,38 @@ class _Step(torch.nn.Module):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
-        self.function = function
-        for name, module in modules_around(function).items():
-            self.add_module(name, module)
+        self.go_gym_function = function
+        for path, module in modules_around(function).items():
+            inside: torch.nn.Module = self
+            *holders, name = path.split(".")
+            for holder in holders:
+                label = _free(inside, holder)
+                if label not in inside._modules:
+                    inside.add_module(label, torch.nn.Module())
+                inside = inside.get_submodule(label)
+            inside.add_module(_free(inside, name), module)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
+        return self.go_gym_function(*args, **kwargs)
 
     @staticmethod
     def name_of(function: Callable[..., Any]) -> str:
         return getattr(function, "__name__", type(function).__name__).strip("<>")
 
 
-def modules_around(function: Callable[..., Any]) -> dict[str, torch.nn.Module]:
-    """The modules among a function's closure and globals, and of the object of a method."""
-    around: dict[str, Any] = {}
-    inner = inspect.unwrap(function)
-    if inspect.ismethod(inner):
-        around.update(self=inner.__self__, **getattr(inner.__self__, "__dict__", {}))
-        inner = inner.__func__
-    if inspect.isfunction(inner):
-        seen = inspect.getclosurevars(inner)
-        around.update({**seen.globals, **seen.nonlocals})
-    return {name: value for name, value in around.items() if isinstance(value, torch.nn.Module)}
+def _free(module: torch.nn.Module, name: str) -> str:
+    """The name, with a line below it where every module has an attribute called so."""
+    return f"{name}_" if hasattr(torch.nn.Module, name) or name == "training" else name
+
+
+@contextmanager
+def _eagerly() -> Iterator[None]:
+    """What torch.compile made (the model, a layer, a function) runs as it was written."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled, and importing it takes seconds
+        yield
+        return
+    with (
+        torch.compiler.set_stance("force_eager"),
+        torch._dynamo.config.patch(error_on_nested_fx_trace=False),
+    ):
+        yield

@@ -10,7 +10,7 @@ from torch.fx import Node
 from torch.fx.node import map_aggregate, map_arg
 
 from go_gym.capture.columns import graph_of
-from go_gym.capture.trace import Traced
+from go_gym.capture.trace import AFTER, Traced
 from go_gym.errors import CaptureError
 from go_gym.graph import ComputationGraph
 
@@ -43,7 +43,8 @@ class Step:
         placeholder: the position in the program's inputs that it passes on, or None.
         constant: the tensor that it holds, or None.
         target: what it calls, or None. A getitem passes its input on, as does a placeholder.
-        inputs: where its input tensors come from, each once, in order of first appearance.
+        inputs: where its input tensors come from, each once, in order of first appearance, and
+            last one that it only waits for.
         tensors: the graph's tensor number of each output position, -1 for one not asked for.
         args, kwargs: the arguments of the call, a :class:`Slot` in place of each tensor.
     """
@@ -273,6 +274,8 @@ def _step(
 
         args, kwargs = map_arg(node.args, slot), map_arg(node.kwargs, slot)  # type: ignore[assignment]
         inputs = list(places)
+        if AFTER in node.meta:  # it waits for this one and does not read it
+            inputs = list(dict.fromkeys([*inputs, _value(node.meta[AFTER], number)]))
     return Step(
         op=op,
         name=graph.op_names[op],

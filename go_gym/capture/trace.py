@@ -7,9 +7,10 @@ with its phase, layer and parameter.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -20,12 +21,19 @@ from torch.fx.experimental.proxy_tensor import PythonKeyTracer, _MakefxTracer
 from torch.utils import _pytree
 
 from go_gym.capture.blame import line_here
-from go_gym.capture.optimizers import Optimizer
-from go_gym.errors import CaptureError
+from go_gym.capture.optimizers import HeldOptimizer, Optimizer
+from go_gym.errors import CaptureError, CaptureWarning
 
 TAG = "go_gym"
 LINE = "go_gym_line"
-"""What a recorded node carries: its Tag; of one that holds something, the user's line."""
+INTO = "go_gym_into"
+AFTER = "go_gym_after"
+"""What a recorded node carries: its Tag; of one that holds something, the user's line; the nodes
+whose storage its outputs take over, in order; a node that it must wait for and does not read."""
+
+
+AFTER_BACKWARD = "after"
+"""The phase of what follows a backward pass until all is recorded."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +55,18 @@ class Speaker(Protocol):
         """The line of the user's code, empty if it is not known."""
         ...
 
+    def into(self, target: Any, args: Sequence[Any]) -> tuple[Node, ...]:
+        """The inputs whose storage the outputs of this call take over, empty for none."""
+        ...
+
 
 @dataclass
 class Recorder:
     """What the program is doing while it is traced.
 
     With ``own_phases`` the program calls backward itself: ops are forward before it, backward
-    while autograd runs, and optimizer after it.
+    while autograd runs, and optimizer after it, without gradients; those with gradients are
+    ``AFTER_BACKWARD``, until it is known whether another backward pass follows.
     """
 
     layer_of: Callable[[str], str | None]
@@ -65,22 +78,34 @@ class Recorder:
 
     def tag(self) -> Tag:
         """Phase, module path and line of what is being recorded."""
+        node = torch._C._current_autograd_node()
         if self.own_phases:
-            running = torch._C._current_autograd_node() is not None
-            after = "forward" if self.phase == "forward" else "optimizer"
-            self.phase = "backward" if running else after
-        if self.phase == "forward":
+            self.phase = self._own_phase(node is not None)
+        again = self.phase == "backward" and self.path and self.path[-1]  # a checkpointed layer
+        if self.phase in ("forward", AFTER_BACKWARD) or again:
             layer = self.layer_of(self.path[-1]) if self.path else None
             # autograd numbers its node before the op is recorded
             self.layer_of_sequence[torch.autograd._get_sequence_nr() - 1] = layer
             return Tag(self.phase, layer)
-        node = torch._C._current_autograd_node() if self.phase == "backward" else None
-        layer = self.layer_of_sequence.get(node._sequence_nr()) if node is not None else None
+        layer = None
+        if node is not None and self.phase == "backward":
+            layer = self.layer_of_sequence.get(node._sequence_nr())
         return Tag(self.phase, layer, self.parameter)
+
+    def _own_phase(self, running: bool) -> str:
+        if running:
+            return "backward"
+        if self.phase == "forward":
+            return "forward"
+        return AFTER_BACKWARD if torch.is_grad_enabled() else "optimizer"
 
     def line(self) -> str:
         """The line of the user's code, empty if it is not known."""
         return line_here()
+
+    def into(self, target: Any, args: Sequence[Any]) -> tuple[Node, ...]:
+        """None: what a program writes in place is recorded as it is."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -127,8 +152,12 @@ def trace_training_step(
     layer_of: Callable[[str], str | None],
     optimizer: Optimizer,
     score: Run = plainly,
+    accumulating: bool = False,
 ) -> Traced:
     """Record one training step.
+
+    A parameter that the loss does not reach is resident and not updated, and a CaptureWarning
+    names it.
 
     Args:
         build: makes the model; called on it, the inputs give a scalar loss.
@@ -136,7 +165,10 @@ def trace_training_step(
         layer_of: the layer tag of a module path, None for none.
         optimizer: updates the parameters that require a gradient.
         score: the scalar loss, given the model as a function, and the inputs.
+        accumulating: by ``loss.backward()`` instead of ``torch.autograd.grad``, which re-entrant
+            checkpoints refuse.
     """
+    unreached: set[str] = set()
     with FakeTensorMode(allow_non_fake_inputs=True):
         model, (batch, whole) = build(), _split(inputs())
         resident = {**dict(model.named_parameters()), **dict(model.named_buffers())}
@@ -155,25 +187,22 @@ def trace_training_step(
             tensors.update(zip(fixed, constants, strict=True))
             recorder.phase = "forward"
 
-            def call(*args, **kwargs):
-                return torch.func.functional_call(model, tensors, args, kwargs)
+            def differentiate():
+                loss = score(model, whole(batch))
+                _check_loss(loss)
+                recorder.phase = "backward"
+                return loss, _gradients(loss, leaves, accumulating)
 
-            loss = score(call, whole(batch))
-            _check_loss(loss)
-            recorder.phase = "backward"
-            gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
+            loss, gradients = _with_tensors(model, tensors, differentiate)
             recorder.phase = "optimizer"
             updated = []
+            unreached.update(names[i] for i, each in enumerate(gradients) if each is None)
             for number, gradient in enumerate(gradients):
-                if gradient is None:
-                    raise CaptureError(
-                        f"parameter {names[number]!r} does not reach the loss: leave it out, or "
-                        "set requires_grad to False"
-                    )
-                recorder.parameter = number
-                own = {key: state[number] for key, state in states.items() if number in state}
-                updated += optimizer.update(names[number], parameters[number], gradient, own)
-            return [loss.detach(), *gradients, *updated]
+                if gradient is not None:
+                    recorder.parameter = number
+                    own = {key: state[number] for key, state in states.items() if number in state}
+                    updated += optimizer.update(names[number], parameters[number], gradient, own)
+            return [loss.detach(), *(each for each in gradients if each is not None), *updated]
 
         by_key = {
             key: {number: each[key] for number, each in enumerate(states) if key in each}
@@ -190,10 +219,57 @@ def trace_training_step(
         *(Placeholder("input", f"input:{number}") for number in range(len(batch))),
         *_fixed(model, fixed),
     ]
-    outputs = ["loss", *(f"gradient:{name}" for name in names)]
+    outputs = ["loss", *(f"gradient:{name}" for name in names if name not in unreached)]
     for name, state in zip(names, states, strict=True):
-        outputs += [f"parameter:{name}", *(f"{key}:{name}" for key in state)]
+        if name not in unreached:
+            outputs += [f"parameter:{name}", *(f"{key}:{name}" for key in state)]
+    if unreached:
+        kept = ", ".join(name for name in names if name in unreached)
+        text = f"the loss does not reach {kept}: not updated, and without state, as in torch"
+        warnings.warn(text, CaptureWarning, stacklevel=2)
+        states_of = {f"{key}:{name}" for name in unreached for key in keys}
+        placeholders = _without(module, placeholders, states_of)
     return Traced(module, tuple(placeholders), tuple(outputs))
+
+
+def _gradients(
+    loss: torch.Tensor, leaves: list[torch.Tensor], accumulating: bool
+) -> Sequence[torch.Tensor | None]:
+    if not accumulating:
+        return torch.autograd.grad(loss, leaves, allow_unused=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return [leaf.grad for leaf in leaves]
+
+
+def _without(
+    module: GraphModule, placeholders: list[Placeholder], names: set[str]
+) -> list[Placeholder]:
+    """The placeholders but those of these names, which nothing reads and which are erased."""
+    nodes = [node for node in module.graph.nodes if node.op == "placeholder"]
+    for node, known in zip(nodes, placeholders, strict=True):
+        if known.name in names:
+            module.graph.erase_node(node)
+    return [known for known in placeholders if known.name not in names]
+
+
+class _Within(torch.nn.Module):
+    """A module whose call runs a function around the model that it holds."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+
+def _with_tensors(
+    model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], function: Callable[[], Any]
+) -> Any:
+    """What the function gives while the model has these tensors for its own; not only while it is
+    called: what autograd runs again of a checkpointed layer reads them too."""
+    held = {f"model.{name}": tensor for name, tensor in tensors.items()}
+    return torch.func.functional_call(_Within(model), held, (function,))
 
 
 def trace_inference(
@@ -201,12 +277,10 @@ def trace_inference(
     inputs: Callable[[], Sequence[Any]],
     layer_of: Callable[[str], str | None],
     run: Run = plainly,
-    own_phases: bool = False,
 ) -> Traced:
     """Record one forward pass without gradients; the arguments are as for a training step.
 
-    ``run`` gives the results, given the model as a function, and the inputs. With ``own_phases``
-    gradients are on, for a program that calls backward itself.
+    ``run`` gives the results, given the model as a function, and the inputs.
     """
     with FakeTensorMode(allow_non_fake_inputs=True):
         model, (batch, whole) = build(), _split(inputs())
@@ -215,28 +289,98 @@ def trace_inference(
 
         def forward(constants, batch):
             tensors = dict(zip(fixed, constants, strict=True))
+            with torch.no_grad():
+                return _results(_with_tensors(model, tensors, lambda: run(model, whole(batch))))
 
-            def call(*args, **kwargs):
-                return torch.func.functional_call(model, tensors, args, kwargs)
-
-            with torch.set_grad_enabled(own_phases):
-                results = run(call, whole(batch))
-            leaves = [leaf for leaf in _pytree.tree_leaves(results) if _is_tensor(leaf)]
-            if not leaves:
-                raise CaptureError(
-                    "the program gives no tensor: return its results, in lists, tuples or dicts"
-                )
-            return [leaf.detach() if leaf.requires_grad else leaf for leaf in leaves]
-
-        recorder = Recorder(layer_of, own_phases)
-        module = _record(model, recorder, forward, list(fixed.values()), batch)
+        module = _record(model, Recorder(layer_of), forward, list(fixed.values()), batch)
     placeholders = [
         *_fixed(model, fixed),
         *(Placeholder("input", f"input:{number}") for number in range(len(batch))),
     ]
+    return Traced(module, tuple(placeholders), _numbered(module))
+
+
+def trace_function(
+    model: torch.nn.Module,
+    inputs: Sequence[Any],
+    layer_of: Callable[[str], str | None],
+    run: Run,
+    optimizers: Sequence[torch.optim.Optimizer],
+) -> Traced:
+    """Record a function that may call backward and its own optimizers, each at its first step.
+
+    Args:
+        model: calls the function; holds the modules that the function reads.
+        inputs: the function's arguments.
+        layer_of: the layer tag of a module path, None for none.
+        run: the results, given the model as a function, and the inputs.
+        optimizers: those that the function reads; while it is recorded they update what stands
+            for their parameters.
+    """
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        batch, whole = _split(inputs)
+        parameters = dict(model.named_parameters())
+        values = {name: fake(each) for name, each in parameters.items()}
+        fixed = {name: fake(each) for name, each in model.named_buffers()}
+        name_of = {id(each): name for name, each in parameters.items()}
+        held = [HeldOptimizer.of(each, name_of, values) for each in optimizers]
+        states = {label: state for each in held for label, state in each.states.items()}
+        owned = [name for name in values if any(name in each.names.values() for each in held)]
+        order = [*owned, *(name for name in values if name not in owned)]
+
+        def step(given, kept, batch, constants):
+            leaves = {
+                name: value.detach().requires_grad_(parameters[name].requires_grad)
+                for name, value in zip(order, given, strict=True)
+            }
+            tensors = {**leaves, **dict(zip(fixed, constants, strict=True))}
+            with ExitStack() as stack:
+                for each in held:
+                    stack.enter_context(each.on(leaves, dict(zip(states, kept, strict=True))))
+                stack.enter_context(torch.enable_grad())
+                return _results(_with_tensors(model, tensors, lambda: run(model, whole(batch))))
+
+        kept = list(states.values())
+        given = [values[name] for name in order]
+        recorder = Recorder(layer_of, own_phases=True)
+        module = _record(model, recorder, step, given, kept, batch, list(fixed.values()))
+    number = {name: index for index, name in enumerate(owned)}
+    placeholders = [
+        *(Placeholder("parameter", f"parameter:{name}", number.get(name)) for name in order),
+        *(Placeholder("state", label, number[label.split(":", 1)[1]]) for label in states),
+        *(Placeholder("input", f"input:{index}") for index in range(len(batch))),
+        *(Placeholder("buffer", f"buffer:{name}") for name in fixed),
+    ]
+    _settle_phases(module.graph.nodes)
+    return Traced(module, tuple(placeholders), _numbered(module))
+
+
+def _settle_phases(nodes: Iterable[Node]) -> None:
+    """What follows a backward pass is forward if another one comes of it, else optimizer."""
+    forward: set[Node] = set()
+    for node in reversed(list(nodes)):
+        tag = node.meta.get(TAG)
+        if tag is None:
+            continue
+        if tag.phase == AFTER_BACKWARD:
+            tag = replace(tag, phase="forward" if node in forward else "optimizer")
+            node.meta[TAG] = tag
+        if tag.phase == "backward" or node in forward:
+            forward.update(node.all_input_nodes)
+
+
+def _results(given: Any) -> list[torch.Tensor]:
+    leaves = [leaf for leaf in _pytree.tree_leaves(given) if _is_tensor(leaf)]
+    if not leaves:
+        raise CaptureError(
+            "the program gives no tensor: return its results, in lists, tuples or dicts"
+        )
+    return [leaf.detach() if leaf.requires_grad else leaf for leaf in leaves]
+
+
+def _numbered(module: GraphModule) -> tuple[str, ...]:
     (output,) = (node for node in module.graph.nodes if node.op == "output")
-    outputs = tuple(f"output:{number}" for number in range(len(output.args[0])))
-    return Traced(module, tuple(placeholders), outputs)
+    return tuple(f"output:{number}" for number in range(len(output.args[0])))
 
 
 def _fixed(model: torch.nn.Module, names: Iterable[str]) -> list[Placeholder]:
@@ -268,6 +412,22 @@ def fake(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.layout != torch.strided:
         raise CaptureError(f"a {tensor.layout} tensor is given, expected a dense one")
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
+
+
+def check_dense(model: torch.nn.Module) -> None:
+    """Refuse layers whose gradients are sparse: they have no storage to count.
+
+    Raises:
+        CaptureError: naming the layers, and what to set.
+    """
+    sparse = [
+        path for path, each in model.named_modules() if getattr(each, "sparse", False) is True
+    ]
+    if sparse:
+        raise CaptureError(
+            f"layer {', '.join(sparse)} asks for sparse gradients, which are not captured: make it "
+            "with sparse=False (its gradient is then as large as its table)"
+        )
 
 
 def _is_tensor(value: Any) -> bool:
@@ -330,7 +490,8 @@ def _record(
 
 def _follow_modules(model: torch.nn.Module, recorder: Recorder) -> list[Any]:
     hooks = []
-    for path, module in model.named_modules():
+    for full, module in model.named_modules():
+        path = full.replace("._orig_mod", "")  # torch.compile's wrapper of a layer
 
         def enter(module, args, path=path):
             recorder.path.append(path)
@@ -338,7 +499,10 @@ def _follow_modules(model: torch.nn.Module, recorder: Recorder) -> list[Any]:
         def leave(module, args, output):
             recorder.path.pop()
 
-        hooks += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+        hooks += [
+            module.register_forward_pre_hook(enter),
+            module.register_forward_hook(leave, always_call=True),
+        ]
     return hooks
 
 
@@ -354,6 +518,8 @@ class _TaggingTracer(PythonKeyTracer):
         node.meta[TAG] = self.speaker.tag()
         if kind == "get_attr":  # it may be no tensor: then the error has the line
             node.meta[LINE] = self.speaker.line()
+        if kind == "call_function" and (into := self.speaker.into(target, node.args)):
+            node.meta[INTO] = into
         return node
 
 

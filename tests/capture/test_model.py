@@ -9,7 +9,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from go_gym import capture  # noqa: E402
-from go_gym.capture.model import modules_around  # noqa: E402
+from go_gym.capture.around import modules_around  # noqa: E402
 from go_gym.errors import CaptureError  # noqa: E402
 from tests.capture.plain import check_step  # noqa: E402
 from tests.numeric import along, assert_near, in_float64  # noqa: E402

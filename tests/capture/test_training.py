@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from go_gym.capture.steps import capture_training_step  # noqa: E402
 from go_gym.catalogue import datasets  # noqa: E402
 from go_gym.catalogue.zoo import inception, rnnlm  # noqa: E402
-from go_gym.errors import CaptureError  # noqa: E402
+from go_gym.errors import CaptureError, CaptureWarning  # noqa: E402
 from go_gym.graph import Alias  # noqa: E402
 
 NAMES = ["rnnlm-2", "inception-b32"]
@@ -206,8 +206,9 @@ def test_a_parameter_without_gradient_is_named():
         def forward(self, x):
             return self.layer(x).sum()
 
-    with pytest.raises(CaptureError, match=r"parameter 'norm\.weight' does not reach the loss"):
-        capture_training_step("unused", Unused, lambda: [torch.zeros(3, 4)])
+    with pytest.warns(CaptureWarning, match=r"does not reach norm\.weight, norm\.bias"):
+        graph = capture_training_step("unused", Unused, lambda: [torch.zeros(3, 4)])
+    assert graph.parameter_bytes[types_of(graph) == "state"].sum() == 2 * (16 + 4) * 4
 
 
 def test_a_loss_that_is_no_scalar_is_refused():
