@@ -8,6 +8,7 @@ from go_gym.agent import Budget
 from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import Cluster, Device, Link, load_cluster
+from go_gym.envs.fork import fork
 from go_gym.envs.registration import register_all
 from go_gym.errors import (
     AgentError,
@@ -58,6 +59,7 @@ __all__ = [
     "Result",
     "Trace",
     "datasets",
+    "fork",
     "load_cluster",
     "make_problem",
     "simulate",

@@ -5,7 +5,10 @@ from pathlib import Path
 from go_gym.catalogue.problems import GraphLike, PlacementLike
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend
+from go_gym.envs.observer import Observer
 from go_gym.envs.one_shot import OneShotEnv
+from go_gym.envs.rewards import RewardLike
+from go_gym.envs.room import RoomLike
 
 
 class FusionEnv(OneShotEnv):
@@ -63,15 +66,20 @@ class FusionEnv(OneShotEnv):
     ``go_gym.envs.graph_env.UNDECIDED``. Deterministic; always the same keys and types.
 
     ## Arguments
-    ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.
+    ``graph``: a name, split, family, file, folder, pattern, ``ComputationGraph``, or a list.
     ``cluster``: a preset, a TOML path, or a ``Cluster``.
-    ``reward``: one of the above. ``rounds``: decisions an episode (GO's T).
+    ``reward``: one of the above, a ``go_gym.envs.rewards.Reward``, or a function of problem,
+    decision and result. ``rounds``: decisions an episode (GO's T).
     ``levels``: how many there are (20, as in one re-implementation of GO).
     ``placement``: devices (one graph), or a function from a Problem to devices, such as those of
     ``go_gym.baselines.placements``; None for the human expert's.
     ``groups``: None, or at most how many groups of ops are decided about instead of ops; the
     observation then has a row a group (``go_gym.partitions.bounded.bounded_partition``).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
+    ``room``: None, or what the spaces have room for, the same for every environment with the same
+    ``room`` and cluster: other graphs (as ``graph``), or (units, edges).
+    ``infos``: ``"all"``, or ``"numbers"``: without texts.
+    ``observe``: None, or a ``go_gym.envs.observer.Observer``: what is shown instead of the Dict.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
 
     ## References
@@ -89,13 +97,16 @@ class FusionEnv(OneShotEnv):
         self,
         graph: GraphLike = "rnnlm-2",
         cluster: str | Path | Cluster = "p100x2",
-        reward: str = "go",
+        reward: RewardLike = "go",
         rounds: int = 1,
         levels: int = 20,
         placement: PlacementLike = None,
         backend: str | Backend = "simulator",
         render_mode: str | None = None,
         groups: int | None = None,
+        room: RoomLike = None,
+        infos: str = "all",
+        observe: Observer | None = None,
     ) -> None:
         super().__init__(
             graph,
@@ -105,6 +116,9 @@ class FusionEnv(OneShotEnv):
             rounds,
             backend,
             render_mode,
-            placement=placement,
-            groups=groups,
+            groups,
+            room,
+            infos,
+            observe,
+            placement,
         )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 
 from go_gym.baselines.default import baseline
 from go_gym.catalogue.problems import GraphLike, PlacementLike, resolve_problems
@@ -15,8 +16,10 @@ from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend, resolve_backend, run_baseline
 from go_gym.envs.copy_on_write import SharedArrays
 from go_gym.envs.episode import Episode, restored
-from go_gym.envs.observations import Sizes, static_part
-from go_gym.envs.rewards import reward_named
+from go_gym.envs.observations import static_part
+from go_gym.envs.observer import Observer, View, check_observer
+from go_gym.envs.rewards import RewardLike, resolve_reward
+from go_gym.envs.room import RoomLike, room_for
 from go_gym.envs.units import Units
 from go_gym.errors import GoGymError
 from go_gym.problem import Problem
@@ -41,31 +44,44 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
 
     Attributes:
         problems: what episodes are about.
-        units: what is seen and decided of each problem; set by the subclass, as are ``sizes``.
-        sizes: room for the largest of them.
+        units: what is seen and decided of each problem.
+        sizes: room for the largest of them, or what ``room`` asks for.
+        infos: ``"all"``, or ``"numbers"``: without texts.
+        observe: what is shown instead of the Dict, None for the Dict.
         episode: the present one.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}  # noqa: RUF012
     task: ClassVar[str]
-    units: list[Units]
-    sizes: Sizes
 
     def __init__(
         self,
         graph: GraphLike,
         cluster: str | Path | Cluster,
-        reward: str,
+        reward: RewardLike,
         backend: str | Backend,
         render_mode: str | None,
+        groups: int | None,
+        room: RoomLike,
+        infos: str,
+        observe: Observer | None,
         placement: PlacementLike = None,
     ) -> None:
+        if infos not in ("all", "numbers"):
+            raise GoGymError(f"infos {infos!r}: expected 'all' or 'numbers'")
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise GoGymError(f"render_mode {render_mode!r}: expected None, 'ansi' or 'rgb_array'")
         self.backend = resolve_backend(backend)
         self._own_backend = isinstance(backend, str)
-        self.reward = reward_named(reward)
+        self.reward, self.infos, self.observe = (
+            resolve_reward(reward),
+            infos,
+            check_observer(observe),
+        )
+        self.groups = groups
         self.problems = resolve_problems(graph, cluster, self.task, placement)
+        self.units = [self.units_of(problem) for problem in self.problems]
+        self.sizes = room_for(self.units, room, cluster, self.task, placement, self.units_of)
         self.render_mode = render_mode
         self._static: dict[int, SharedArrays] = {}
         self._baseline: dict[int, int] = {}
@@ -102,6 +118,33 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
             self.backend.close()
 
     # -- what an episode and an action mean
+
+    def units_of(self, problem: Problem) -> Units:
+        """What is seen and decided of a problem: its ops, or at most ``groups`` groups of them."""
+        return Units.of(problem, self.groups)
+
+    def show(self, space: spaces.Dict) -> None:
+        """Make ``space``, or what ``observe`` says, the observation space."""
+        shown = space if self.observe is None else self.observe.space_of(self.problems)
+        self.observation_space = shown  # type: ignore[assignment]  # of whatever is shown
+
+    def action_masks(self, memory: bool = False) -> np.ndarray:
+        """Which choices the next action has, flat bool, as MaskablePPO of sb3-contrib reads them.
+
+        (devices,) where one device is decided, else (sum of ``action_space.nvec``,), the choices
+        of each entry after another; of entries beyond a graph's own only choice 0.
+
+        Args:
+            memory: leave out devices on which a unit cannot fit, because of the parameters of
+                itself and, step-wise, of the units that this pass has put there before it. A
+                step on them would be out of memory whatever follows; others may be, too. Where no
+                device is left, all are.
+        """
+        return self.masks(self.episode, memory)
+
+    @abstractmethod
+    def masks(self, episode: Episode, memory: bool) -> np.ndarray:
+        """:meth:`action_masks` of an episode."""
 
     @abstractmethod
     def begin(self, chosen: int) -> Episode:
@@ -157,8 +200,16 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
             self._baseline[chosen] = max(result.step_time_ns, 1)
         return self._baseline[chosen]
 
-    def observation(self, episode: Episode) -> Observation:
+    def observation(self, episode: Episode) -> Any:
         """What the agent sees, sharing no memory with any other observation."""
+        if self.observe is None:
+            return self.entries(episode)
+        problem = self.problems[episode.chosen]
+        view = View(problem, episode.decision, episode.result, lambda: self.entries(episode))
+        return self.observe.seen(view, None if episode.round else self.observation_space)
+
+    def entries(self, episode: Episode) -> Observation:
+        """The Dict of arrays that is seen unless ``observe`` says otherwise."""
         return self.static_of(episode.chosen).fresh() | self.changing(episode)
 
     def static_of(self, chosen: int) -> SharedArrays:
@@ -171,7 +222,9 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
         """The information of the environment's docstring; deterministic.
 
         The keys and the types of their values are always the same, so that it can be recorded
-        (Minari) and batched; ``UNDECIDED`` says what stands for what there is not yet.
+        (Minari) and batched; ``UNDECIDED`` says what stands for what there is not yet. With
+        ``infos="numbers"`` texts are left out, which TorchRL cannot batch, and ``graph_number``
+        says which of ``problems`` it is.
         """
         problem, result = self.problems[episode.chosen], episode.result
         baseline_ns = self.baseline_ns_of(episode.chosen)
@@ -183,8 +236,8 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
         }
         if result is None:
             memory = np.zeros(problem.num_devices, dtype=np.int64)
-            return info | UNDECIDED | {"peak_memory": memory}
-        return info | {
+            return self._told(info | UNDECIDED | {"peak_memory": memory}, episode)
+        told = info | {
             "step_time_ns": result.step_time_ns,
             "speedup": baseline_ns / max(result.step_time_ns, 1) if result.valid else 0.0,
             "valid": result.valid,
@@ -192,15 +245,31 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
             "peak_memory": result.peak_memory.copy(),
             "bytes_moved": result.bytes_moved,
         }
+        return self._told(told, episode)
+
+    def _told(self, info: dict[str, Any], episode: Episode) -> dict[str, Any]:
+        """``info`` as it is, or its numbers, with that of the graph for its name."""
+        if self.infos == "all":
+            return info
+        numbers = {key: value for key, value in info.items() if not isinstance(value, str)}
+        return numbers | {"graph_number": episode.chosen}
 
     # -- saving and restoring
+
+    @property
+    def shared_arrays(self) -> list[SharedArrays]:
+        """The static parts of observations that are there: open files, which copies share."""
+        return list(self._static.values())
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the observation's static part, which is an open file and is rebuilt."""
         return {**self.__dict__, "_static": {}}
 
     def get_state(self) -> Mapping[str, Any]:
-        """What :meth:`set_state` needs to go on from here, generator included."""
+        """What :meth:`set_state` needs to go on from here, generator included.
+
+        Not what wrappers hold, such as TimeLimit's count: :func:`go_gym.fork` copies these too.
+        """
         entries = {field.name: getattr(self.episode, field.name) for field in fields(Episode)}
         return {"episode": entries, "generator": self.np_random.bit_generator.state}
 

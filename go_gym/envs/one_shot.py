@@ -12,9 +12,11 @@ from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend
 from go_gym.envs.episode import Episode
 from go_gym.envs.graph_env import GraphEnv, Observation, check_whole
-from go_gym.envs.observations import Sizes, one_shot_space
-from go_gym.envs.rewards import Outcome
-from go_gym.envs.units import Units
+from go_gym.envs.observations import one_shot_space
+from go_gym.envs.observer import Observer
+from go_gym.envs.rewards import Outcome, RewardLike, earned
+from go_gym.envs.room import RoomLike
+from go_gym.envs.units import some_fit
 from go_gym.errors import DecisionError, refuse_masked
 from go_gym.problem import Decision
 from go_gym.simulator import Result
@@ -36,23 +38,35 @@ class OneShotEnv(GraphEnv):
         graph: GraphLike,
         cluster: str | Path | Cluster,
         choices: Mapping[str, int | None],
-        reward: str,
+        reward: RewardLike,
         rounds: int,
         backend: str | Backend,
         render_mode: str | None,
+        groups: int | None,
+        room: RoomLike,
+        infos: str,
+        observe: Observer | None,
         placement: PlacementLike = None,
-        groups: int | None = None,
     ) -> None:
         """Args: those of the ids, and ``choices``: how many there are for each column that is
         decided, in the order of the action; None for the number of devices."""
-        super().__init__(graph, cluster, reward, backend, render_mode, placement)
+        super().__init__(
+            graph,
+            cluster,
+            reward,
+            backend,
+            render_mode,
+            groups,
+            room,
+            infos,
+            observe,
+            placement,
+        )
         check_whole("rounds", rounds, 1, 10_000)
         for column, count in choices.items():
             if count is not None:
                 check_whole(f"levels of {column}", count, 2, MAX_LEVELS)
-        self.units = [Units.of(problem, groups) for problem in self.problems]
         self.rounds = rounds
-        self.sizes = Sizes.of(self.units)
         self.choices = {
             column: self.sizes.devices if count is None else count
             for column, count in choices.items()
@@ -60,9 +74,7 @@ class OneShotEnv(GraphEnv):
         self.action_space = spaces.MultiDiscrete(
             np.repeat(list(self.choices.values()), self.sizes.ops)
         )
-        self.observation_space = one_shot_space(  # type: ignore[assignment]  # a Dict of Any
-            self.sizes, rounds, self.choices
-        )
+        self.show(one_shot_space(self.sizes, rounds, self.choices))
 
     def begin(self, chosen: int) -> Episode:
         """An episode without a decision yet."""
@@ -80,7 +92,7 @@ class OneShotEnv(GraphEnv):
         decisions = [self.decision(e, a) for e, a in zip(episodes, actions, strict=True)]
         results = self._results(episodes, decisions)
         return [
-            (before.after(decision, result), self.reward_of(before, result))
+            (before.after(decision, result), self.reward_of(before, decision, result))
             for before, decision, result in zip(episodes, decisions, results, strict=True)
         ]
 
@@ -120,11 +132,24 @@ class OneShotEnv(GraphEnv):
             columns[column] = units.spread(values)
         return Decision(**columns)
 
-    def reward_of(self, before: Episode, result: Result) -> float:
-        """What ``result`` earns after the episode ``before`` it."""
+    def reward_of(self, before: Episode, decision: Decision, result: Result) -> float:
+        """What a decision and its result earn after the episode ``before`` them."""
         baseline_ns = self.baseline_ns_of(before.chosen)
         previous = baseline_ns if before.previous_ns is None else before.previous_ns
-        return self.reward.of(Outcome(result, baseline_ns, previous))
+        problem = self.problems[before.chosen]
+        return earned(self.reward, Outcome(problem, decision, result, baseline_ns, previous))
+
+    def masks(self, episode: Episode, memory: bool) -> np.ndarray:
+        """See :meth:`action_masks`."""
+        units, found = self.units[episode.chosen], []
+        for column, count in self.choices.items():
+            allowed = np.ones((self.sizes.ops, count), dtype=bool)
+            allowed[units.count :, 1:] = False
+            if memory and column == "placement":
+                room = units.problem.cluster.memory_bytes
+                allowed[: units.count] = some_fit(units.parameter_bytes[:, None] <= room)
+            found.append(allowed.ravel())
+        return np.concatenate(found)
 
     def changing(self, episode: Episode) -> Observation:
         """The last decision's columns, −1 before the first."""

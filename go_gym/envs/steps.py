@@ -14,12 +14,14 @@ from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend, local_search_of
 from go_gym.envs.episode import Episode
 from go_gym.envs.graph_env import GraphEnv, Observation, check_whole
-from go_gym.envs.observations import Sizes, static_space
-from go_gym.envs.rewards import Outcome
-from go_gym.envs.units import Units
+from go_gym.envs.observations import static_space
+from go_gym.envs.observer import Observer
+from go_gym.envs.rewards import REWARDS, Outcome, RewardLike, earned
+from go_gym.envs.room import RoomLike
+from go_gym.envs.units import Units, some_fit
 from go_gym.errors import DecisionError, GoGymError
 from go_gym.partitions import attached_partition
-from go_gym.problem import Decision
+from go_gym.problem import Decision, Problem
 from go_gym.simulator import LocalSearch, Result
 
 STARTS = {"single-device": single_device, "human-expert": human_expert}
@@ -88,7 +90,7 @@ class PlacementStepsEnv(GraphEnv):
     ``"improvement"`` (default): ρ before − ρ after the move, where ρ is the step time / the human
     expert's + 2 for each GB over a device's capacity: the sum over an episode is what the whole
     walk gained. ``"go"`` and ``"speedup"``: those of ``GO-Placement-v0`` for the last placement,
-    0 before.
+    0 before, as is a function's; a ``Reward`` with ``every_step`` comes at each step.
 
     ## Episode End
     Terminates after every unit was placed ``rounds`` times, the last one included. Never
@@ -98,15 +100,20 @@ class PlacementStepsEnv(GraphEnv):
     As of ``GO-Placement-v0``, from the reset on.
 
     ## Arguments
-    ``graph``: a name, path, ``ComputationGraph``, split, family, or a list of these.
+    ``graph``: a name, split, family, file, folder, pattern, ``ComputationGraph``, or a list.
     ``cluster``: a preset, a TOML path, or a ``Cluster``.
-    ``reward``: one of the above. ``rounds``: passes over the graph (Placeto's K).
+    ``reward``: one of the above, a ``go_gym.envs.rewards.Reward``, or a function of problem,
+    decision and result. ``rounds``: passes over the graph (Placeto's K).
     ``groups``: at most how many units (``go_gym.partitions.bounded.bounded_partition``);
     None: as many as there are smallest groups (co-located ops, free ops with what they
     feed or view).
     ``start``: ``"single-device"`` or ``"human-expert"`` (each unit where the expert has its
     longest op).
     ``backend``: ``"simulator"``, ``"hardware"``, or a ``go_gym.envs.backends.Backend``.
+    ``room``: None, or what the spaces have room for, the same for every environment with the same
+    ``room`` and cluster: other graphs (as ``graph``), or (units, edges).
+    ``infos``: ``"all"``, or ``"numbers"``: without texts.
+    ``observe``: None, or a ``go_gym.envs.observer.Observer``: what is shown instead of the Dict.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
 
     ## References
@@ -124,37 +131,41 @@ class PlacementStepsEnv(GraphEnv):
         self,
         graph: GraphLike = "rnnlm-2",
         cluster: str | Path | Cluster = "p100x2",
-        reward: str = "improvement",
+        reward: RewardLike = "improvement",
         rounds: int = 1,
         backend: str | Backend = "simulator",
         render_mode: str | None = None,
         groups: int | None = 64,
         start: str = "single-device",
+        room: RoomLike = None,
+        infos: str = "all",
+        observe: Observer | None = None,
     ) -> None:
-        super().__init__(graph, cluster, reward, backend, render_mode)
+        super().__init__(graph, cluster, reward, backend, render_mode, groups, room, infos, observe)
         check_whole("rounds", rounds, 1, 10_000)
         if not isinstance(start, str) or start not in STARTS:
             raise GoGymError(f"start {start!r}: expected one of {', '.join(STARTS)}")
         self.rounds, self.start = rounds, start
-        self.units = [
-            Units(problem, attached_partition(problem))
-            if groups is None
-            else Units.of(problem, groups)
-            for problem in self.problems
-        ]
-        self.sizes = Sizes.of(self.units)
         units, devices = self.sizes.ops, self.sizes.devices
         self.action_space = spaces.Discrete(devices)
         columns = len(STATE_FEATURES) + devices
-        self.observation_space = spaces.Dict(  # type: ignore[assignment]  # a Dict of Any
-            {
-                **static_space(self.sizes),
-                "unit_state": spaces.Box(-1.0, 1.0, (units * columns,), np.float32),
-                "placement": spaces.Box(-1, max(devices - 1, 1), (units,), np.int32),
-                "current": spaces.Box(0, max(units - 1, 1), (1,), np.int32),
-                "round": spaces.Box(0, rounds, (1,), np.int32),
-            }
+        self.show(
+            spaces.Dict(
+                {
+                    **static_space(self.sizes),
+                    "unit_state": spaces.Box(-1.0, 1.0, (units * columns,), np.float32),
+                    "placement": spaces.Box(-1, max(devices - 1, 1), (units,), np.int32),
+                    "current": spaces.Box(0, max(units - 1, 1), (1,), np.int32),
+                    "round": spaces.Box(0, rounds, (1,), np.int32),
+                }
+            )
         )
+
+    def units_of(self, problem: Problem) -> Units:
+        """At most ``groups`` groups, or the smallest ones, since co-located ops move as one."""
+        if self.groups is None:
+            return Units(problem, attached_partition(problem))
+        return super().units_of(problem)
 
     def length_of(self, chosen: int) -> int:
         """A step for each unit and round."""
@@ -197,13 +208,29 @@ class PlacementStepsEnv(GraphEnv):
 
     def _reward(self, before: Episode, after: Episode) -> float:
         assert before.result is not None and after.result is not None
-        if self.reward.name == "improvement":
-            chosen = after.chosen
+        assert after.decision is not None
+        chosen = after.chosen
+        if self.reward == REWARDS["improvement"]:
             return self._cost(chosen, before.result) - self._cost(chosen, after.result)
-        if not self.ended(after):
+        if not (self.reward.every_step or self.ended(after)):
             return 0.0
-        baseline_ns = self.baseline_ns_of(after.chosen)
-        return self.reward.of(Outcome(after.result, baseline_ns, baseline_ns))
+        baseline_ns = self.baseline_ns_of(chosen)
+        previous = baseline_ns if before.previous_ns is None else before.previous_ns
+        outcome = Outcome(
+            self.problems[chosen], after.decision, after.result, baseline_ns, previous
+        )
+        return earned(self.reward, outcome)
+
+    def masks(self, episode: Episode, memory: bool) -> np.ndarray:
+        """See :meth:`action_masks`."""
+        units, devices = self.units[episode.chosen], self.sizes.devices
+        if not memory or episode.decision is None or self.ended(episode):
+            return np.ones(devices, dtype=bool)
+        held, current = np.zeros(devices, dtype=np.int64), episode.round % units.count
+        placement = units.gathered(np.asarray(episode.decision.placement))
+        np.add.at(held, placement[:current], units.parameter_bytes[:current])
+        room: np.ndarray = units.problem.cluster.memory_bytes
+        return some_fit(held + units.parameter_bytes[current] <= room)
 
     def _cost(self, chosen: int, result: Result) -> float:
         """ρ: relative step time and a penalty for memory."""

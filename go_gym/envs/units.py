@@ -56,6 +56,14 @@ class Units:
         return self.partition.longest(self.problem.mean_durations, ties="last")
 
     @cached_property
+    def parameter_bytes(self) -> np.ndarray:
+        """(count,) int64: what each unit's ops hold on their device during the whole step."""
+        found = np.zeros(self.count, dtype=np.int64)
+        partition = self.partition or Partition.singletons(self.count)
+        np.add.at(found, partition.part_of, self.problem.graph.parameter_bytes)
+        return found
+
+    @cached_property
     def members(self) -> list[np.ndarray]:
         """The ops of each unit, rising."""
         partition = self.partition or Partition.singletons(self.count)
@@ -114,3 +122,8 @@ class Units:
         shape = [index for name, index in at.items() if name.startswith("log_shape")]
         result[:, shape] = table[self.longest][:, shape]
         return result.astype(np.float32)
+
+
+def some_fit(fits: np.ndarray) -> np.ndarray:
+    """(…, devices) bool: ``fits``, and all devices where none fits."""
+    return fits | ~fits.any(axis=-1, keepdims=True)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from go_gym.envs.copy_on_write import SharedArrays
 from go_gym.envs.episode import Episode
@@ -144,7 +144,21 @@ class GraphVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
     def _seed(self, lane: int, seed: int | None = None) -> None:
         self._generators[lane], self._lane_seeds[lane] = seeding.np_random(seed)
 
-    def _observations(self) -> Observation:
+    def action_masks(self, memory: bool = False) -> np.ndarray:
+        """(num_envs, choices) bool: :meth:`GraphEnv.action_masks` of each episode."""
+        return np.stack([self.env.masks(episode, memory) for episode in self.episodes])
+
+    @property
+    def shared_arrays(self) -> list[SharedArrays]:
+        """The static part of the observations, if it is there: an open file, which copies share."""
+        return [] if self._static is None else [self._static[1]]
+
+    def _observations(self) -> Any:
+        if self.env.observe is not None:
+            seen = [self.env.observation(episode) for episode in self.episodes]
+            space = self.single_observation_space
+            empty = create_empty_array(space, self.num_envs)
+            return concatenate(space, seen, empty)  # type: ignore[arg-type]  # None of no space
         chosen = tuple(episode.chosen for episode in self.episodes)
         if self._static is None or self._static[0] != chosen:
             parts = [self.env.static_of(number).fresh() for number in chosen]

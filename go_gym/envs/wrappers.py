@@ -1,7 +1,8 @@
 """Observation and reward wrappers; all take any go_gym environment.
 
-PyGObservation and GraphObservation show a graph without padding, FlatFeatures one vector, and
-RewardPerGraph brings the rewards of graphs of different sizes to one scale.
+PyGObservation and GraphObservation show a graph without padding, FlatFeatures one vector;
+RewardPerGraph brings the rewards of graphs of different sizes to one scale, and MemoryMasks leaves
+out actions that memory forbids.
 """
 
 from typing import TYPE_CHECKING, Any, SupportsFloat
@@ -157,6 +158,24 @@ class FlatFeatures(
                 values = (values - part.low) / np.maximum(part.high - part.low, 1)
             found.append(values)
         return np.concatenate(found, dtype=np.float32)
+
+
+class MemoryMasks(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """``action_masks()`` without devices on which a unit can no longer fit, for MaskablePPO.
+
+    See :meth:`go_gym.envs.graph_env.GraphEnv.action_masks`, whose ``memory`` it sets.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        RecordConstructorArgs.__init__(self)
+        super().__init__(env)
+        if not isinstance(env.unwrapped, GraphEnv):
+            raise GoGymError(f"{env}: expected a go_gym environment")
+        self._graphs = env.unwrapped
+
+    def action_masks(self) -> np.ndarray:
+        """(choices,) bool: which the next action has."""
+        return self._graphs.action_masks(memory=True)
 
 
 class RewardPerGraph(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):

@@ -39,11 +39,11 @@ def test_one_thread_unless_asked_and_nothing_left_changed(name, asked, two_threa
     if asked is not None:
         torch.set_num_threads(1)
         monkeypatch.setenv("GO_GYM_TORCH_THREADS", str(asked))
-    problem, threads = two_kinds(), set()
+    agent, problem, threads = load_agent(name), two_kinds(), set()
     before = state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     hook = register_module_forward_hook(lambda *_: threads.add(torch.get_num_threads()))
     try:
-        load_agent(name).solve(problem, Budget(problem, 64), seed=7)
+        agent.solve(problem, Budget(problem, 64), seed=7)
     finally:
         hook.remove()
     assert threads == {asked or 1}, "of every layer of every network"
