@@ -64,6 +64,7 @@ class GO(TrainedAgent[Training]):
     Options: ClassVar[type | None] = GOOptions
     presets: ClassVar[Mapping[str, str]] = {
         "fine-tune": "go_agents.go.pretrained_agents:FineTunedGO",
+        "one-shot": "go_agents.go.oneshot.agent:OneShotGO",
         "paper": "go_agents.go.paper.agent:PaperGO",
         "refined": "go_agents.go.refined:RefinedGO",
         "separate": "go_agents.go.separate:SeparateGO",

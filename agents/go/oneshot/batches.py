@@ -105,19 +105,19 @@ def collate(features: Sequence[Features]) -> Batch:
 
 
 def examples(folder: Path, known: dict[str, Example] | None = None) -> dict[str, Example]:
-    """The examples of a folder of labels, by file name; those in ``known`` are taken from there.
+    """The examples of a folder of labels, by file; those in ``known``, as they are, from there.
 
     Features are kept in a folder beside the labels and made again when their version changes. Files
     without a finite label, or with too few rows to decide, are left out.
     """
-    found = dict(known or {})
+    known, found = known or {}, {}
     cache = folder.with_name(f"{folder.name}-features-{VERSION}")
     make_folder(cache)
     for path in sorted(folder.glob("*.npz")):
-        if path.name not in found:
-            example = _example(path, cache / path.name)
-            if example is not None:
-                found[path.name] = example
+        key = f"{path.name}, {path.stat().st_mtime_ns}"
+        example = known[key] if key in known else _example(path, cache / path.name)
+        if example is not None:
+            found[key] = example
     return found
 
 

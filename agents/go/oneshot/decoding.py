@@ -57,10 +57,10 @@ class Decided:
     memory: np.ndarray
 
     def ranked(self) -> np.ndarray:
-        """(S,) int64: the decisions, those thought best first, all that may not fit last."""
-        rank = _ranks(self.judged) + _ranks(-self.likelihood)
+        """(S,) int64: the decisions, those the critic thinks fastest first, all that may not fit
+        last."""
         tight = np.maximum(self.memory - 1.0, 0.0)
-        order: np.ndarray = np.lexsort((self.judged, rank, np.round(tight, 2)))
+        order: np.ndarray = np.lexsort((self.judged, np.round(tight, 2)))
         return order
 
 
@@ -261,7 +261,3 @@ def _grouped(likely: Tensor, placed: Tensor, shown: Tensor, twin: Tensor) -> tup
         result = torch.where(group[:, None], -1e4, result)
         result = torch.where(head[:, None], total, result)
     return result, empty
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    return np.argsort(np.argsort(values, kind="stable"), kind="stable")

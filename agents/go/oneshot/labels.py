@@ -5,6 +5,7 @@ or not at all, and goes on where a stop left it; several processes may share the
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -34,8 +35,8 @@ CALLS = 600
 """Simulator calls of each search (our choice)."""
 SEARCHES = 1
 """Searches of a problem, by other seeds (our choice)."""
-SIZES, SHARES = (64, 96), (0.75, 0.25)
-"""Rows of a problem, and how often (our choice)."""
+SIZES = (64, 96, 128)
+"""Rows that problems are decided in, at most, one drawn for each (our choice)."""
 BLOCK = CLUSTERS * len(TUNING)
 """Problems that one process labels in a row: those that share captured graphs."""
 BEST, OTHERS = 24, 72
@@ -177,7 +178,13 @@ def file_of(folder: Path, split: Split, number: int) -> Path:
     return folder / split / f"{number:05d}.npz"
 
 
-def generate(folder: Path, split: Split, numbers: list[int], calls: int = CALLS) -> None:
+def generate(
+    folder: Path,
+    split: Split,
+    numbers: list[int],
+    calls: int = CALLS,
+    sizes: Sequence[int] = SIZES,
+) -> None:
     """Label the problems of ``numbers`` that have no file yet; one that fails is named and left."""
     make_folder(folder / split)
     bar = tqdm(numbers, desc=f"labels, {split}", smoothing=0.02, mininterval=10)
@@ -187,7 +194,7 @@ def generate(folder: Path, split: Split, numbers: list[int], calls: int = CALLS)
             continue
         random = np.random.default_rng([7, split == "validation", number])
         try:
-            most = int(random.choice(SIZES, p=SHARES))
+            most = int(random.choice(sizes))
             save(path, label(draw(split, number), most, 1000 * number, calls))
         except GoGymError as error:
             bar.write(f"{split} {number}: {error}")
@@ -201,11 +208,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--last", type=int, default=2000, help="one past the last number")
     parser.add_argument("--calls", type=int, default=CALLS, help="of each search")
+    parser.add_argument("--rows", type=int, nargs="+", default=SIZES, help="one is drawn of these")
     parser.add_argument("--part", default="0/1", help="do the blocks i of n: i/n")
     given = parser.parse_args(arguments)
     part, parts = map(int, given.part.split("/"))
     blocks = [n for n in range(given.first, given.last) if n // BLOCK % parts == part]
-    generate(given.folder, given.split, blocks, given.calls)
+    generate(given.folder, given.split, blocks, given.calls, given.rows)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from go_gym.partitions.joining import joined
 from go_gym.partitions.quotient import undirected_edges
 from go_gym.problem import Problem
 
-ROWS = 64
+ROWS = 128
 """Rows that a graph is decided in, at most, unless told otherwise (our choice)."""
 ROWS_A_MODULE = 4
 """On average at least so many rows a module, so that a module can be parted (our choice)."""

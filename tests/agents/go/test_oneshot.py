@@ -10,12 +10,15 @@ from go_agents.go.oneshot.agent import OneShotGO
 from go_agents.go.oneshot.batches import collate, examples
 from go_agents.go.oneshot.decoding import Decoding, decide, thought_needed
 from go_agents.go.oneshot.features import features_of
+from go_agents.go.oneshot.improvement import improve
 from go_agents.go.oneshot.network import Network, Sizes, completion_loss
 from go_agents.go.oneshot.problems import CAPTURED, TEST, TUNING, VALIDATION, draw
 from go_agents.go.oneshot.rows import decision_rows, op_modules
 from go_agents.go.oneshot.training import Training, ranking_loss, train
+from go_agents.go.oneshot.weights import families_of
 
 from go_gym import Budget, ComputationGraph, Decision, Problem, load_cluster, simulate
+from go_gym.agent import load_agent
 from go_gym.baselines.placements import human_expert
 from go_gym.catalogue.models import ENTRIES
 from go_gym.catalogue.synthetic import generate
@@ -240,6 +243,17 @@ def test_labels_go_on_after_a_stop(folder):
     assert path.read_bytes() == before and kept.stat().st_mtime_ns == stamp
 
 
+def test_expert_iteration_never_loses_the_best_label(folder):
+    before = labelling.load(labelling.file_of(folder, "tuning", 5))
+    after = improve(network(), before, seed=0, calls=30)
+    assert after.step_time_ns[0] <= before.step_time_ns[0]
+    assert after.step_time_ns[0] == after.step_time_ns.min()
+    assert len(after.decisions) > len(before.decisions)
+    worst = int(np.argmax(np.where(np.isfinite(after.step_time_ns), after.step_time_ns, 0)))
+    placement = after.decisions[worst][after.row_of].astype(int)
+    assert simulate(after.problem, Decision(placement)).step_time_ns == after.step_time_ns[worst]
+
+
 def test_training_goes_on_after_a_stop_as_without_one(folder, tmp_path):
     whole = trained(folder, 6, tmp_path / "whole")
     train([folder / "tuning"], tmp_path / "parts", 6, sizes=SMALL, every=0.0, look=3)
@@ -294,3 +308,13 @@ def test_one_device_and_one_op():
 def test_row_quotient_is_of_the_whole_graph(problem):
     rows, _ = decision_rows(problem, 24)
     assert isinstance(rows, QuotientGraph) and rows.work.sum() == problem.mean_durations.sum()
+
+
+def test_shipped_weights_decide_without_a_call():
+    """A graph that they never saw: valid, and not far from the human expert."""
+    problem = Problem(generate("unrolled", 2000, 99), load_cluster("p100x4"))
+    agent = load_agent("go:one-shot")
+    decision = agent.solve(problem, Budget(problem, 0), seed=0)
+    step, expert = (simulate(problem, d) for d in (decision, Decision(human_expert(problem))))
+    assert step.valid and step.step_time_ns < 1.5 * expert.step_time_ns
+    assert not set(families_of()) & set(TEST)
