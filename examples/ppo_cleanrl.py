@@ -25,6 +25,7 @@ TABLES = ("ops", "durations", "unit_state")  # entries with a row a unit
 @dataclass
 class Args:
     graph: str = "rnnlm-2"  # a name, path, split or family
+    room: str = ""  # other graphs that the network is to fit, as graph; for transfer
     cluster: str = "p100x2"  # a preset or TOML path
     groups: int = 16  # units that the graph is grouped into: steps an episode
     seed: int = 0
@@ -86,6 +87,11 @@ class Agent(nn.Module):
 
 def train(args: Args) -> list[float]:
     """Train; the mean speed-up over the human expert at the episodes' ends, an iteration each."""
+    return trained(args)[1]
+
+
+def trained(args: Args) -> tuple[Agent, list[float]]:
+    """The agent, and what :func:`train` gives."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     envs = gym.make_vec(
@@ -96,6 +102,7 @@ def train(args: Args) -> list[float]:
         graph=args.graph,
         cluster=args.cluster,
         groups=args.groups,
+        room=args.room or None,
     )
     seen = features(envs.reset(seed=args.seed)[0])
     agent = Agent(seen.shape[1], int(envs.single_action_space.n), args.width)
@@ -158,7 +165,7 @@ def train(args: Args) -> list[float]:
             f"ends {history[-1]:.3f}, best {best:.3f}  ({time.time() - start:.0f} s)"
         )
     envs.close()
-    return history
+    return agent, history
 
 
 if __name__ == "__main__":
