@@ -1,6 +1,6 @@
 """Commands that are killed, ended and interrupted at any moment: nothing is lost or half written.
 
-``make test-slow`` kills KILLS times; what many more gave is in docs/robustness.md.
+``make test-slow`` kills KILLS times; what a run gave is in docs/robustness.md.
 """
 
 import os
