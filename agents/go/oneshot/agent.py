@@ -1,5 +1,6 @@
 """GO in one shot, as an agent: the network's own decision, the best of several, then search."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
 
 from ...common.devices import device_name, own_torch, training_device
+from ...heuristics.portfolio import heuristic_placements
 from ...search.annealing import AnnealingSettings, anneal
 from ...search.costs import costs
 from ...search.encoding import Encoding
@@ -20,7 +22,7 @@ from .features import features_of
 from .rows import ROWS, decision_rows
 from .weights import SHIPPED, families_of, load_network
 
-SAMPLED = 16
+STARTS = 16
 """Decisions that are simulated, if there are calls, before a search goes on from the best."""
 LARGE = 8192
 """Rows times devices times samples that are decoded at once, about, for the sake of time."""
@@ -29,9 +31,10 @@ LARGE = 8192
 class OneShotGO:
     """A trained network decides a graph it never saw, without any simulator call.
 
-    With a budget of calls the decisions that it ranks first are simulated, up to SAMPLED of them;
-    with more, an annealing goes on from the best. The weights that ship with the package saw
-    synthetic graphs and models of this package's own, and none of the catalogue's.
+    With a budget of calls the decisions that it ranks first and those of the classical heuristics
+    are simulated in turn, up to STARTS together; with more, an annealing goes on from the best.
+    The weights that ship with the package saw synthetic graphs and models of this package's own,
+    and none of the catalogue's.
 
     The human expert's placement and the contiguous one are ranked with the network's. Where what
     the network decides may not fit into memory, the answer without a call is the human expert's.
@@ -75,7 +78,9 @@ class OneShotGO:
             return Decision(placements[0])
         encoding = Encoding(problem, smallest_units(problem))
         partitions = structural_partitions(problem, encoding.units)
-        genomes = [encoding.neutral(each) for each in placements[: min(SAMPLED, budget.remaining)]]
+        starts = _in_turn(placements, heuristic_placements(problem)[::-1])  # list schedules first
+        starts = starts[: min(STARTS, budget.remaining)]
+        genomes = [encoding.neutral(each) for each in starts]
         found = costs(problem, budget.evaluate_batch(encoding.decisions(genomes)))
         best = int(found.argmin())
         random = np.random.default_rng(seed)
@@ -113,6 +118,12 @@ class OneShotGO:
         if _may_not_fit(decided, int(order[0])):
             found.insert(0, expert)
         return found
+
+
+def _in_turn(first: list[np.ndarray], second: list[np.ndarray]) -> list[np.ndarray]:
+    """One of each in turn, then what is left of the longer one."""
+    pairs = zip_longest(first, second)
+    return [each for pair in pairs for each in pair if each is not None]
 
 
 def _may_not_fit(decided: Decided, which: int) -> bool:
