@@ -94,6 +94,10 @@ def _product(attributes: Attributes, inputs: Any, outputs: Any) -> int:
     return 2 * outputs[0].elements * inputs[0].shape[-1]
 
 
+def _quantised_product(attributes: Attributes, inputs: Any, outputs: Any) -> int:
+    return 2 * outputs[0].elements * int(attributes["K"])
+
+
 def _gemm(attributes: Attributes, inputs: Any, outputs: Any) -> int:
     return 2 * outputs[0].elements * inputs[0].shape[0 if attributes.get("transA") else 1]
 
@@ -168,6 +172,7 @@ PRODUCTS: dict[str, Callable[[Attributes, Any, Any], int]] = {
     "LpPool": _pooling,
     "MatMul": _product,
     "MatMulInteger": _product,
+    "MatMulNBits": _quantised_product,
     "MaxPool": _pooling,
     "MultiHeadAttention": _attention,
     "QLinearConv": _quantized_convolution,

@@ -12,15 +12,14 @@ from typing import Any
 
 import onnx
 import onnx.inliner
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
+from go_gym.capture.onnx_shapes import SMALL, has_values, infer_shapes
 from go_gym.errors import CaptureError, FileFormatError
 from go_gym.files import read_bytes
 
 MAX_ONNX_BYTES = 2 * 2**30
 """Largest file that is read: protobuf's own limit."""
-SMALL = 1024
-"""Elements of a tensor that may be an argument known before the run (our choice)."""
 
 DTYPES: dict[int, tuple[str, int]] = {
     TensorProto.FLOAT: ("float32", 32),
@@ -78,6 +77,7 @@ class OnnxGraph:
         inputs: names of what the model is given.
         outputs: names of what it gives.
         tensors: every tensor whose shape is known.
+        values: single numbers that are known before the run.
     """
 
     name: str
@@ -86,6 +86,7 @@ class OnnxGraph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     tensors: Mapping[str, TensorInfo]
+    values: Mapping[str, Any]
 
 
 def read_onnx(path: str | Path, dims: Mapping[str, int]) -> OnnxGraph:
@@ -111,18 +112,10 @@ def read_onnx(path: str | Path, dims: Mapping[str, int]) -> OnnxGraph:
     try:
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
-        model = _infer(model)
+        inferred = infer_shapes(model)
     except Exception as error:
         raise CaptureError(f"{path}: shapes cannot be inferred: {_first_line(error)}") from error
-    return _graph_of(path, model.graph)
-
-
-def _infer(model: Any) -> Any:
-    """With the values of shape arithmetic where onnx can follow them (inner graphs trip it)."""
-    try:
-        return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-    except onnx.shape_inference.InferenceError:
-        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    return _graph_of(path, model.graph, inferred.graph)
 
 
 def _first_line(error: Exception) -> str:
@@ -138,9 +131,9 @@ def _set_dims(path: str | Path, graph: Any, dims: Mapping[str, int]) -> None:
             continue
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if dim.HasField("dim_value"):
-                if dim.dim_value < 0:
-                    raise CaptureError(f"{path}: input {value.name!r} has a side below 0")
-                continue
+                if dim.dim_value >= 0:
+                    continue
+                dim.ClearField("dim_value")  # Paddle's way to leave a side open
             label = dim.dim_param or f"{value.name}.{axis}"
             seen.add(label)
             if label in dims:
@@ -163,7 +156,7 @@ def _set_dims(path: str | Path, graph: Any, dims: Mapping[str, int]) -> None:
         for dim in sides:
             if dim.dim_param in dims:
                 dim.dim_value = dims[dim.dim_param]
-        if not all(dim.HasField("dim_value") for dim in sides):
+        if not all(dim.HasField("dim_value") and dim.dim_value >= 0 for dim in sides):
             value.type.tensor_type.ClearField("shape")
 
 
@@ -175,7 +168,35 @@ def _drop_weights(graph: Any) -> None:
                 weight.ClearField(column)
 
 
-def _graph_of(path: str | Path, graph: Any) -> OnnxGraph:
+def _graph_of(path: str | Path, graph: Any, inferred: Any) -> OnnxGraph:
+    """The nodes of the file, with what inference found of them and of their inner graphs."""
+    held = tuple(weight.name for weight in graph.initializer)
+    known = {node.output[0]: node for node in inferred.node}
+    return OnnxGraph(
+        graph.name or "onnx",
+        tuple(known.get(node.output[0], node) for node in graph.node),
+        held,
+        tuple(value.name for value in graph.input if value.name not in set(held)),
+        tuple(value.name for value in graph.output),
+        infos_of(path, inferred),
+        _single_numbers(path, inferred),
+    )
+
+
+def _single_numbers(path: str | Path, graph: Any) -> dict[str, Any]:
+    single = [each for each in graph.initializer if math.prod(each.dims) == 1 and has_values(each)]
+    try:
+        return {each.name: numpy_helper.to_array(each) for each in single}
+    except (ValueError, TypeError, KeyError) as error:
+        raise CaptureError(f"{path}: a weight is malformed: {_first_line(error)}") from error
+
+
+def infos_of(path: str | Path, graph: Any) -> dict[str, TensorInfo]:
+    """What is known of a graph's own tensors.
+
+    Raises:
+        CaptureError: for an element type or a shape that no tensor has.
+    """
     tensors = {}
     for value in [*graph.input, *graph.value_info, *graph.output]:
         shape = value.type.tensor_type.shape.dim
@@ -188,15 +209,7 @@ def _graph_of(path: str | Path, graph: Any) -> OnnxGraph:
     for weight in graph.initializer:
         sides = tuple(weight.dims)
         tensors[weight.name] = _info(path, weight.name, weight.data_type, sides)
-    held = tuple(weight.name for weight in graph.initializer)
-    return OnnxGraph(
-        graph.name or "onnx",
-        tuple(graph.node),
-        held,
-        tuple(value.name for value in graph.input if value.name not in set(held)),
-        tuple(value.name for value in graph.output),
-        tensors,
-    )
+    return tensors
 
 
 def _info(path: str | Path, name: str, kind: int, shape: tuple[int, ...]) -> TensorInfo:

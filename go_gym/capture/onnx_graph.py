@@ -10,7 +10,9 @@ from typing import Any
 from onnx import AttributeProto, helper
 
 from go_gym.capture.onnx_costs import VIEWS, bytes_moved, flops
-from go_gym.capture.onnx_file import SMALL, OnnxGraph, TensorInfo, read_onnx
+from go_gym.capture.onnx_file import OnnxGraph, TensorInfo, read_onnx
+from go_gym.capture.onnx_inner import inner_cost, inner_graphs
+from go_gym.capture.onnx_shapes import SMALL
 from go_gym.errors import CaptureError, CaptureWarning
 from go_gym.graph import Alias, ComputationGraph
 from go_gym.graph.builder import GraphBuilder, Op, with_counts
@@ -32,7 +34,9 @@ def from_onnx(
 ) -> ComputationGraph:
     """Capture an ONNX model's forward pass.
 
-    Weights are resident, each an op of type ``parameter``; files of external data need not be
+    An If costs what its heavier branch does, a Loop or Scan its body as often as is known to run
+    (else once, with a warning); the weights inside are resident with it. Weights are resident,
+    each an op of type ``parameter``; files of external data need not be
     there. What is known before the run (constants, shapes and what is computed from them alone)
     is no op, what leads to no output neither. An operator that has no formula is costed as bound
     by memory, and all of these are listed in one CaptureWarning.
@@ -54,7 +58,7 @@ def from_onnx(
     captured = _OnnxCapture(path, model, layer_of)
     try:
         captured.fill()
-    except (IndexError, AttributeError, KeyError, TypeError) as error:
+    except (IndexError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CaptureError(f"{path}: {captured.where} is malformed: {error}") from error
     if captured.unknown:
         listed = ", ".join(f"{kind} ({count})" for kind, count in captured.unknown.most_common())
@@ -63,6 +67,9 @@ def from_onnx(
             CaptureWarning,
             stacklevel=2,
         )
+    if captured.counted_once:
+        text = f"{path}: {captured.counted_once} loops whose rounds are not known: counted once"
+        warnings.warn(text, CaptureWarning, stacklevel=2)
     return with_counts(captured.builder.graph(name or model.name), metadata or {})
 
 
@@ -75,6 +82,7 @@ class _OnnxCapture:
     layer_of: Callable[[str], str | None]
     where: str = "the graph"
     unknown: Counter[str] = field(default_factory=Counter)
+    counted_once: int = 0
     builder: GraphBuilder = field(default_factory=GraphBuilder)
     made: dict[str, int] = field(default_factory=dict)  # tensor name → tensor number
     static: set[str] = field(default_factory=set)
@@ -92,7 +100,7 @@ class _OnnxCapture:
         for number, node in enumerate(live):
             self.where = f"node {node.name or number!r} ({node.op_type})"
             if node.op_type == "Constant":
-                self._add_source(node.output[0], "buffer", Alias.PARAMETER)
+                self._add_source(node.output[0], "parameter", Alias.PARAMETER)
             else:
                 self._add_node(node, number)
         self.builder.spread_layers()
@@ -154,19 +162,30 @@ class _OnnxCapture:
         if not view:
             distinct = [self._info(name) for name in sources]
             added = self.builder.ops[op]
-            added.flops = self._flops(node, shapes, outputs)
-            added.bytes_read, added.bytes_written = bytes_moved(node.op_type, distinct, outputs)
+            read, written = bytes_moved(node.op_type, distinct, outputs)
+            if inner_graphs(node):
+                inside = inner_cost(node, self.model, self._known_flops)
+                self.unknown += inside.unknown
+                self.counted_once += inside.counted_once
+                added.flops, added.parameter_bytes = inside.flops, inside.held
+                read, written = max(read, inside.bytes_read), max(written, inside.bytes_written)
+            else:
+                added.flops = self._flops(node, shapes, outputs)
+            added.bytes_read, added.bytes_written = read, written
         for name, info in zip(node.output, outputs, strict=True):
             if info is not None:
                 alias = self.made[node.input[0]] if view else Alias.OWN
                 self._output(op, name, info, alias)
                 view = False  # a dropout's mask is its own
 
-    def _flops(self, node: Any, inputs: list[Any], outputs: list[Any]) -> int:
+    def _known_flops(self, node: Any, inputs: list[Any], outputs: list[Any]) -> int | None:
         attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
         known = node.domain in KNOWN_DOMAINS
         kind = OURS.get((node.domain, node.op_type), node.op_type)
-        count = flops(kind, attributes, inputs, outputs) if known else None
+        return flops(kind, attributes, inputs, outputs) if known else None
+
+    def _flops(self, node: Any, inputs: list[Any], outputs: list[Any]) -> int:
+        count = self._known_flops(node, inputs, outputs)
         if count is None:
             self.unknown[f"{node.domain}.{node.op_type}" if node.domain else node.op_type] += 1
             return 0

@@ -73,12 +73,32 @@ def make_plan(problem: Problem, agents: Sequence[str], budget: int, seed: int = 
     options = [_option(problem, name, budget, seed) for name in names]
     options.sort(key=lambda option: (not option.result.valid, option.result.step_time_ns))
     if not options[0].result.valid:
-        reasons = "; ".join(f"{each.agent}: {each.result.reason}" for each in options)
-        raise GoGymError(
-            f"{problem.graph.name} fits {problem.cluster.name} under no plan ({reasons}): "
-            "expected a larger cluster, or a smaller batch"
-        )
+        raise GoGymError(_no_room(problem, options))
     return Plan(problem, tuple(options), asked, budget, lower_bound_ns(problem))
+
+
+def _no_room(problem: Problem, options: Sequence[Option]) -> str:
+    """Why no option is valid, in numbers, and what would help."""
+    graph, cluster = problem.graph, problem.cluster
+    resident = int(graph.parameter_bytes.sum())
+    room = sum(device.memory_bytes for device in cluster.devices)
+    least = min(int(option.result.peak_memory.sum()) for option in options)
+    facts = (
+        f"{graph.name} fits {cluster.name} under no plan: its parameters, buffers and optimizer "
+        f"states alone are {_gb(resident)}, the cluster's memory is {_gb(room)}"
+    )
+    if resident > room:
+        count = -(-resident // max(device.memory_bytes for device in cluster.devices))
+        return f"{facts}: expected at least {count} devices like its largest, or smaller weights"
+    reasons = "; ".join(f"{each.agent}: {each.result.reason}" for each in options)
+    return (
+        f"{facts}, and the plan that needs least takes {_gb(least)} in all ({reasons}): expected "
+        "more memory or devices, a smaller batch, or checkpointed layers"
+    )
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.4g} GB"
 
 
 def _option(problem: Problem, name: str, budget: int, seed: int) -> Option:
