@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from go_gym.leaderboard.schema import Row
 from go_gym.render.words import literal
 from go_gym.reproduce.curves import JobCurve
 
+Summary = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""From values (seeds, k), the line over seeds and its band's lower and upper end, each (k,)."""
 KEYWORD = "Source"
 """PNG's word for what a picture was made from."""
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -26,7 +28,11 @@ HIGHEST = 2.0
 
 
 def save_curves_png(
-    path: Path, title: str, curves: Sequence[JobCurve], rows: Sequence[Row]
+    path: Path,
+    title: str,
+    curves: Sequence[JobCurve],
+    rows: Sequence[Row],
+    summary: Summary | None = None,
 ) -> None:
     """Draw the curves of the agents in ``rows``; agents without simulator calls are levels.
 
@@ -35,6 +41,7 @@ def save_curves_png(
         title: of the picture.
         curves: of these agents, and of others, which are not drawn.
         rows: those to which the curves lead; none, no picture.
+        summary: the line over seeds and its band; default their median and range.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -43,6 +50,7 @@ def save_curves_png(
     agents = list(dict.fromkeys(row.agent_name for row in rows))
     if not graphs:
         return
+    over = summary or median_range
     across = min(ACROSS, len(graphs))
     down = -(-len(graphs) // across)
     pairs = colormaps["tab20"].colors  # type: ignore[attr-defined]
@@ -57,10 +65,10 @@ def save_curves_png(
             look = {"color": colours[number % len(colours)], "label": literal(agent)}
             mine = [c for c in curves if (c.graph, c.cluster, c.agent) == (graph, cluster, agent)]
             if mine:
-                _draw(panel, calls, [each.curve.best_at(calls) for each in mine], look, band=True)
+                _draw(panel, calls, [each.curve.best_at(calls) for each in mine], look, True, over)
                 means = [each.curve.mean_at(calls) for each in mine]
                 look |= {"ls": "--", "lw": 0.9, "label": None}
-                _draw(panel, calls, means, look, band=False)
+                _draw(panel, calls, means, look, False, over)
             else:
                 final = [row.step_time_ns for row in here if row.agent_name == agent and row.valid]
                 if final:
@@ -111,14 +119,26 @@ def shown_in(path: Path) -> str:
     return ""
 
 
-def _draw(panel, calls: np.ndarray, values: Sequence[np.ndarray], look: dict, band: bool) -> None:
-    """The median over seeds, and with ``band`` their range, where every seed has a value."""
+def median_range(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Median, minimum and maximum over the rows of ``table`` (seeds, k), each (k,)."""
+    return np.median(table, axis=0), table.min(axis=0), table.max(axis=0)
+
+
+def _draw(
+    panel,
+    calls: np.ndarray,
+    values: Sequence[np.ndarray],
+    look: dict,
+    band: bool,
+    summary: Summary,
+) -> None:
+    """The line over seeds, and with ``band`` its band, where every seed has a value."""
     table = np.stack(values) / 1e6
     seen = ~np.isnan(table).any(axis=0)
     if not seen.any():
         return
     calls, table = calls[seen], table[:, seen]
-    panel.plot(calls, np.median(table, axis=0), drawstyle="steps-post", **look)
+    line, low, high = summary(table)
+    panel.plot(calls, line, drawstyle="steps-post", **look)
     if band and len(values) > 1:
-        low, high = table.min(axis=0), table.max(axis=0)
         panel.fill_between(calls, low, high, color=look["color"], alpha=0.12, step="post", lw=0)
