@@ -15,7 +15,7 @@ from go_gym.errors import GoGymError
 from go_gym.files import atomic_write
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import save_decision
-from go_gym.problem.device_map import device_map
+from go_gym.problem.device_map import accelerate_map, device_map
 from go_gym.simulator import Result, simulate
 
 USUAL = ("single-device", "human-expert", "metis")
@@ -130,7 +130,7 @@ def write_plan(plan: Plan, folder: Path) -> dict[str, Path]:
     modules, _ = device_map(problem, best.placement)
     save_decision(paths["decision"], problem, best.decision)
     atomic_write(paths["summary"], json.dumps(summary(plan), indent=2) + "\n")
-    atomic_write(paths["device map"], json.dumps(modules, indent=2) + "\n")
+    atomic_write(paths["device map"], json.dumps(accelerate_map(problem, modules), indent=2) + "\n")
     traced = simulate(problem, best.decision, trace=True)
     save_gantt(paths["Gantt chart"], problem, best.decision, traced)
     save_chrome_trace(paths["Perfetto trace"], problem, best.decision, traced)
