@@ -26,7 +26,7 @@ from go_gym.errors import (
     PlatformError,
     ProblemError,
 )
-from go_gym.graph import Alias, ComputationGraph
+from go_gym.graph import Alias, ComputationGraph, Outlives
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import BatchResult, Result, Trace, simulate, simulate_batch
 
@@ -53,6 +53,7 @@ __all__ = [
     "HardwareError",
     "LeaderboardError",
     "Link",
+    "Outlives",
     "PlatformError",
     "Problem",
     "ProblemError",

@@ -18,7 +18,7 @@ def graphs(draw, max_ops: int = 14, devices: int | None = None) -> go_gym.Comput
     rng = np.random.default_rng(seed)
     big = draw(st.booleans())
     high = 1000 if big else 4
-    tensors, uses, aliases = [], [], []
+    tensors, uses, aliases, outlives = [], [], [], []
     inputs: list[list[int]] = []
     for op in range(n):
         earlier = len(tensors)
@@ -33,16 +33,21 @@ def graphs(draw, max_ops: int = 14, devices: int | None = None) -> go_gym.Comput
                 aliases.append(int(rng.choice(mine)))
             else:
                 aliases.append(-2 if kind > 0.9 else -1)
+            own = aliases[-1] == -1
+            outlives.append(int(rng.choice([0, 0, 0, 0, 1, 2 if own else 0])))
     columns = () if devices is None else (devices,)
     groups = np.where(rng.random(n) < 0.3, rng.integers(0, 3, n), -1)
+    durations = rng.integers(0, high, (n, *columns))
+    durations[rng.random(n) < draw(st.sampled_from([0, 0.3, 0.7]))] = 0  # on every device
     order = rng.permutation(n)  # callers number their ops in any order
     return go_gym.ComputationGraph.from_costs(
-        rng.integers(0, high, (n, *columns)),
+        durations[np.argsort(order)],
         [(int(order[op]), size) for op, size in tensors],
         [(tensor, int(order[op])) for tensor, op in uses],
         parameter_bytes=rng.integers(0, 3, n),
         colocation=groups if draw(st.booleans()) else None,
         aliases=aliases,
+        outlives=outlives if draw(st.booleans()) else None,
     )
 
 

@@ -7,7 +7,7 @@ from math import gcd
 import numpy as np
 
 from go_gym.baselines.bounds import heads_and_tails
-from go_gym.graph import Alias
+from go_gym.graph import Alias, Outlives
 from go_gym.problem import Problem
 
 
@@ -117,7 +117,8 @@ class Case:
     def memory_binds(self) -> bool:
         """Whether some placement runs out of memory, as far as one can see at once."""
         graph = self.problem.graph
-        own = np.where(graph.tensor_alias == Alias.OWN, graph.tensor_bytes, 0)
+        local = (graph.tensor_alias == Alias.OWN) & (graph.tensor_outlives != Outlives.IN_PLACE)
+        own = np.where(local, graph.tensor_bytes, 0)
         copies = graph.tensor_bytes.sum() if self.problem.num_devices > 1 else 0
         total = graph.parameter_bytes.sum() + own.sum() + copies
         return bool(total > self.problem.cluster.memory_bytes.min())

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from ortools.sat.python import cp_model
 
-from go_gym.graph import Alias
+from go_gym.graph import Alias, Outlives
 from go_gym.simulator import Trace
 
 from .case import Case
@@ -117,6 +117,8 @@ class Model:
             self.end.append(end)
             cp.add(self.makespan >= end + tail[op])
             for k in range(self.d):
+                if times[k] == 0:  # it queues for no device
+                    continue
                 lanes[k].append(
                     cp.new_optional_interval_var(start, times[k], end, row[k], f"op{op},{k}")
                 )
@@ -240,6 +242,8 @@ class Model:
         for tensor, freed in enumerate(made):
             source = case.producer[tensor]
             cp.add(freed >= self.end[source])
+            if graph.tensor_outlives[tensor] != Outlives.NO:
+                cp.add(freed >= self.makespan)
             mine = case.group[source]
             for k in range(self.d):
                 here = self.on[mine][k]
@@ -261,7 +265,8 @@ class Model:
                         leaves, held, gone, copy, f"copy{tensor},{k}"
                     )
                     loads[k].append((there_for, sizes[tensor]))
-                if alias[tensor] == Alias.OWN:
+                in_place = graph.tensor_outlives[tensor] == Outlives.IN_PLACE
+                if alias[tensor] == Alias.OWN and not in_place:
                     held = cp.new_int_var(0, self.length, f"held{tensor},{k}")
                     there_for = cp.new_optional_interval_var(
                         self.start[source], held, freed, here, f"tensor{tensor},{k}"
@@ -280,19 +285,29 @@ class Model:
             self.cp.add(term == 0).only_enforce_if(literal.Not())
         return term
 
+    def _untimed(self, op: int) -> list[cp_model.IntVar]:
+        """Literals that say that an op is on a device on which it takes no time."""
+        row = self.on[self.case.group[op]]
+        return [row[k] for k in range(self.d) if self.case.durations[k][op] == 0]
+
     def _start_as_simulated(self) -> None:
         """An op starts as its last input is there and the one before it on its device has ended."""
         cp, case = self.cp, self.case
         before: dict[tuple[int, int], cp_model.IntVar] = {}
-        for a in range(self.n):
-            for b in range(a):
+        timed = [op for op in range(self.n) if any(row[op] for row in case.durations)]
+        for place, a in enumerate(timed):
+            for b in timed[:place]:
                 g, h = case.group[a], case.group[b]
                 one, other = cp.new_bool_var(f"{b}<{a}"), cp.new_bool_var(f"{a}<{b}")
                 before[b, a], before[a, b] = one, other
-                if g == h:
-                    cp.add_exactly_one(one, other)
-                else:
-                    cp.add_exactly_one(one, other, self.apart(g, h))
+                without = [*self._untimed(a), *self._untimed(b)]
+                if g != h:
+                    without.append(self.apart(g, h))
+                cp.add_bool_or([one, other, *without])
+                cp.add_at_most_one(one, other)
+                for literal in without:
+                    cp.add_implication(literal, one.Not())
+                    cp.add_implication(literal, other.Not())
                 cp.add(self.start[a] >= self.end[b]).only_enforce_if(one)
                 cp.add(self.start[b] >= self.end[a]).only_enforce_if(other)
         inputs: list[list[int]] = [[] for _ in range(self.n)]
@@ -301,7 +316,7 @@ class Model:
                 inputs[op].append(tensor)
         for op in range(self.n):
             terms: list[cp_model.LinearExprT] = [0]
-            for previous in range(self.n):
+            for previous in timed if op in timed else ():
                 if previous != op:
                     name = f"after{previous},{op}"
                     terms.append(self._when([before[previous, op]], self.end[previous], name))

@@ -1,8 +1,10 @@
 """Simulated annealing over parts of the graph and single ops, from nothing or the best rule."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +14,7 @@ from go_gym.partitions import Hierarchy, Partition
 from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import LocalSearch
+from go_gym.simulator import LocalSearch, simulate
 
 from ..common.critical import Focus
 from ..common.separate import one_after_another
@@ -56,7 +58,9 @@ def anneal(
     Each call tries the first move that the neighbourhood gives. Costs are step times with lack of
     memory added (:func:`.costs.costs`). At the fine end of a round, placements under FIFO are
     simulated by what changes (``Budget.delta``), which gives the same; large moves, and priorities
-    that follow the placement, take whole simulations.
+    that follow the placement, take whole simulations. What Metropolis's rule will reject need not
+    be simulated to its end: its random number is drawn first and gives the limit; decisions are the
+    same as without.
     """
     problem, cooling = encoding.problem, settings.cooling
     neighbourhood = Neighbourhood(encoding, Hierarchy.of(partitions))
@@ -82,13 +86,27 @@ def anneal(
             decision = encoding.decision(candidate)
             trace = since_trace >= settings.trace_every
             since_trace += 1
-            result = delta.try_decision(decision) if delta else budget.evaluate(decision)
+            temperature = cooling.temperature(number, progress)
+            drawn = random.bit_generator.state
+            rise = acceptance.limit(temperature, random.random())
+            limit = None if math.isinf(rise) else math.ceil(current_cost * (1 + rise))
+            if delta:
+                result = delta.try_decision(decision, limit_ns=limit)
+            else:
+                result = budget.evaluate(decision, limit_ns=limit)
             new_cost = cost(problem, result)
+            if result.over_limit:
+                neighbourhood.levels.note(int(move.drawn["level"][0]), False)
+                acceptance.note(
+                    new_cost / current_cost - 1, partial(_rise, problem, decision, current_cost)
+                )
+                continue
+            random.bit_generator.state = drawn
             rise = new_cost / current_cost - 1
             neighbourhood.levels.note(int(move.drawn["level"][0]), rise < 0)
             if rise > 0:
                 acceptance.note(rise)
-            if acceptance.accepts(rise, cooling.temperature(number, progress), random):
+            if acceptance.accepts(rise, temperature, random):
                 current, current_cost, busy = candidate, new_cost, result.busy_ns
                 if delta:
                     delta.adopt()
@@ -99,6 +117,11 @@ def anneal(
                     since_trace = 0
                 if current_cost < best_cost:
                     best, best_cost = current, current_cost
+
+
+def _rise(problem: Problem, decision: Decision, before: float) -> float:
+    """By what share a decision costs more than ``before``, simulated to the end."""
+    return cost(problem, simulate(problem, decision)) / before - 1
 
 
 class SimulatedAnnealing(SearchAgent):

@@ -62,7 +62,8 @@ class Budget:
         best: the best valid decision evaluated so far, None before the first.
         best_step_time_ns: its step time.
         curve: best-so-far curve, a point for each improvement.
-        windows: the mean step time in each stretch of the budget that had a valid decision.
+        windows: the mean step time in each stretch of the budget that had a valid decision; one
+            that was broken off at its limit counts with what it takes at least.
     """
 
     def __init__(self, problem: Problem, simulations: int) -> None:
@@ -135,10 +136,16 @@ class Budget:
             if valid
         ]
 
-    def evaluate(self, decision: Decision, trace: bool = False) -> Result:
-        """Simulate ``decision``, with its trace if asked; raises BudgetError if no call is left."""
+    def evaluate(
+        self, decision: Decision, trace: bool = False, *, limit_ns: int | None = None
+    ) -> Result:
+        """Simulate ``decision``, with its trace if asked; raises BudgetError if no call is left.
+
+        With ``limit_ns`` the simulation may stop once the step is known to take longer than that
+        and than the best so far (see :func:`go_gym.simulate`); it is a call all the same.
+        """
         self._take(1)
-        result = simulate(self.problem, decision, trace)
+        result = simulate(self.problem, decision, trace, limit_ns=self.allowed(limit_ns))
         self._note(decision, result, self.used)
         return result
 
@@ -175,9 +182,9 @@ class Budget:
         Raises BudgetError if no call is left.
         """
         if self._last is not None and self._last[0] is decision:
-            return BudgetedSearch(self._pay, self._search_from(*self._last))
+            return BudgetedSearch(self._pay, self._search_from(*self._last), self.allowed)
         self._take(1)
-        search = BudgetedSearch(self._pay, self._search_from(decision))
+        search = BudgetedSearch(self._pay, self._search_from(decision), self.allowed)
         self._note(decision, search.result, self.used)
         return search
 
@@ -204,6 +211,11 @@ class Budget:
         trace = simulate(self.problem, self._last[0], trace=True).trace
         assert trace is not None
         return trace
+
+    def allowed(self, limit_ns: int | None) -> int | None:
+        """The limit that hides no improvement: not below the best so far, none before the first."""
+        best = self.best_step_time_ns
+        return None if limit_ns is None or best is None else max(limit_ns, best)
 
     def _take(self, calls: int) -> None:
         """Count ``calls`` without a simulation; raises BudgetError if there are fewer left."""

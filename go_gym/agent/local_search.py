@@ -22,8 +22,11 @@ class BudgetedSearch(LocalSearch):
     if no call is left.
     """
 
-    def __init__(self, pay: Pay, search: LocalSearch) -> None:
-        self._pay, self._search = pay, search
+    def __init__(
+        self, pay: Pay, search: LocalSearch, allowed: Callable[[int | None], int | None]
+    ) -> None:
+        """``allowed`` gives the limit that hides no improvement."""
+        self._pay, self._search, self._allowed = pay, search, allowed
 
     @property
     def decision(self) -> Decision:
@@ -41,14 +44,26 @@ class BudgetedSearch(LocalSearch):
         return self._search.tried
 
     def try_move(
-        self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
+        self,
+        ops: Ops,
+        devices: Devices,
+        priority: Priority = None,
+        trace: bool = False,
+        *,
+        limit_ns: int | None = None,
     ) -> Result:
         """See :meth:`LocalSearch.try_move`."""
-        return self._try(lambda: self._search.try_move(ops, devices, priority, trace))
+        limit = self._allowed(limit_ns)
+        return self._try(
+            lambda: self._search.try_move(ops, devices, priority, trace, limit_ns=limit)
+        )
 
-    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
+    def try_decision(
+        self, decision: Decision, trace: bool = False, *, limit_ns: int | None = None
+    ) -> Result:
         """See :meth:`LocalSearch.try_decision`."""
-        return self._try(lambda: self._search.try_decision(decision, trace))
+        limit = self._allowed(limit_ns)
+        return self._try(lambda: self._search.try_decision(decision, trace, limit_ns=limit))
 
     def adopt(self) -> Decision:
         """See :meth:`LocalSearch.adopt`; no call."""

@@ -11,13 +11,16 @@ from torch.fx import Node
 from go_gym.capture.costs import bytes_read, bytes_written, flops, storage_bytes, tensors_in
 from go_gym.capture.trace import AFTER, INTO, LINE, TAG, Tag, Traced
 from go_gym.errors import CaptureError
-from go_gym.graph import DTYPES, Alias, ComputationGraph
+from go_gym.graph import DTYPES, Alias, ComputationGraph, Outlives
 from go_gym.graph.builder import GraphBuilder, Op, with_counts
 
 UNSAFE_VIEWS = frozenset(["_unsafe_view", "unsafe_split", "unsafe_split_with_sizes"])
 """Views whose schema hides that they share storage."""
 SCATTERS = frozenset(["select_scatter", "slice_scatter", "diagonal_scatter", "as_strided_scatter"])
 """What a view that was written to is put back into its base with: in place, nothing moves."""
+
+GRADIENT = "gradient:"
+"""How outputs begin that are gradients."""
 
 
 def graph_of(traced: Traced, name: str, metadata: Mapping[str, Any]) -> ComputationGraph:
@@ -37,7 +40,9 @@ def graph_of(traced: Traced, name: str, metadata: Mapping[str, Any]) -> Computat
             recorded.add_call(node)
         elif node.op == "get_attr":
             recorded.add_constant(node)
-        elif node.op != "output":
+        elif node.op == "output":
+            recorded.mark_results(node)
+        else:
             raise CaptureError(f"{name}: node {node.name!r} of kind {node.op} is not supported")
     recorded.spread_layers()
     return with_counts(recorded.builder.graph(name), metadata)
@@ -116,6 +121,30 @@ class _Recorded:
             if alias >= 0 and alias not in inputs:
                 raise CaptureError(f"node {node.name!r} shares storage with no input of its own")
             self._output(op, node, storage_bytes(value), alias)
+
+    def mark_results(self, output: Node) -> None:
+        """What the program gives back outlives the step, but for gradients, which the updates use
+        up. The new value of what is resident is written over it where both share a device."""
+        builder = self.builder
+        resident = {
+            known.name: op
+            for op, known in enumerate(self.traced.placeholders)
+            if known.role != "input"
+        }
+        given: Any = output.args[0]
+        for name, node in zip(self.traced.outputs, given, strict=True):
+            found = self.outputs.get(node, [-1])[0] if isinstance(node, Node) else -1
+            if found < 0 or name.startswith(GRADIENT):
+                continue
+            stored = found
+            while builder.aliases[stored] >= 0:
+                stored = builder.aliases[stored]
+            group = builder.producer(stored).colocation
+            together = name in resident and 0 <= group == builder.ops[resident[name]].colocation
+            if together and builder.aliases[stored] == Alias.OWN:
+                builder.outlives[stored] = Outlives.IN_PLACE
+            else:
+                builder.outlives[found] = Outlives.HELD
 
     def _add_getitem(self, node: Node, tag: Tag) -> None:
         """Costs nothing, stays with its producer, shares the storage of the tensor it picks."""

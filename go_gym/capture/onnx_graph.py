@@ -14,7 +14,7 @@ from go_gym.capture.onnx_file import OnnxGraph, TensorInfo, read_onnx
 from go_gym.capture.onnx_inner import inner_cost, inner_graphs
 from go_gym.capture.onnx_shapes import SMALL
 from go_gym.errors import CaptureError, CaptureWarning
-from go_gym.graph import Alias, ComputationGraph
+from go_gym.graph import Alias, ComputationGraph, Outlives
 from go_gym.graph.builder import GraphBuilder, Op, with_counts
 
 STATIC = frozenset(["Constant", "Shape", "Size"])
@@ -103,6 +103,9 @@ class _OnnxCapture:
                 self._add_source(node.output[0], "parameter", Alias.PARAMETER)
             else:
                 self._add_node(node, number)
+        for name in self.model.outputs:
+            if name in self.made:
+                self.builder.outlives[self.made[name]] = Outlives.HELD
         self.builder.spread_layers()
 
     def _find_static(self) -> None:

@@ -3,7 +3,8 @@
 - FLOPs: the sum over the parts, each type of arithmetic at its own peak.
 - bytes read: what the parts read, less what they read of each other, and less what another part
   has read already;
-- bytes written: what the root writes.
+- bytes written: what the root writes, and results of other parts that it writes (see
+  :mod:`go_gym.fusion.plan`).
 
 The duration is the roofline of :mod:`go_gym.cluster.cost` over these figures. A kernel of one part
 keeps its op's duration.
@@ -86,11 +87,12 @@ def border_read(parts, scratch, ops):
 
 
 @njit(cache=True, nogil=True)
-def kernel_ns(parts, scratch, cost, row, ops, root):
-    """int64 ns of the kernel of ``ops`` on devices of class ``row``."""
+def kernel_ns(parts, scratch, cost, row, ops, root, written):
+    """int64 ns of the kernel of ``ops`` on devices of class ``row``; it writes ``written`` bytes of
+    other parts' than its root's."""
     if len(ops) == 1:
         return cost.durations[row, root]
-    size = border_read(parts, scratch, ops) + parts.ops[root].bytes_written
+    size = border_read(parts, scratch, ops) + parts.ops[root].bytes_written + written
     return _roofline(scratch, cost, row, size)
 
 
@@ -105,8 +107,8 @@ def _roofline(scratch, cost, row, size):
 
 
 @njit(cache=True, nogil=True)
-def kernel_table(parts, scratch, cost, roots, part_ptr, members):
-    """The figures of k kernels.
+def kernel_table(parts, scratch, cost, roots, part_ptr, members, written):
+    """The figures of k kernels, of which each writes (k,) ``written`` bytes beside its root's.
 
     Returns: durations (classes, k) int64 ns, bytes read (k,) and FLOPs (k,) int64.
     """
@@ -125,6 +127,6 @@ def kernel_table(parts, scratch, cost, roots, part_ptr, members):
         flops[i] = scratch.flops.sum()
         for row in range(classes):
             durations[row, i] = _roofline(
-                scratch, cost, row, read[i] + parts.ops[root].bytes_written
+                scratch, cost, row, read[i] + parts.ops[root].bytes_written + written[i]
             )
     return durations, read, flops

@@ -81,7 +81,13 @@ def fuse_plan(problem: Problem, decision: Decision, plan: FusionPlan) -> Fused:
     graph = problem.graph
     parts = structure(graph)
     durations, read, flops = kernel_table(
-        parts, new_scratch(parts), rates(problem), plan.roots, plan.part_ptr, plan.parts
+        parts,
+        new_scratch(parts),
+        rates(problem),
+        plan.roots,
+        plan.part_ptr,
+        plan.parts,
+        plan.written,
     )
     roots = plan.roots
     tensor_of, use_tensor, use_consumer = _borders(parts, roots, plan.part_ptr, plan.parts)
@@ -99,7 +105,7 @@ def fuse_plan(problem: Problem, decision: Decision, plan: FusionPlan) -> Fused:
         "dtype": graph.dtype[roots],
         "flops": flops,
         "bytes_read": read,
-        "bytes_written": graph.bytes_written[roots],
+        "bytes_written": graph.bytes_written[roots] + plan.written,
         "parameter_bytes": graph.parameter_bytes[roots],
         "colocation": none,
         "phase": graph.phase[roots],
@@ -109,6 +115,7 @@ def fuse_plan(problem: Problem, decision: Decision, plan: FusionPlan) -> Fused:
         "tensor_producer": new_op[graph.tensor_producer[tensor_of]],
         "tensor_bytes": graph.tensor_bytes[tensor_of],
         "tensor_alias": alias,
+        "tensor_outlives": graph.tensor_outlives[tensor_of],
         "use_tensor": use_tensor,
         "use_consumer": use_consumer,
         "source_index": np.arange(len(roots)),

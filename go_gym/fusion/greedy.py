@@ -16,12 +16,14 @@ from go_gym.fusion.kinds import Kind
 from go_gym.fusion.plan import (
     MAX_COPIES,
     MAX_PARTS,
+    disappears,
     find_readers,
     grown,
     is_legal,
     may_take,
     new_state,
     take,
+    written_by_reader,
 )
 from go_gym.fusion.structure import structure
 from go_gym.problem import Problem
@@ -91,7 +93,9 @@ def _greedy(parts, scratch, cost, kernels, instances, counts, found, place, row)
         around.pop()
         for kernel in changed:
             size = _collect(kernels, instances, kernel, union)
-            time[kernel] = _time(parts, scratch, cost, row[kernel], union[:size], kernel)
+            time[kernel] = _time(
+                parts, scratch, cost, row[kernel], union[:size], kernel, kernels[kernel].written
+            )
             around.append(kernel)
             for i in range(size):
                 part = union[i]
@@ -113,10 +117,10 @@ def _greedy(parts, scratch, cost, kernels, instances, counts, found, place, row)
 
 
 @njit(cache=True, nogil=True)
-def _time(parts, scratch, cost, row, ops, kernel):
+def _time(parts, scratch, cost, row, ops, kernel, written):
     """:func:`kernel_ns`, the ops put in order: the first to read a tensor is charged for it."""
     ops.sort()
-    return kernel_ns(parts, scratch, cost, row, ops, kernel)
+    return kernel_ns(parts, scratch, cost, row, ops, kernel, written)
 
 
 @njit(cache=True, nogil=True)
@@ -151,11 +155,14 @@ def _benefit(
                     union[size] = part
                     size += 1
                 instance = instances[instance].next
-            after = _time(parts, scratch, cost, row[kernel], union[:size], kernel)
+            written = kernels[kernel].written
+            if count == 1:
+                written += written_by_reader(ops, kernels, op)
+            after = _time(parts, scratch, cost, row[kernel], union[:size], kernel, written)
             saved += time[kernel] - after
             took += 1
     if took == 0:
         return _NEVER
-    if took == count and ops[op].kept == 0:
+    if took == count and disappears(ops, op, count):
         saved += time[op]
     return saved

@@ -13,8 +13,9 @@ kernel writes. Nodes are *taken* in order of level, highest first, ties in topol
 
 A kernel without reduction or product is computed anew in each of several readers, as XLA's
 priority fusion does. If all readers took it, it disappears; else it stays as well. A view goes
-along with the op that reads it; its own level plays no part. A node of which something is unread,
-an output or a view (a result of the step), stays as well and writes it.
+along with the op that reads it; its own level plays no part. A node with a result of the step stays
+as well and writes it; but where that is written over resident bytes and one kernel alone reads it,
+this kernel writes it in its stead, and is then never copied.
 
 The fused graph has no cycle: whatever kernel p reads, its readers read after it already, so a
 kernel never needs anything that is computed after its root in the topological order.
@@ -53,11 +54,13 @@ class FusionPlan:
         part_ptr: (k + 1,) int64.
         parts: (p,) int64, rising in each kernel: the ops that kernel i computes, without the
             views between them, are ``parts[part_ptr[i]:part_ptr[i + 1]]``.
+        written: (k,) int64: bytes of results of parts other than its root that a kernel writes.
     """
 
     roots: np.ndarray
     part_ptr: np.ndarray
     parts: np.ndarray
+    written: np.ndarray
 
     @property
     def num_kernels(self) -> int:
@@ -71,6 +74,7 @@ class FusionPlan:
 
 KERNEL = np.dtype(
     [
+        ("written", np.int64),  # bytes of results of parts other than its root that it writes
         ("mark", np.int64),  # as an op: the last question that saw it
         ("seen", np.int64),  # as a reader: likewise
         ("hero", np.int32),  # its reduction or product, or -1
@@ -155,7 +159,8 @@ def finished(parts: Structure, state: State) -> FusionPlan:
     roots = np.flatnonzero(stays)
     part_ptr = np.zeros(len(roots) + 1, dtype=np.int64)
     np.cumsum(state.kernels["count"][roots], out=part_ptr[1:])
-    return FusionPlan(roots, part_ptr, _parts(state.kernels, state.instances, roots, part_ptr))
+    parts_of = _parts(state.kernels, state.instances, roots, part_ptr)
+    return FusionPlan(roots, part_ptr, parts_of, state.kernels["written"][roots])
 
 
 @njit(cache=True, nogil=True)
@@ -216,7 +221,7 @@ def may_take(ops, kernels, op, count):
     if kernels[op].fixed != 0:
         return False
     copied = count > 1 or ops[op].kept != 0
-    costly = kernels[op].hero >= 0 or kernels[op].count > MAX_COPIED
+    costly = kernels[op].hero >= 0 or kernels[op].count > MAX_COPIED or kernels[op].written > 0
     return 0 < count <= MAX_COPIES and not (copied and costly)
 
 
@@ -233,11 +238,27 @@ def take(ops, input_base, kernels, instances, counts, found, place, op, count):
         kernel = found[i]
         if is_legal(ops, input_base, kernels, instances, counts, place, op, kernel):
             _move(kernels, instances, counts, op, kernel)
+            if count == 1:
+                kernels[kernel].written += written_by_reader(ops, kernels, op)
             found[took] = kernel
             took += 1
-    if took == count and ops[op].kept == 0:
+    if took == count and disappears(ops, op, count):
         kernels[op].alive = 0
     return took
+
+
+@njit(cache=True, nogil=True)
+def disappears(ops, op, count):
+    """Is kernel ``op`` gone once all its ``count`` readers took it?"""
+    return ops[op].kept == 0 and (count == 1 or ops[op].in_place == 0)
+
+
+@njit(cache=True, nogil=True)
+def written_by_reader(ops, kernels, op):
+    """Bytes of results that the one reader of kernel ``op`` writes in its stead."""
+    if ops[op].kept != 0:
+        return np.int64(0)
+    return kernels[op].written + ops[op].in_place
 
 
 @njit(cache=True, nogil=True)

@@ -4,10 +4,10 @@ A *node* is an op that is no view. The *base* of a view is the node whose storag
 node reads through views counts as a read of their base, since a view costs nothing and can be
 repeated inside any kernel that computes its base.
 
-A tensor that holds something and that no op reads is a *result* of the step: whoever runs the step
-reads it, so the kernel that computes it writes it. A tensor that an op reads as well is taken for
-no result, since a graph does not tell: Adam's new moments, which the update reads, are not written
-where the update is one kernel.
+A tensor that outlives the step is a *result* of it, and so is one that holds something and that no
+op reads, in graphs that tell of none: the kernel that computes it writes it. What is written over
+resident bytes is written by whichever kernel computes it: one that updates a parameter by Adam
+reads four tensors and writes three.
 """
 
 from typing import NamedTuple
@@ -16,13 +16,13 @@ import numpy as np
 from numba import njit
 
 from go_gym.fusion.kinds import Kind, kind_of
-from go_gym.graph import Alias, ComputationGraph
+from go_gym.graph import Alias, ComputationGraph, Outlives
 
 OP = np.dtype(
     [
         ("kind", np.uint8),  # a Kind
-        ("kept", np.uint8),  # a node of which something is unread, thus a result of the step
-        ("unread", np.uint8),  # a view of which something is
+        ("kept", np.uint8),  # a node of which something is a result that is not written in place
+        ("unread", np.uint8),  # a view of which something is a result
         ("dtype", np.uint8),  # index into DTYPES
         ("base", np.int32),  # the node that a view shows; a node's own number
         (
@@ -35,6 +35,7 @@ OP = np.dtype(
         ("flops", np.int64),
         ("bytes_read", np.int64),
         ("bytes_written", np.int64),
+        ("in_place", np.int64),  # bytes of results that are written over what is resident
     ]
 )
 
@@ -77,6 +78,8 @@ def _build(graph: ComputationGraph) -> Structure:
     ops["readers"] = np.searchsorted(pairs, np.arange(n + 1) * n)
     ops["inputs"] = graph.op_use_ptr
     ops["tensors"] = graph.op_tensor_ptr
+    over = graph.tensor_outlives == Outlives.IN_PLACE
+    np.add.at(ops["in_place"], graph.tensor_producer[over], graph.tensor_bytes[over])
     ops["elements"][:n] = np.where(graph.shape < 0, 1.0, graph.shape).prod(axis=1)
     for column in ("flops", "bytes_read", "bytes_written"):
         ops[column][:n] = getattr(graph, column)
@@ -116,11 +119,11 @@ def _views(graph: ComputationGraph) -> np.ndarray:
 
 
 def _results(graph: ComputationGraph) -> np.ndarray:
-    """(r,) int64 ops with a tensor that nothing reads and that is not empty, and all the views of
-    which nothing is read."""
+    """(r,) int64 ops with a tensor that nothing reads and that is not empty or that is held beyond
+    the step, and all the views of which nothing is read."""
     unread = np.bincount(graph.use_tensor, minlength=graph.num_tensors) == 0
     unread &= (graph.tensor_bytes > 0) | (graph.tensor_alias >= 0)
-    return np.unique(graph.tensor_producer[unread])
+    return np.unique(graph.tensor_producer[unread | (graph.tensor_outlives == Outlives.HELD)])
 
 
 @njit(cache=True, nogil=True)

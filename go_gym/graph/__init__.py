@@ -1,7 +1,7 @@
 """The computation graph: model, construction, validation, file format, features."""
 
 from go_gym.graph.builder import GraphBuilder, Op
-from go_gym.graph.columns import DTYPES, PHASES, Alias
+from go_gym.graph.columns import DTYPES, PHASES, Alias, Outlives
 from go_gym.graph.model import ComputationGraph
 
-__all__ = ["DTYPES", "PHASES", "Alias", "ComputationGraph", "GraphBuilder", "Op"]
+__all__ = ["DTYPES", "PHASES", "Alias", "ComputationGraph", "GraphBuilder", "Op", "Outlives"]

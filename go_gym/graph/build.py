@@ -17,6 +17,7 @@ from go_gym.graph.columns import (
     SHAPE_DIMS,
     Alias,
     GraphColumns,
+    Outlives,
 )
 from go_gym.graph.topology import topological_order
 from go_gym.graph.validate import MAX_BYTES, MAX_DURATION_NS, validate, whole_numbers
@@ -34,6 +35,7 @@ def from_costs(
     colocation: Any = None,
     names: Sequence[str] | None = None,
     aliases: Any = None,
+    outlives: Any = None,
     layers: Sequence[str | None] | None = None,
     name: str = "graph",
 ) -> Graph:
@@ -54,6 +56,7 @@ def from_costs(
         tensors=tensors,
         uses=uses,
         aliases=aliases,
+        outlives=outlives,
         op_names=names,
         parameter_bytes=parameter_bytes,
         colocation=colocation,
@@ -71,6 +74,7 @@ def from_arrays(
     tensors: Any,
     uses: Any,
     aliases: Any = None,
+    outlives: Any = None,
     op_names: Sequence[str] | None = None,
     op_types: Sequence[str] | None = None,
     layers: Sequence[str | None] | None = None,
@@ -95,6 +99,7 @@ def from_arrays(
         tensors: (producer op, bytes) pairs.
         uses: (tensor, consumer op) pairs; repeats count once.
         aliases: (tensors,) tensor whose storage each shares, or ``Alias.*``; default own.
+        outlives: (tensors,) ``Outlives.*``, default none.
         op_names: unique names, default ``op0``, ``op1``, …
         op_types: type of each op as a string, default ``"op"``.
         layers: layer tag of each op, None for none.
@@ -112,6 +117,7 @@ def from_arrays(
     """
     n = num_ops
     order, tensor_order, edges = _sorted_edges(n, tensors, uses, aliases)
+    edges["tensor_outlives"] = _lasting(outlives, tensor_order)
 
     def column(label: str, values: Any, default: int = 0, low: int = 0) -> np.ndarray:
         if values is None:
@@ -187,6 +193,16 @@ def _sorted_edges(
         "use_consumer": consumers[use_order],
     }
     return order, tensor_order, columns
+
+
+def _lasting(given: Any, tensor_order: np.ndarray) -> np.ndarray:
+    """(t,) int64 ``Outlives.*``, in the order of the tensors."""
+    if given is None:
+        return np.full(len(tensor_order), Outlives.NO, dtype=np.int64)
+    values = whole_numbers("outlives", given, low=Outlives.NO, high=Outlives.IN_PLACE)
+    _check_length("outlives", values, len(tensor_order), "tensors")
+    stored: np.ndarray = values[tensor_order]
+    return stored
 
 
 def _durations(given: Any, n: int, kinds: int) -> np.ndarray:

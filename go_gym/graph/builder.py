@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from go_gym.graph.columns import Alias
+from go_gym.graph.columns import Alias, Outlives
 from go_gym.graph.model import ComputationGraph
 
 
@@ -50,12 +50,14 @@ class GraphBuilder:
         ops: the rows of the ops.
         tensors: (producer op, bytes) of each tensor.
         aliases: the tensor whose storage each shares, or ``Alias.*``.
+        outlives: what of them is there after the step, ``Outlives.*``.
         uses: (tensor, consumer op).
     """
 
     ops: list[Op] = field(default_factory=list)
     tensors: list[tuple[int, int]] = field(default_factory=list)
     aliases: list[int] = field(default_factory=list)
+    outlives: list[int] = field(default_factory=list)
     uses: list[tuple[int, int]] = field(default_factory=list)
 
     def add_op(self, op: Op, inputs: Iterable[int] = ()) -> int:
@@ -69,6 +71,7 @@ class GraphBuilder:
         """Add an output of ``size`` bytes to op ``producer``; the tensor's number."""
         self.tensors.append((producer, size))
         self.aliases.append(alias)
+        self.outlives.append(Outlives.NO)
         return len(self.tensors) - 1
 
     def producer(self, tensor: int) -> Op:
@@ -99,6 +102,7 @@ class GraphBuilder:
             tensors=self.tensors,
             uses=self.uses,
             aliases=self.aliases,
+            outlives=self.outlives,
             op_names=[op.name or f"op{number}" for number, op in enumerate(ops)],
             op_types=[op.kind for op in ops],
             layers=[op.layer for op in ops],

@@ -40,6 +40,18 @@ class Alias:
     """The tensor is its producer's parameter, resident there for the whole step."""
 
 
+class Outlives:
+    """Values of ``tensor_outlives``: which tensors are there after the step, and where."""
+
+    NO = 0
+    """Gone with its last use."""
+    HELD = 1
+    """A result that is held where it is made until the step ends, such as the loss."""
+    IN_PLACE = 2
+    """A result written over what is resident there: the new value of a parameter, of a state of
+    the optimizer or of a buffer. It takes no memory of its own where it is made."""
+
+
 # Wide: an attribute for each column of the file
 @dataclass(frozen=True, eq=False, repr=False)
 class GraphColumns:
@@ -70,6 +82,7 @@ class GraphColumns:
     tensor_producer: np.ndarray  # (t,) int32
     tensor_bytes: np.ndarray  # (t,) int64
     tensor_alias: np.ndarray  # (t,) int32, tensor whose storage it shares, or Alias.*
+    tensor_outlives: np.ndarray  # (t,) uint8, Outlives.*
     use_tensor: np.ndarray  # (u,) int32
     use_consumer: np.ndarray  # (u,) int32
 
@@ -127,12 +140,18 @@ class GraphColumns:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hex SHA-256 of all that a simulator or learner sees; not of the name or metadata."""
+        """Hex SHA-256 of all that a simulator or learner sees; not of the name or metadata.
+
+        That of a graph of which nothing outlives the step is the one of before there was a column
+        for that.
+        """
         digest = hashlib.sha256()
         tables = [self.op_names, self.op_types, self.layers, self.duration_kinds]
         digest.update(json.dumps(tables, ensure_ascii=False).encode())
         for column, kind in COLUMNS.items():
             array = getattr(self, column)
+            if column == "tensor_outlives" and not array.any():
+                continue
             digest.update(f"{column}{array.shape}".encode())
             little = np.ascontiguousarray(array, dtype=np.dtype(kind).newbyteorder("<"))
             digest.update(little.data)
@@ -154,6 +173,7 @@ COLUMNS: dict[str, type[np.generic]] = {
     "tensor_producer": np.int32,
     "tensor_bytes": np.int64,
     "tensor_alias": np.int32,
+    "tensor_outlives": np.uint8,
     "use_tensor": np.int32,
     "use_consumer": np.int32,
 }

@@ -13,7 +13,9 @@ from go_gym.graph.build import Graph, assemble
 from go_gym.graph.columns import COLUMNS, GraphColumns
 
 FORMAT = "go-gym graph"
-VERSION = 1
+VERSION = 2
+LATER = {"tensor_outlives": 2}
+"""The version since which a column is there; in files of before it is all 0."""
 _TABLES = ("op_types", "layers", "duration_kinds")
 _PERMUTATIONS = ("source_index", "tensor_source_index")
 
@@ -43,6 +45,10 @@ def loads(kind: type[Graph], data: bytes, where: str | Path) -> Graph:
     """The graph, of class ``kind``, in a file's bytes; ``where`` names the file in errors."""
     arrays = unpack_arrays(data, where, lambda headers: _check(headers, where))
     header = _header(arrays["header"], where)
+    for column, since in LATER.items():
+        if (column in arrays) != (header["version"] >= since):
+            what = "unexpected" if column in arrays else "missing"
+            raise FileFormatError(f"{where}: {column} {what} in version {header['version']}")
     identity = {
         "source_index": len(arrays["op_type"]) if arrays["op_type"].ndim else 0,
         "tensor_source_index": len(arrays["tensor_producer"])
@@ -54,6 +60,8 @@ def loads(kind: type[Graph], data: bytes, where: str | Path) -> Graph:
         for label, size in identity.items()
     }
     names = _untext(arrays["op_names"], where)
+    for column in LATER.keys() - arrays.keys():
+        arrays[column] = np.zeros(identity["tensor_source_index"], dtype=COLUMNS[column])
     return assemble(
         kind,
         name=header["name"],
@@ -68,7 +76,8 @@ def loads(kind: type[Graph], data: bytes, where: str | Path) -> Graph:
 
 def _check(headers: Mapping[str, ArrayHeader], where: str | Path) -> None:
     """Raise FileFormatError unless arrays are those of a graph, each of its type."""
-    missing = [label for label in ("header", "op_names", *COLUMNS) if label not in headers]
+    wanted = ("header", "op_names", *(column for column in COLUMNS if column not in LATER))
+    missing = [label for label in wanted if label not in headers]
     if missing:
         raise FileFormatError(f"{where}: not a graph file: {', '.join(missing)} missing")
     kinds = dict.fromkeys(("header", "op_names"), np.uint8) | dict(COLUMNS)
@@ -91,9 +100,9 @@ def _header(array: np.ndarray, where: str | Path) -> dict[str, Any]:
     kinds = {"name": str, "metadata": dict, **dict.fromkeys(_TABLES, list)}
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise FileFormatError(f"{where}: not a {FORMAT} file")
-    if header.get("version") != VERSION:
+    if header.get("version") not in range(1, VERSION + 1):
         raise FileFormatError(
-            f"{where}: format version {header.get('version')}, this go_gym reads {VERSION}"
+            f"{where}: format version {header.get('version')}, this go_gym reads 1 to {VERSION}"
         )
     for label, kind in kinds.items():
         if not isinstance(header.get(label), kind):

@@ -33,6 +33,7 @@ class ComputationGraph(GraphColumns):
         colocation: Sequence[int] | np.ndarray | None = None,
         names: Sequence[str] | None = None,
         aliases: Sequence[int] | np.ndarray | None = None,
+        outlives: Sequence[int] | np.ndarray | None = None,
         layers: Sequence[str | None] | None = None,
         name: str = "graph",
     ) -> Self:
@@ -48,6 +49,8 @@ class ComputationGraph(GraphColumns):
             names: unique op names, default ``op0``, ``op1``, …
             aliases: (tensors,) the tensor whose storage each shares (an input of its producer),
                 ``Alias.OWN`` (default) or ``Alias.PARAMETER``.
+            outlives: (tensors,) which are there after the step: ``Outlives.NO`` (default),
+                ``Outlives.HELD`` or ``Outlives.IN_PLACE``.
             layers: (ops,) layer tags, None for none.
             name: the graph's name.
 
@@ -68,6 +71,7 @@ class ComputationGraph(GraphColumns):
             colocation=colocation,
             names=names,
             aliases=aliases,
+            outlives=outlives,
             layers=layers,
             name=name,
         )

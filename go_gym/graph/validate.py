@@ -13,6 +13,7 @@ from go_gym.graph.columns import (
     SHAPE_DIMS,
     Alias,
     GraphColumns,
+    Outlives,
 )
 
 MAX_OPS = 5_000_000
@@ -94,6 +95,10 @@ def validate(graph: GraphColumns) -> None:
     _reject("tensor", np.diff(producer) < 0, "tensors are not sorted by producer")
     _reject("tensor", (bytes_ < 0) | (bytes_ > MAX_BYTES), "bytes outside 0 … 2^53")
     _reject("tensor", (alias < Alias.PARAMETER) | (alias >= t), "alias of no tensor")
+    lasting = graph.tensor_outlives
+    _reject("tensor", lasting > Outlives.IN_PLACE, "outlives the step in no known way")
+    over = (lasting == Outlives.IN_PLACE) & (alias != Alias.OWN)
+    _reject("tensor", over, "written over what is resident, and a view of something else")
 
     tensor, consumer = graph.use_tensor, graph.use_consumer
     _reject("use", (tensor < 0) | (tensor >= t), f"its tensor is not one of {t}")

@@ -109,8 +109,10 @@ class HardwareBudget(Budget):
         super().__init__(problem, runs)
         self.hardware = hardware
 
-    def evaluate(self, decision: Decision, trace: bool = False) -> Result:
-        """Measure ``decision``; raises BudgetError if no run is left."""
+    def evaluate(
+        self, decision: Decision, trace: bool = False, *, limit_ns: int | None = None
+    ) -> Result:
+        """Measure ``decision``, to the end; raises BudgetError if no run is left."""
         self._take(1)
         result = self.hardware.run(self.problem, decision, trace)
         self._note(decision, result, self.used)

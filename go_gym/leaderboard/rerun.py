@@ -15,7 +15,7 @@ from go_gym.leaderboard.schema import Row
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.verify import Issue, Kind
 from go_gym.problem import Problem
-from go_gym.simulator import simulate
+from go_gym.simulator import VERSION, simulate
 
 SAMPLE = 20
 """Jobs that are run again unless more are asked for."""
@@ -76,7 +76,8 @@ def rerun_some(
 ) -> Iterator[Issue]:
     """Run again ``count`` of a board's jobs, drawn by the board's content; what differs.
 
-    Jobs of agents that are not installed, or are installed in another version, are not drawn.
+    Jobs of agents that are not installed, or are installed in another version, are not drawn, nor
+    those of another version of the simulator.
 
     Args:
         board: any.
@@ -103,6 +104,8 @@ def _job(row: Row) -> tuple[object, ...]:
 
 
 def _can_run(row: Row) -> bool:
+    if row.simulator_version != VERSION:
+        return False
     try:
         return load_agent(row.agent_name).version == row.agent_version
     except GoGymError:

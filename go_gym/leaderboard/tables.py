@@ -71,7 +71,7 @@ def _cells(job: Any) -> tuple[str, ...]:
 
 def markdown(rows: Sequence[Row], known: Mapping[Key, Known] = NOTHING) -> str:
     """The standings and the tables of ``rows``, ranked, as Markdown."""
-    lines: list[str] = []
+    lines = _of_versions(rows)
     for (task, cluster, priorities), board in standings(rows).items():
         lines += [f"### Standings: {task} on {cluster}, {priorities} priorities", ""]
         lines += [*_table(SUMMARY_HEADINGS, [each.cells for each in board]), ""]
@@ -79,6 +79,20 @@ def markdown(rows: Sequence[Row], known: Mapping[Key, Known] = NOTHING) -> str:
         lines += [f"### {graph} on {cluster} ({task}, {priorities})", ""]
         lines += [*_table(headings(known), table), ""]
     return "\n".join(lines)
+
+
+def _of_versions(rows: Sequence[Row]) -> list[str]:
+    """Lines that say which agents' rows are of an earlier version of the simulator."""
+    versions = sorted({row.simulator_version for row in rows})
+    lines = []
+    for version in versions[:-1]:
+        agents = sorted({row.agent_name for row in rows if row.simulator_version == version})
+        lines += [
+            f"Rows of {', '.join(agents)} are of version {version} of the simulator, the others of "
+            f"version {versions[-1]}: step times of one and of the other are not comparable.",
+            "",
+        ]
+    return lines
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

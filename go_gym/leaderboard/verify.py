@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
+
 from go_gym.baselines.priorities import FIFO, OWN
 from go_gym.errors import GoGymError, LeaderboardError
+from go_gym.graph import ComputationGraph
 from go_gym.leaderboard.checks import wrong_with_curve
 from go_gym.leaderboard.claims import Claims
 from go_gym.leaderboard.coverage import COVERAGE, missing, read_coverage
@@ -80,6 +83,10 @@ def verify(
     device, command and version of the agent are the submitter's word; options, calls used and the
     inside of a curve are checked by running again, see :func:`go_gym.leaderboard.rerun.rerun`.
 
+    Rows of an earlier version of the simulator, whose figures this one cannot give, are checked for
+    what does not hang on that: their problem, decision and curve are there and are the row's. A
+    note tells how many they are. In a submission they are refused.
+
     Args:
         folder: see :mod:`go_gym.leaderboard.store`.
         progress: called with rows done and rows in all.
@@ -92,7 +99,7 @@ def verify(
         wanted = read_coverage(announced)
     except GoGymError as error:
         return Report(0, (Issue(Kind.UNREADABLE, str(folder), str(error)),))
-    checker = _Checker(board)
+    checker = _Checker(board, earlier_too=announced_in is None)
     issues: list[Issue] = []
     for number, row in enumerate(board.rows):
         where = f"{folder / RESULTS}, line {number + 2} ({' '.join(row.key)})"
@@ -106,6 +113,12 @@ def verify(
         message = "write it with: go-gym leaderboard FOLDER --update"
         issues.append(Issue(Kind.TABLE, str(folder / README), message))
     notes = []
+    earlier = sum(row.simulator_version < VERSION for row in board.rows)
+    if earlier:
+        notes.append(
+            f"{earlier} of {len(board.rows)} rows are of an earlier version of the simulator: "
+            "their decisions and curves were read, their figures not simulated again"
+        )
     for wrong, text in repeated_seeds(board):
         if wrong:
             issues.append(Issue(Kind.REPEATED_SEED, str(folder / RESULTS), text))
@@ -117,8 +130,8 @@ def verify(
 class _Checker:
     """Checks rows, keeping their problems' facts."""
 
-    def __init__(self, board: Board) -> None:
-        self.board = board
+    def __init__(self, board: Board, earlier_too: bool) -> None:
+        self.board, self.earlier_too = board, earlier_too
         self.claims = Claims()
         self.facts: dict[tuple[str, str, str, str], tuple[str, Facts]] = {}
 
@@ -130,8 +143,10 @@ class _Checker:
         except GoGymError as error:
             yield Kind.UNKNOWN_PROBLEM, str(error)
             return
+        earlier = self.earlier_too and 1 <= row.simulator_version < VERSION
+        graph = problem.graph if row.simulator_version > 1 else _without_results(problem.graph)
         for label, stated, true in (
-            ("graph_hash", row.graph_hash, problem.graph.content_hash),
+            ("graph_hash", row.graph_hash, graph.content_hash),
             ("cluster_hash", row.cluster_hash, problem.cluster.content_hash),
         ):
             if stated != true:
@@ -140,6 +155,9 @@ class _Checker:
             yield Kind.PROVENANCE, f"{row.provenance} is not in {PROVENANCE}"
         for text in self.claims.wrong_with(row, problem):
             yield Kind.CLAIM, text
+        if earlier:
+            yield from self._wrong_with_contents(row)
+            return
         if row.simulator_version != VERSION:
             yield Kind.VERSION, f"{row.simulator_version}, this one is {VERSION}"
         try:
@@ -162,6 +180,18 @@ class _Checker:
         for text in wrong_with_curve(row, curve, result):
             yield Kind.CURVE, text
 
+    def _wrong_with_contents(self, row: Row) -> Iterator[tuple[Kind, str]]:
+        """What is wrong with a row as far as no simulation tells."""
+        try:
+            self.board.decision(row)
+            self.board.default_placement(row)
+        except GoGymError as error:
+            yield Kind.MISSING_DECISION, str(error)
+        try:
+            self.board.curve(row)
+        except GoGymError as error:
+            yield Kind.CURVE, str(error)
+
     def _facts(self, row: Row, problem: Problem) -> Facts:
         """The problem's facts, against the default that the first of its rows names."""
         rule = FIFO if row.priorities == OWN else row.priorities
@@ -182,3 +212,8 @@ class _Checker:
                 f"{default!r}"
             )
         return found
+
+
+def _without_results(graph: ComputationGraph) -> ComputationGraph:
+    """The graph as version 1 of the simulator knew it, which was not told what outlives a step."""
+    return replace(graph, tensor_outlives=np.zeros_like(graph.tensor_outlives))

@@ -79,6 +79,11 @@ class Report:
         return cells(chosen, kind, self.experiment.what.best_priorities)
 
     @property
+    def simulators(self) -> list[int]:
+        """The versions of the simulator that made the rows."""
+        return sorted({row.simulator_version for row in self.rows})
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """The version of each agent that has rows."""
         found: dict[str, set[str]] = {}

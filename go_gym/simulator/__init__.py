@@ -13,7 +13,7 @@ from go_gym.simulator.result import (
 )
 from go_gym.simulator.simulate import simulate, simulate_batch
 
-VERSION = 1
+VERSION = 2
 """Raised whenever any result may change; written into every leaderboard row."""
 
 __all__ = [

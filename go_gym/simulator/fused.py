@@ -26,6 +26,7 @@ def simulate_kernels(problem: Problem, decision: Decision, trace: bool, run: Sim
         busy_ns=result.busy_ns,
         peak_memory=result.peak_memory,
         bytes_moved=result.bytes_moved,
+        over_limit=result.over_limit,
         trace=None if result.trace is None else _told_of_ops(problem, fused, result.trace),
     )
 

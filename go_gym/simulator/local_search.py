@@ -40,18 +40,27 @@ class LocalSearch(Protocol):
         ...
 
     def try_move(
-        self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
+        self,
+        ops: Ops,
+        devices: Devices,
+        priority: Priority = None,
+        trace: bool = False,
+        *,
+        limit_ns: int | None = None,
     ) -> Result:
         """The Result if ``ops`` (k,) were on ``devices``: one for all, or one each, as in a swap.
 
-        Other priorities than the decision's, if given, come with the move.
+        Other priorities than the decision's, if given, come with the move. A try that is known to
+        take longer than ``limit_ns`` may be broken off; it cannot be adopted.
 
         Raises:
             DecisionError: for an op or device that is none, or another number of devices than ops.
         """
         ...
 
-    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
+    def try_decision(
+        self, decision: Decision, trace: bool = False, *, limit_ns: int | None = None
+    ) -> Result:
         """As :meth:`try_move`, given what the decision would then be.
 
         Raises:
@@ -104,15 +113,28 @@ class FullSimulator:
     def _first(self) -> Result:
         return self._run(self.decision, False)
 
+    def _run_within(self, decision: Decision, trace: bool, limit_ns: int | None) -> Result:
+        """The result of a try; what measures cannot be broken off."""
+        return self._run(decision, trace)
+
     def try_move(
-        self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
+        self,
+        ops: Ops,
+        devices: Devices,
+        priority: Priority = None,
+        trace: bool = False,
+        *,
+        limit_ns: int | None = None,
     ) -> Result:
         """See :meth:`LocalSearch.try_move`."""
-        return self.try_decision(self._moved(*self._columns(ops, devices), priority), trace)
+        moved = self._moved(*self._columns(ops, devices), priority)
+        return self.try_decision(moved, trace, limit_ns=limit_ns)
 
-    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
+    def try_decision(
+        self, decision: Decision, trace: bool = False, *, limit_ns: int | None = None
+    ) -> Result:
         """See :meth:`LocalSearch.try_decision`."""
-        result = self._run(decision, trace)
+        result = self._run_within(decision, trace, limit_ns)
         self._last = decision, result
         return result
 
@@ -129,8 +151,11 @@ class FullSimulator:
 
     def adopt(self) -> Decision:
         """See :meth:`LocalSearch.adopt`."""
-        self.decision = self.tried
+        tried = self.tried
         assert self._last is not None
+        if self._last[1].over_limit:
+            raise DecisionError("the last try was broken off at its limit: try it without one")
+        self.decision = tried
         self.result, self._last = self._last[1], None
         return self.decision
 

@@ -1,35 +1,41 @@
 """The specification of the simulator, in plain Python: short, slow, readable.
 
-Time is whole nanoseconds. At every moment at which something happens, two phases alternate until
-nothing more happens at that moment (ops and transfers may take no time):
+Time is whole nanoseconds. At every moment at which something happens, there are two phases:
 
 1. *Completions*: every op and transfer that ends now ends. Its memory is freed, the tensors of a
    finished op are requested by the devices that use them, and ops whose last input arrived become
-   ready.
+   ready. What takes no time queues for nothing and happens in this phase, too, until nothing more
+   does: a transfer of 0 ns arrives as it is requested, whatever its ports do, and an op of 0 ns
+   (a view, a parameter, an input: it launches nothing) is done as its last input arrives.
 2. *Starts*: every idle device starts the head of its ready queue, every free port the head of its
    transfer queue. Memory is allocated.
 
-The order inside a phase changes nothing. See ``Simulation`` for the queues.
+The order inside a phase changes nothing. What a device holds at a moment is what it holds after
+both. See ``Simulation`` for the queues.
 """
 
 import heapq
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from go_gym.graph import Alias
+from go_gym.graph import Alias, Outlives
 from go_gym.problem import Decision, Problem, check_decision
 from go_gym.simulator.fused import simulate_kernels
 from go_gym.simulator.result import ColocationBroken, OutOfMemory, Result, Trace, Violation
 
 
-def simulate_reference(problem: Problem, decision: Decision, trace: bool = False) -> Result:
+def simulate_reference(
+    problem: Problem, decision: Decision, trace: bool = False, *, limit_ns: int | None = None
+) -> Result:
     """What :func:`go_gym.simulate` computes, by the specification; about 1,000× slower."""
     check_decision(problem, decision)
     if decision.fusion is not None:
-        return simulate_kernels(problem, decision, trace, simulate_reference)
-    return Simulation(problem, decision).run(trace)
+        run = partial(simulate_reference, limit_ns=limit_ns)
+        return simulate_kernels(problem, decision, trace, run)
+    return Simulation(problem, decision).run(trace, limit_ns)
 
 
 @dataclass(order=True)
@@ -65,12 +71,14 @@ class Simulation:
         self.producer: list[int] = graph.tensor_producer.tolist()
         self.alias: list[int] = graph.tensor_alias.tolist()
         self.size: list[int] = graph.tensor_bytes.tolist()
+        self.outlives: list[int] = graph.tensor_outlives.tolist()
 
         self.now = 0
         self.ends: list[
             tuple[int, int, int | Transfer]
         ] = []  # heap of (time, serial, op or Transfer)
         self.serial = 0
+        self.instant: list[int | Transfer] = []  # what takes no time and is yet to end now
         self.missing = [len(tensors) for tensors in self.inputs]
         # heaps, see make_ready
         self.ready: list[list[tuple[int, int, int]]] = [[] for _ in cluster.devices]
@@ -85,39 +93,62 @@ class Simulation:
         self.moved = 0
         self.op_start, self.op_finish = [0] * graph.num_ops, [0] * graph.num_ops
         self.transfers: list[Transfer] = []
+        self.least = 0  # what the step takes at least, by the ops that have begun
+        self.tail = [int(least) for least in problem.durations.min(axis=0)]  # to the end
+        self.work = [0] * len(cluster.devices)  # ns, of all its ops
+        for op, device in enumerate(self.place):
+            self.work[device] += self.duration(op)
+        for op in reversed(range(graph.num_ops)):
+            later = [user for tensor in self.outputs[op] for user in self.consumers[tensor]]
+            self.tail[op] += max((self.tail[user] for user in later), default=0)
 
-    def run(self, trace: bool) -> Result:
-        """Simulate from the start to the last event."""
+    def run(self, trace: bool, limit: int | None = None) -> Result:
+        """Simulate from the start to the last event, or until the step must exceed a limit."""
         for op, device in enumerate(self.place):
             self.allocate(device, int(self.graph.parameter_bytes[op]))
         for op in range(self.graph.num_ops):
             if self.missing[op] == 0:
                 self.make_ready(op)
-        self.start_all()
-        while self.ends:
+        self.moment()
+        while self.ends and (limit is None or self.least <= limit):
             self.now = self.ends[0][0]
-            while self.ends and self.ends[0][0] == self.now:
-                ended = heapq.heappop(self.ends)[2]
-                if isinstance(ended, Transfer):
-                    self.end_transfer(ended)
-                else:
-                    self.end_op(ended)
-            self.start_all()
+            self.moment()
+        step = max(self.now, self.least)
+        over = limit is not None and step > limit
+        if limit is not None and over:
+            step, self.out_of_memory = limit + 1, None
         return Result(
-            step_time_ns=self.now,
+            step_time_ns=step,
             violation=self.violation(),
             busy_ns=np.array(self.busy, dtype=np.int64),
             peak_memory=np.array(self.peak, dtype=np.int64),
             bytes_moved=self.moved,
-            trace=self.trace() if trace else None,
+            trace=self.trace() if trace and not over else None,
+            over_limit=over,
         )
+
+    def moment(self) -> None:
+        """All that happens now."""
+        while self.instant or (self.ends and self.ends[0][0] == self.now):
+            ended = self.instant.pop() if self.instant else heapq.heappop(self.ends)[2]
+            if isinstance(ended, Transfer):
+                self.end_transfer(ended)
+            else:
+                self.end_op(ended)
+        self.start_all()
+        for device, held in enumerate(self.memory):
+            self.peak[device] = max(self.peak[device], held)
+            if held > self.cluster.devices[device].memory_bytes:
+                found = (self.now, device)
+                self.out_of_memory = min(self.out_of_memory or found, found)
 
     # -- completions
 
     def end_op(self, op: int) -> None:
         """An op ends: its outputs are sent or free, its consumers here get ready."""
         device = self.place[op]
-        self.running[device] = None
+        if self.running[device] == op:
+            self.running[device] = None
         self.op_finish[op] = self.now
         for tensor in self.outputs[op]:
             users = self.consumers[tensor]
@@ -126,6 +157,7 @@ class Simulation:
             transfers = self.request(tensor, device, remote)
             self.holders[tensor, device] = sum(self.hold(tensor, user) for user in local)
             self.holders[tensor, device] += transfers
+            self.holders[tensor, device] += int(self.outlives[tensor] != Outlives.NO)
             if self.holders[tensor, device] == 0:
                 self.free(tensor, device)
             self.arrive(tensor, device)
@@ -149,22 +181,33 @@ class Simulation:
             groups = [(destination,) for destination in destinations]
         for group in groups:
             transfer = Transfer(self.now, tensor, group, source)
-            if self.cluster.contention == "link":
-                port: object = (source, group[0])
+            if self.transfer_ns(transfer) == 0:
+                self.begin_transfer(transfer)
+                self.instant.append(transfer)
+            elif self.cluster.contention == "link":
+                heapq.heappush(self.queues[source, group[0]], transfer)
             elif self.cluster.contention == "none":
-                port = (source, tensor, group[0])
+                heapq.heappush(self.queues[source, tensor, group[0]], transfer)
             else:
-                port = source
-            heapq.heappush(self.queues[port], transfer)
+                heapq.heappush(self.queues[source], transfer)
         return len(groups)
+
+    def transfer_ns(self, transfer: Transfer) -> int:
+        """How long a transfer takes: until its last copy has arrived."""
+        size = self.size[transfer.tensor]
+        return max(
+            self.cluster.transfer_ns(size, transfer.source, destination)
+            for destination in transfer.destinations
+        )
 
     def end_transfer(self, transfer: Transfer) -> None:
         """A copy arrives: its port is free, the source lets go of the tensor, consumers there
         get ready."""
-        if self.cluster.contention == "link":
-            self.busy_ports.discard((transfer.source, transfer.destinations[0]))
-        self.busy_ports.discard(transfer.source)
-        self.busy_ports.discard(("in", *transfer.destinations))
+        if transfer.finish > transfer.start:
+            if self.cluster.contention == "link":
+                self.busy_ports.discard((transfer.source, transfer.destinations[0]))
+            self.busy_ports.discard(transfer.source)
+            self.busy_ports.discard(("in", *transfer.destinations))
         self.release(transfer.tensor, transfer.source)
         for destination in transfer.destinations:
             self.arrive(transfer.tensor, destination)
@@ -179,7 +222,15 @@ class Simulation:
 
     def make_ready(self, op: int) -> None:
         """Highest priority first, then FIFO by ready time, ties by lowest op number."""
-        heapq.heappush(self.ready[self.place[op]], (-self.priority[op], self.now, op))
+        if self.duration(op) == 0:
+            self.begin_op(op)
+            self.instant.append(op)
+        else:
+            heapq.heappush(self.ready[self.place[op]], (-self.priority[op], self.now, op))
+
+    def duration(self, op: int) -> int:
+        """ns that an op takes on its device."""
+        return int(self.problem.durations_on(self.place[op])[op])
 
     def release(self, tensor: int, device: int) -> None:
         """One fewer needs ``tensor`` on ``device``; the last one frees it."""
@@ -194,8 +245,11 @@ class Simulation:
             self.release(self.alias[tensor], device)
 
     def held_bytes(self, tensor: int, device: int) -> int:
-        """A tensor that shares storage takes no memory where it is produced; copies do."""
-        if device == self.place[self.producer[tensor]] and self.alias[tensor] != Alias.OWN:
+        """A tensor that shares storage, or is written over what is resident, takes no memory where
+        it is produced; copies do."""
+        at_home = device == self.place[self.producer[tensor]]
+        resident = self.outlives[tensor] == Outlives.IN_PLACE
+        if at_home and (resident or self.alias[tensor] != Alias.OWN):
             return 0
         return self.size[tensor]
 
@@ -226,23 +280,32 @@ class Simulation:
                 self.start_transfer(heapq.heappop(self.queues[head.source]))
 
     def start_op(self, device: int, op: int) -> None:
-        """An op begins: its outputs take their memory."""
-        duration = int(self.problem.durations_on(device)[op])
+        """A device begins an op."""
+        duration = self.duration(op)
         self.running[device] = op
-        self.op_start[op] = self.now
+        left = self.work[device] - self.busy[device]
+        self.least = max(self.least, self.now + self.tail[op], self.now + left)
         self.busy[device] += duration
-        for tensor in self.outputs[op]:
-            self.allocate(device, self.held_bytes(tensor, device))
+        self.begin_op(op)
         self.push(self.now + duration, op)
 
+    def begin_op(self, op: int) -> None:
+        """An op begins: its outputs take their memory."""
+        device = self.place[op]
+        self.op_start[op] = self.now
+        for tensor in self.outputs[op]:
+            self.allocate(device, self.held_bytes(tensor, device))
+
     def start_transfer(self, transfer: Transfer) -> None:
+        """A port begins a transfer."""
+        self.begin_transfer(transfer)
+        self.push(transfer.finish, transfer)
+
+    def begin_transfer(self, transfer: Transfer) -> None:
         """A copy begins: it takes its memory where it goes."""
         size = self.size[transfer.tensor]
         transfer.start = self.now
-        transfer.finish = self.now + max(
-            self.cluster.transfer_ns(size, transfer.source, destination)
-            for destination in transfer.destinations
-        )
+        transfer.finish = self.now + self.transfer_ns(transfer)
         for destination in transfer.destinations:
             local = [u for u in self.consumers[transfer.tensor] if self.place[u] == destination]
             self.holders[transfer.tensor, destination] = sum(
@@ -251,7 +314,6 @@ class Simulation:
             self.allocate(destination, size)
             self.moved += size
         self.transfers.append(transfer)
-        self.push(transfer.finish, transfer)
 
     def push(self, time: int, what: int | Transfer) -> None:
         """Note that ``what`` ends at ``time``; of equal times the first noted ends first."""
@@ -259,12 +321,8 @@ class Simulation:
         heapq.heappush(self.ends, (time, self.serial, what))
 
     def allocate(self, device: int, size: int) -> None:
-        """Take memory on a device, noting the peak and the first time that it is too much."""
+        """Take memory on a device."""
         self.memory[device] += size
-        self.peak[device] = max(self.peak[device], self.memory[device])
-        if self.memory[device] > self.cluster.devices[device].memory_bytes:
-            found = (self.now, device)
-            self.out_of_memory = min(self.out_of_memory or found, found)
 
     # -- results
 

@@ -69,6 +69,9 @@ class Result:
         peak_memory: (d,) int64 bytes, the most that each device holds at any time.
         bytes_moved: bytes that arrive on other devices, each copy counted.
         trace: on request, else None.
+        over_limit: does the step take longer than the limit that was given? Then the simulation
+            stopped: ``step_time_ns`` is 1 ns more than the limit, memory is not judged, and the
+            other figures are those up to there.
     """
 
     step_time_ns: int
@@ -77,6 +80,7 @@ class Result:
     peak_memory: np.ndarray
     bytes_moved: int
     trace: Trace | None = None
+    over_limit: bool = False
 
     @property
     def valid(self) -> bool:
@@ -99,6 +103,7 @@ class BatchResult(Sequence[Result]):
         violations: b times Violation or None.
         busy_ns, peak_memory: (b, d) int64.
         bytes_moved: (b,) int64.
+        over_limit: (b,) bool.
     """
 
     step_time_ns: np.ndarray
@@ -107,6 +112,7 @@ class BatchResult(Sequence[Result]):
     busy_ns: np.ndarray
     peak_memory: np.ndarray
     bytes_moved: np.ndarray
+    over_limit: np.ndarray
 
     @classmethod
     def of(cls, results: Sequence[Result]) -> "BatchResult":
@@ -118,6 +124,7 @@ class BatchResult(Sequence[Result]):
             busy_ns=np.stack([result.busy_ns for result in results]),
             peak_memory=np.stack([result.peak_memory for result in results]),
             bytes_moved=np.array([result.bytes_moved for result in results], dtype=np.int64),
+            over_limit=np.array([result.over_limit for result in results]),
         )
 
     def __len__(self) -> int:
@@ -136,4 +143,5 @@ class BatchResult(Sequence[Result]):
             busy_ns=self.busy_ns[index],
             peak_memory=self.peak_memory[index],
             bytes_moved=int(self.bytes_moved[index]),
+            over_limit=bool(self.over_limit[index]),
         )

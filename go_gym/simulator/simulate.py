@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -24,20 +24,32 @@ from go_gym.simulator.result import (
     Violation,
 )
 from go_gym.simulator.tables import Tables, build_tables, contention_code
-from go_gym.simulator.work import Work, make_outcome, make_work, told
+from go_gym.simulator.work import (
+    LAST_MOMENT,
+    Work,
+    expand_times,
+    make_outcome,
+    make_work,
+    told,
+)
 
 SHARE_OPS = 1 << 16
 """Ops of the decisions that a thread takes at once, at most, so that their rows stay in its cache;
 of larger graphs it is one decision (our choice)."""
 
 
-def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Result:
+def simulate(
+    problem: Problem, decision: Decision, trace: bool = False, *, limit_ns: int | None = None
+) -> Result:
     """Simulate one training step of ``problem`` under ``decision``.
 
     Args:
         problem: graph and cluster.
         decision: placement, priorities unless FIFO, and fusion levels unless nothing is fused.
         trace: keep when every op and transfer starts and finishes.
+        limit_ns: stop as soon as the step is known to take longer: an op's start and the longest
+            path from there, or the work left on its device, exceed it. The Result then is
+            ``over_limit``.
 
     Returns:
         The Result; running out of memory and a broken co-location make it invalid.
@@ -47,20 +59,26 @@ def simulate(problem: Problem, decision: Decision, trace: bool = False) -> Resul
     """
     check_decision(problem, decision)
     if decision.fusion is not None:
-        return simulate_kernels(problem, decision, trace, simulate)
+        return simulate_kernels(problem, decision, trace, partial(simulate, limit_ns=limit_ns))
+    limits = _limits(limit_ns, 1)
     engine, ranked = find_engine(problem), decision.priority is not None
     outcome = make_outcome(1, problem.num_devices)
     if not trace:
         with engine.work(ranked) as work:
-            _run(engine, work, [decision], ranked, outcome)
-        return _told(problem, engine, outcome)[0]
+            _run(engine, work, [decision], ranked, limits, outcome)
+        return _told(problem, engine, outcome, limits)[0]
     work = make_work(engine.tables, engine.contention, ranked, trace=True)
-    _run(engine, work, [decision], ranked, outcome)
-    return replace(_told(problem, engine, outcome)[0], trace=_trace(work))
+    _run(engine, work, [decision], ranked, limits, outcome)
+    result = _told(problem, engine, outcome, limits)[0]
+    return result if result.over_limit else replace(result, trace=_trace(engine.tables, work))
 
 
 def simulate_batch(
-    problem: Problem, decisions: Sequence[Decision], threads: int | None = None
+    problem: Problem,
+    decisions: Sequence[Decision],
+    threads: int | None = None,
+    *,
+    limit_ns: int | Sequence[int] | None = None,
 ) -> BatchResult:
     """Simulate many decisions, over all cores and without the GIL.
 
@@ -68,6 +86,7 @@ def simulate_batch(
         problem: graph and cluster.
         decisions: b decisions.
         threads: how many to use; default one for each core that this process may use.
+        limit_ns: see :func:`simulate`; one for all, or one for each.
 
     Returns:
         The BatchResult, in the order of the decisions, equal to :func:`simulate` on each.
@@ -78,6 +97,7 @@ def simulate_batch(
     if not isinstance(decisions, Sequence):
         raise DecisionError(f"decisions: {type(decisions).__name__}, expected a list of Decision")
     count = len(decisions)
+    limits = _limits(limit_ns, count)
     workers = max(1, min(threads or _cores(), count))
     engine = find_engine(problem)
     ranked = any(getattr(decision, "priority", None) is not None for decision in decisions)
@@ -98,10 +118,12 @@ def simulate_batch(
                     rows = _checked(problem, decisions, share)
                     if any(decision.fusion is not None for decision in rows):
                         fused.update(
-                            (i, simulate(problem, row)) for i, row in zip(share, rows, strict=True)
+                            (i, simulate(problem, row, limit_ns=int(limits[i])))
+                            for i, row in zip(share, rows, strict=True)
                         )
                     else:
-                        _run(engine, memory, rows, ranked, outcome[share.start : share.stop])
+                        part = slice(share.start, share.stop)
+                        _run(engine, memory, rows, ranked, limits[part], outcome[part])
                 except DecisionError as error:
                     faults[share.start] = error
                     shares.clear()
@@ -118,9 +140,21 @@ def simulate_batch(
         raise faults[min(faults)]
     if fused:
         return BatchResult.of(
-            [fused.get(i) or _told(problem, engine, outcome[i : i + 1])[0] for i in range(count)]
+            [
+                fused.get(i) or _told(problem, engine, outcome[i : i + 1], limits[i : i + 1])[0]
+                for i in range(count)
+            ]
         )
-    return _told(problem, engine, outcome)
+    return _told(problem, engine, outcome, limits)
+
+
+def _limits(limit_ns: int | Sequence[int] | None, count: int) -> np.ndarray:
+    """(count,) int64: the limit of each decision, the last moment for none."""
+    given = LAST_MOMENT if limit_ns is None else limit_ns
+    limits = np.asarray(given)
+    if limits.dtype.kind not in "iu" or limits.shape not in ((), (count,)):
+        raise DecisionError(f"limit_ns: {limit_ns!r}, expected whole ns, one or {count} of them")
+    return np.ascontiguousarray(np.broadcast_to(limits, count), dtype=np.int64)
 
 
 def _shares(count: int, most: int, workers: int) -> Iterator[range]:
@@ -196,22 +230,30 @@ def _rows(columns: Sequence[np.ndarray | Sequence[int]]) -> np.ndarray:
 
 
 def _run(
-    engine: Engine, work: Work, decisions: Sequence[Decision], ranked: bool, outcome: np.ndarray
+    engine: Engine,
+    work: Work,
+    decisions: Sequence[Decision],
+    ranked: bool,
+    limits: np.ndarray,
+    outcome: np.ndarray,
 ) -> None:
     """Simulate ``decisions``, by their priorities if ``ranked``; a row of ``outcome`` for each."""
     placements, levels = _rows([decision.placement for decision in decisions]), None
     if ranked:
         none = np.zeros(placements.shape[1], dtype=np.int64)
         levels = _rows([none if d.priority is None else d.priority for d in decisions])
-    run_many(engine.tables, work, engine.contention, placements, levels, outcome)
+    run_many(engine.tables, work, engine.contention, placements, levels, limits, outcome)
 
 
-def _told(problem: Problem, engine: Engine, outcome: np.ndarray) -> BatchResult:
-    """What each row of ``outcome`` says."""
+def _told(problem: Problem, engine: Engine, outcome: np.ndarray, limits: np.ndarray) -> BatchResult:
+    """What each row of ``outcome`` says, of runs under ``limits``."""
     step, busy, peak, moved, faults = told(engine.tables, outcome)
+    over = step > limits
+    step[over] = limits[over] + 1
+    faults[over, :2] = -1  # memory is not known to the end
     violations = tuple(violation_of(problem, *row) for row in faults.tolist())
     valid = np.array([violation is None for violation in violations], dtype=bool)
-    return BatchResult(step, valid, violations, busy, peak, moved)
+    return BatchResult(step, valid, violations, busy, peak, moved, over)
 
 
 def violation_of(problem: Problem, time: int, device: int, stray: int) -> Violation | None:
@@ -225,7 +267,8 @@ def violation_of(problem: Problem, time: int, device: int, stray: int) -> Violat
     return None
 
 
-def _trace(work: Work) -> Trace:
+def _trace(tables: Tables, work: Work) -> Trace:
+    expand_times(tables, work)
     made = work.transfers[: int(work.state["sent"][0])]
     made = made[np.lexsort((made["to"], made["tensor"], made["start"]))]
     return Trace(

@@ -5,19 +5,29 @@ from typing import NamedTuple
 import numpy as np
 
 from go_gym.cluster.model import CONTENTION_MODELS
-from go_gym.graph import Alias
+from go_gym.graph import Alias, Outlives
 from go_gym.problem import Problem
+from go_gym.simulator.program import make_program
 
 NONE = np.uint32(0xFFFFFFFF)
 
-OP = np.dtype([("packet", np.uint32), ("inputs", np.uint32)])  # where its part of the program is
+INSTANT = np.uint32(1 << 31)
+"""Added to the number of an op's inputs if there are devices on which it takes no time."""
+
+OP = np.dtype(
+    [
+        ("packet", np.uint32),  # where its part of the program is, with what its members do,
+        ("plain", np.uint32),  # and without
+        ("inputs", np.uint32),  # how many, but for given ones, and INSTANT
+    ]
+)
 TENSOR = np.dtype(
     [
         ("device", np.uint32),  # of its producer, set by a simulation as that ends
         ("holders", np.int32),  # what still needs it there, likewise
         ("alias", np.uint32),  # the tensor whose storage this view shares, or NONE
         ("alias_use", np.uint32),  # and its producer's use of it
-        ("local_size", np.int64),  # bytes there: 0 for views and parameters
+        ("local_size", np.int64),  # bytes there: 0 for views and what is resident
         ("size", np.int64),  # bytes of a copy
     ]
 )
@@ -27,10 +37,14 @@ LINK = np.dtype([("ns_per_byte", np.float64), ("latency", np.int64)])
 class Tables(NamedTuple):
     """Everything about a problem that a simulation reads. n ops, t tensors, u uses, d devices."""
 
-    program: np.ndarray  # (words,) uint64, what happens as each op starts and ends: see `_program`
+    program: np.ndarray  # (words,) uint64, what happens as each op starts and ends
     op: np.ndarray  # (n,) OP
+    durations: np.ndarray  # (classes, n) int64 ns
     tensor: np.ndarray  # (t,) TENSOR
-    sources: np.ndarray  # (s,) uint32, the ops without inputs
+    consumer: np.ndarray  # (u,) uint32: of each use, as the program numbers them
+    members: np.ndarray  # (v, 2) uint32: op that takes no time, op that it follows from; by that
+    given: np.ndarray  # (g, 3) uint32, the given ops: op, its stretch of ``members``
+    sources: np.ndarray  # (s,) uint32, the others that are ready if all given ones are there
     parameters: np.ndarray  # (k, 2) int64: op, bytes resident on its device
     followers: np.ndarray  # (m, 2) int64: op, first op of its co-location group
     link: np.ndarray  # (d, d) LINK
@@ -46,19 +60,27 @@ def contention_code(problem: Problem) -> int:
 def build_tables(problem: Problem) -> Tables:
     """The tables of ``problem``; takes about as long as a few simulations."""
     graph, cluster = problem.graph, problem.cluster
-    n, t, u = graph.num_ops, graph.num_tensors, graph.num_uses
+    n, t = graph.num_ops, graph.num_tensors
+    local = (graph.tensor_alias == Alias.OWN) & (graph.tensor_outlives != Outlives.IN_PLACE)
+    local_size = np.where(local, graph.tensor_bytes, 0)
+    program = make_program(problem, local_size)
+    position = np.empty(graph.num_uses, dtype=np.uint32)
+    position[program.use] = np.arange(graph.num_uses)
     alias_use = np.full(t, NONE, dtype=np.uint32)
     views = np.flatnonzero(graph.tensor_alias >= 0)
     if len(views):
         key = graph.use_tensor.astype(np.int64) * n + graph.use_consumer
         wanted = graph.tensor_alias[views].astype(np.int64) * n + graph.tensor_producer[views]
-        alias_use[views] = np.searchsorted(key, wanted)
-    views_of = np.bincount(alias_use[views], minlength=u)
-    released = graph.op_uses[views_of[graph.op_uses] == 0]
-    local_size = np.where(graph.tensor_alias == Alias.OWN, graph.tensor_bytes, 0)
+        alias_use[views] = position[np.searchsorted(key, wanted)]
+    inputs = np.diff(graph.op_use_ptr)
+    given = np.flatnonzero(program.given)
+    stretch = program.member_ptr[given], program.member_ptr[given + 1]
+    counted = ~program.given[program.leader[graph.use_producer]]
+    inputs = np.bincount(graph.use_consumer[counted], minlength=n)
     op = np.zeros(n, dtype=OP)
-    op["inputs"] = np.diff(graph.op_use_ptr)
-    program, op["packet"] = _program(problem, local_size, released, np.maximum(views_of, 1))
+    op["packet"], op["plain"] = program.packet, program.plain
+    op["inputs"] = inputs + np.where((problem.durations == 0).any(axis=0), INSTANT, 0)
+    leads = program.leader == np.arange(n)
 
     tensor = np.zeros(t, dtype=TENSOR)
     tensor["alias"] = np.where(graph.tensor_alias >= 0, graph.tensor_alias, np.int64(NONE))
@@ -73,59 +95,19 @@ def build_tables(problem: Problem) -> Tables:
     holding = np.flatnonzero(graph.parameter_bytes)
     following = np.flatnonzero(problem.colocation_leader != np.arange(n))
     return Tables(
-        program=program,
+        program=program.words,
         op=op,
+        durations=np.ascontiguousarray(problem.durations, dtype=np.int64),
         tensor=tensor,
-        sources=np.flatnonzero(op["inputs"] == 0).astype(np.uint32),
+        consumer=graph.use_consumer[program.use].astype(np.uint32),
+        members=np.stack([program.members, program.leader[program.members]], axis=1).astype(
+            np.uint32
+        ),
+        given=np.stack([given, *stretch], axis=1).astype(np.uint32),
+        sources=np.flatnonzero((inputs == 0) & leads & ~program.given).astype(np.uint32),
         parameters=np.stack([holding, graph.parameter_bytes[holding]], axis=1),
         followers=np.stack([following, problem.colocation_leader[following]], axis=1),
         link=links[cluster.link_of],
         device_class=problem.device_class.astype(np.uint32),
         capacity=cluster.memory_bytes.copy(),
     )
-
-
-def _program(
-    problem: Problem, local_size: np.ndarray, released: np.ndarray, hold: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Everything that the end of an op needs, in one place a op; pairs are 32 bits each, low first.
-
-    The words of an op: its duration on each class of devices, the last class first; then, where
-    its packet begins, bytes that it allocates; (number of releases, of tensors); (its first tensor,
-    its own number); each release as (tensor, use); and for each tensor (first use, number of uses),
-    followed by each use as (consumer, releases that it brings: one, or one a view made of it).
-
-    Returns:
-        (words,) uint64, and (n,) uint32 where the packets begin.
-    """
-    graph = problem.graph
-    n, t, u = graph.num_ops, graph.num_tensors, graph.num_uses
-    producer, consumer = graph.tensor_producer.astype(np.int64), graph.use_consumer.astype(np.int64)
-    classes = len(problem.durations)
-    releases = np.bincount(consumer[released], minlength=n)
-    tensors, uses = np.diff(graph.op_tensor_ptr), np.diff(graph.tensor_use_ptr)
-    uses_of_op = np.bincount(producer, uses, minlength=n).astype(np.int64)
-    end = np.cumsum(3 + classes + releases + tensors + uses_of_op)
-    packet = np.concatenate([[0], end[:-1]]) + classes
-    program = np.zeros(int(end[-1]) + 1, dtype=np.uint64)  # an op may be asked for a release
-
-    def pair(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        return low.astype(np.uint64) | high.astype(np.uint64) << np.uint64(32)
-
-    size = np.zeros(n, dtype=np.int64)
-    np.add.at(size, producer, local_size)
-    for row, durations in enumerate(problem.durations):
-        program[packet - 1 - row] = durations
-    program[packet] = size
-    program[packet + 1] = pair(releases, tensors)
-    program[packet + 2] = pair(graph.op_tensor_ptr[:-1], np.arange(n))
-    at = packet + 3
-    nth = np.arange(len(released)) - (np.cumsum(releases) - releases)[consumer[released]]
-    program[at[consumer[released]] + nth] = pair(graph.use_tensor[released], released)
-    before = np.arange(t) + graph.tensor_use_ptr[:-1]  # words of all earlier tensors
-    first = graph.op_tensor_ptr[producer]
-    start = (at + releases)[producer] + before - before[first]
-    program[start] = pair(graph.tensor_use_ptr[:-1], uses)
-    nth = np.arange(u) - graph.tensor_use_ptr[graph.use_tensor]
-    program[start[graph.use_tensor] + 1 + nth] = pair(consumer, hold)
-    return program, packet.astype(np.uint32)

@@ -23,8 +23,10 @@ STATE = np.dtype(
         ("root", np.uint64),  # the node above the leaves in use
         ("next", np.int64),  # event there: its time, the last moment if there is none,
         ("first", np.uint64),  # and its leaf
-        ("ending", np.uint64),  # ops and transfers that took no time
-        ("done", np.int64),  # ops that have ended
+        ("instants", np.uint64),  # ops and transfers that take no time and are yet to end now
+        ("grown", np.uint64),  # devices at whose memory to look before time moves on
+        ("done", np.int64),  # ops that have ended, of those that take time
+        ("ended", np.uint64),  # ops noted as ended
         ("slots", np.uint64),  # ever taken
         ("spare", np.uint64),  # the first slot given back, or NONE
         ("sent", np.uint64),  # transfers noted
@@ -33,6 +35,8 @@ STATE = np.dtype(
         ("oom_time", np.int64),  # the first lack of memory, -1 if none
         ("oom_device", np.int64),
         ("stray", np.int64),  # the first op away from its co-location group, -1 if none
+        ("least", np.int64),  # what the step takes at least, by the ops that have begun
+        ("limit", np.int64),  # above which the run stops
     ]
 )
 WORD = 8  # bytes
@@ -41,8 +45,8 @@ OP_STATE = np.dtype(
     [
         ("device", np.uint32),
         ("missing", np.uint32),  # inputs yet to arrive
-        ("packet", np.uint32),  # the same in every simulation: where its part of the program is
-        ("inputs", np.uint32),  # likewise
+        ("packet", np.uint32),  # where its part of the program is
+        ("inputs", np.uint32),  # how many, and INSTANT: the same in every simulation
     ]
 )
 USE = np.dtype(
@@ -79,12 +83,13 @@ DEVICE_STATE = np.dtype(
         ("peak", np.int64),  # of that
         ("room", np.int64),  # for that
         ("busy", np.int64),
+        ("work", np.int64),  # ns that its ops take in all; 0 where no limit is given
         ("running", np.uint32),  # packet, or IDLE, or LISTED among the devices that can start one
         ("row", np.uint32),  # its class of devices
         ("seen", np.uint32),  # the last tensor that was requested for it,
         ("seen_first", np.uint32),  # the first use of that there
         ("seen_tail", np.uint32),  # and the last
-        ("_pad", np.uint32),
+        ("grown", np.uint32),  # is it among those at whose memory to look?
     ]
 )
 PORT_STATE = np.dtype(
@@ -129,9 +134,13 @@ class Work(NamedTuple):
     event_leaf: np.ndarray  # (2 l,) uint32, and which leaf of the l from `leaves` on that is: there
     # is one for each device and each port (none: each slot)
     moving: np.ndarray  # (l,) uint32, the slot of the transfer of a leaf
-    ending: np.ndarray  # (d + u,) uint32 leaves of what took no time
+    instant: np.ndarray  # (n + u,) uint32, what takes no time: op, or n + slot
+    grown: np.ndarray  # (d,) uint32, devices at whose memory to look before time moves on
+    apart: np.ndarray  # (1 + v,) uint32, the number of groups of which a member is away from its
+    # leader, and these leaders, perhaps several times
     op_times: np.ndarray  # (2, n or 0) int64, start and finish
-    ended: np.ndarray  # (n or 0,) uint32, ops in the order in which they ended
+    ended: np.ndarray  # (n or 0,) uint32, ops in the order in which they ended, without members
+    # that ended with their leaders
     transfers: np.ndarray  # (u or 0,) TRANSFER, in order of start
 
 
@@ -139,7 +148,7 @@ def make_work(
     tables: Tables, contention: int, priorities: bool, trace: bool, times: bool = False
 ) -> Work:
     """Working memory for the problem of ``tables``; ``times`` keeps those of ops alone."""
-    n, u = len(tables.op), int(tables.op["inputs"].sum())
+    n, u = len(tables.op), len(tables.consumer)
     d = len(tables.capacity)
     ports = d * d if contention == LINK else d
     leaves = _power_of_two(d + ports + (u if contention == FREE else 0))
@@ -171,11 +180,20 @@ def make_work(
         event_time=np.full(2 * leaves, LAST_MOMENT),
         event_leaf=event_leaf,
         moving=np.zeros(leaves, dtype=np.uint32),
-        ending=np.empty(d + u, dtype=np.uint32),
-        op_times=np.empty((2, n if trace or times else 0), dtype=np.int64),
+        instant=np.empty(n + u, dtype=np.uint32),
+        grown=np.empty(d, dtype=np.uint32),
+        apart=np.zeros(1 + len(tables.members), dtype=np.uint32),
         ended=np.empty(n if trace or times else 0, dtype=np.uint32),
+        op_times=np.zeros((2, n if trace or times else 0), dtype=np.int64),
         transfers=np.zeros(u if trace else 0, dtype=TRANSFER),
     )
+
+
+def expand_times(tables: Tables, work: Work) -> None:
+    """Note when members of groups were done that the run took for part of their leaders."""
+    op, leader = tables.members.T
+    whole = work.op["packet"][leader] != tables.op["plain"][leader]
+    work.op_times[:, op[whole]] = work.op_times[1, leader[whole]]
 
 
 def _power_of_two(least: int) -> int:
@@ -192,7 +210,7 @@ def _fresh(tables: Tables, ports: int, leaves: int) -> np.ndarray:
     state["slots"] = ports
     state["leaves"] = leaves
     state["root"] = leaves // _power_of_two(d + ports)
-    state["next"] = LAST_MOMENT
+    state["next"] = state["limit"] = LAST_MOMENT
     for label in ("oom_time", "oom_device", "stray"):
         state[label] = -1
     device["moment"] = -1
@@ -232,7 +250,7 @@ def told(tables: Tables, outcome: np.ndarray) -> tuple[np.ndarray, ...]:
     state, device, _ = _parts(outcome, len(tables.capacity))
     faults = [state[label] for label in ("oom_time", "oom_device", "stray")]
     return (
-        state["now"][:, 0].copy(),
+        np.maximum(state["now"][:, 0], state["least"][:, 0]),
         device["busy"].copy(),
         device["peak"] + (tables.capacity - device["room"]),
         state["moved"][:, 0].copy(),

@@ -15,7 +15,7 @@ from go_gym.capture.steps import capture_training_step  # noqa: E402
 from go_gym.catalogue import datasets  # noqa: E402
 from go_gym.catalogue.zoo import inception, rnnlm  # noqa: E402
 from go_gym.errors import CaptureError, CaptureWarning  # noqa: E402
-from go_gym.graph import Alias  # noqa: E402
+from go_gym.graph import Alias, Outlives  # noqa: E402
 
 NAMES = ["rnnlm-2", "inception-b32"]
 SMALL = rnnlm.Settings(layers=2, hidden=16, vocabulary=50, steps=3, batch=4)
@@ -229,3 +229,15 @@ def test_tracing_leaves_torch_as_it_was():
 def test_importing_the_package_imports_no_torch():
     code = "import sys, go_gym.capture, go_gym.catalogue.build; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_results_are_parameters_states_and_the_loss():
+    """New parameters and moments are written over the old; gradients are used up."""
+    graph = small()
+    kinds, lasting = types_of(graph)[graph.tensor_producer], graph.tensor_outlives
+    resident = graph.tensor_alias == Alias.PARAMETER
+    replaced = graph.tensor_bytes[resident & np.isin(kinds, ["parameter", "state"])]
+    written = graph.tensor_bytes[lasting == Outlives.IN_PLACE]
+    assert sorted(written.tolist()) == sorted(replaced.tolist()) and len(written) > 0
+    (loss,) = np.flatnonzero(lasting == Outlives.HELD)
+    assert graph.tensor_bytes[loss] == 4 and kinds[loss] == "aten.detach"

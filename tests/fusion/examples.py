@@ -7,7 +7,7 @@ import go_gym
 from go_gym.cluster import Cluster, Device
 from go_gym.fusion.kinds import Kind, kind_of
 from go_gym.fusion.plan import MAX_COPIED, MAX_COPIES, MAX_PARTS
-from go_gym.graph import Alias
+from go_gym.graph import Alias, Outlives
 
 TYPES = ["aten.mul.Tensor", "aten.tanh", "aten.cat", "aten.sum.dim_IntList", "aten.mm", "mystery"]
 WEIGHTS = [0.35, 0.2, 0.1, 0.12, 0.13, 0.1]
@@ -19,7 +19,7 @@ def aten_problems(draw, max_ops: int = 16, devices: int = 3) -> go_gym.Problem:
     n = draw(st.integers(1, max_ops))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     tensors, uses, aliases, types, shapes = [], [], [], [], []
-    flops, read, written, parameters = [], [], [], []
+    flops, read, written, parameters, lasting = [], [], [], [], []
     for op in range(n):
         earlier = len(tensors)
         count = min(earlier, int(rng.choice([0, 1, 1, 2, 2, 3])))
@@ -37,12 +37,15 @@ def aten_problems(draw, max_ops: int = 16, devices: int = 3) -> go_gym.Problem:
             tensors.append((op, int(rng.integers(0, 9))))
             resident = free and not mine
             aliases.append(mine[0] if is_view else Alias.PARAMETER if resident else Alias.OWN)
+            own = aliases[-1] == Alias.OWN
+            lasting.append(int(rng.choice([0, 0, 0, 1, 2 if own else 0])))
     graph = go_gym.ComputationGraph.from_arrays(
         "random",
         num_ops=n,
         tensors=tensors,
         uses=uses,
         aliases=aliases,
+        outlives=lasting if draw(st.booleans()) else None,
         op_types=types,
         shapes=shapes,
         flops=flops,
@@ -90,6 +93,7 @@ class Rules:
                 self.readers[self.maker[tensor]].add(op)
         self.kind = [self.kind_of(op) for op in range(n)]
         self.kernels = {op: {op} for op in range(n) if self.kind[op] != Kind.VIEW}
+        self.written: dict[int, set[int]] = {op: set() for op in self.kernels}  # others' results
 
     def kind_of(self, op: int) -> Kind:
         graph = self.graph
@@ -113,11 +117,18 @@ class Rules:
         return {self.base(self.maker[tensor]) for tensor in self.inputs[op]}
 
     def unread(self, op: int) -> set[int]:
-        """What nothing reads of an op: of a view all of it, else what is not empty."""
+        """What nothing reads of an op: of a view all of it, else what is not empty; and what is
+        held beyond the step."""
         own = {tensor for tensor, maker in enumerate(self.maker) if maker == op}
+        held = {tensor for tensor in own if self.graph.tensor_outlives[tensor] == Outlives.HELD}
         if self.kind[op] != Kind.VIEW:
             own = {tensor for tensor in own if self.graph.tensor_bytes[tensor] > 0}
-        return own.difference(*self.inputs)
+        return own.difference(*self.inputs) | held
+
+    def in_place(self, op: int) -> set[int]:
+        """Its tensors that are written over resident bytes."""
+        over = np.flatnonzero(self.graph.tensor_outlives == Outlives.IN_PLACE).tolist()
+        return {tensor for tensor in over if self.maker[tensor] == op}
 
     def is_result(self, op: int) -> bool:
         return any(self.unread(shown) for shown in {op} | self.views(op))
@@ -149,13 +160,18 @@ class Rules:
         ]
         copied = len(reading) > 1 or self.is_result(op)
         costly = any(self.kind[p] >= Kind.REDUCTION for p in mine) or len(mine) > MAX_COPIED
-        if not reading or len(reading) > MAX_COPIES or (copied and costly):
+        if not reading or len(reading) > MAX_COPIES or (copied and (costly or self.written[op])):
             return
         took = [root for root in reading if self.is_legal(self.kernels[root] | mine, root)]
         for root in took:
             self.kernels[root] = self.kernels[root] | mine
-        if took == reading and not self.is_result(op):
-            del self.kernels[op]
+        if took != reading or self.is_result(op):
+            return
+        if len(reading) == 1:
+            self.written[reading[0]] |= self.written[op] | self.in_place(op)
+        elif self.in_place(op):
+            return
+        del self.kernels[op]
 
     def read_from_outside(self) -> dict[int, set[int]]:
         """Of each kernel, and each view that stays, the tensors that it reads."""

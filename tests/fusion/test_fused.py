@@ -13,7 +13,7 @@ from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
 from go_gym.fusion.fused import fuse
 from go_gym.fusion.greedy import default_fusion
-from go_gym.graph import Alias
+from go_gym.graph import Alias, Outlives
 from go_gym.simulator import ColocationBroken, simulate, simulate_batch, simulate_reference
 from tests.fusion.examples import Rules, aten_problems, fused_decisions
 
@@ -75,7 +75,7 @@ def test_figures_of_each_kernel(problem, data):
             read += left
         assert fused.problem.graph.flops[i] == sum(int(graph.flops[op]) for op in members)
         assert fused.problem.graph.bytes_read[i] == read
-        size = read + int(graph.bytes_written[root])
+        size = read + int(graph.bytes_written[root]) + int(fused.plan.written[i])
         for number, device in enumerate(problem.cluster.devices):
             work = sum(int(graph.flops[op]) / device.rates()[graph.dtype[op]] for op in members)
             expected = 2 + max(work, size / device.memory_bandwidth) * 1e9
@@ -228,6 +228,30 @@ def test_results_of_the_step_are_written():
         fused = fuse(problem, go_gym.Decision([0, 0], fusion=[1, 0]))
         assert fused.plan.roots.tolist() == roots
         assert result.step_time_ns == expected and int(result.peak_memory[0]) == memory
+
+
+def test_an_update_by_adam_reads_four_tensors_and_writes_three():
+    """parameter, moments and gradient → new moments, new parameter: 7 × 4 bytes, one launch."""
+    types = ["input"] * 4 + ["aten.lerp", "aten.addcmul", "aten.sqrt", "aten.div", "aten.sub"]
+    tensors = [(op, 4) for op in range(9)]
+    uses = [(1, 4), (3, 4), (2, 5), (3, 5), (5, 6), (4, 7), (6, 7), (0, 8), (7, 8)]
+    read = [0] * 4 + [8, 8, 4, 8, 8]
+    written = [0] * 4 + [4] * 5
+    lasting = [0] * 4 + [Outlives.IN_PLACE, Outlives.IN_PLACE, 0, 0, Outlives.IN_PLACE]
+    for outlives, bytes_moved in ((lasting, 28), (None, 20)):
+        problem = made(types, tensors, uses, read, written, outlives=outlives)
+        result = step(problem, [0] * 4 + [1, 1, 1, 1, 0])
+        assert result.step_time_ns == 10 + bytes_moved
+        chosen = default_fusion(problem, np.zeros(9, dtype=np.int64))
+        assert step(problem, chosen).step_time_ns == 10 + bytes_moved
+    # what another kernel reads as well is not written by both
+    problem = made(
+        [*types, "aten.relu"], [*tensors, (9, 4)], [*uses, (4, 9)], [*read, 4], [*written, 4],
+        outlives=[*lasting, 0],
+    )  # fmt: skip
+    fused = fuse(problem, go_gym.Decision([0] * 10, fusion=[0] * 4 + [1, 1, 1, 1, 0, 0]))
+    assert fused.plan.roots.tolist() == [0, 1, 2, 3, 4, 8, 9]
+    assert fused.plan.written.tolist() == [0, 0, 0, 0, 0, 4, 0]
 
 
 def test_what_is_measured_is_not_fused():

@@ -33,6 +33,9 @@ def test_equals_the_documented_procedure(problem, data):
     for tensor, kernel in zip(graph.use_tensor, graph.use_consumer, strict=True):
         reads[int(plan.roots[kernel])].add(int(fused.tensor_of[tensor]))
     assert reads == borders
+    sizes = problem.graph.tensor_bytes
+    written = {op: int(sizes[list(rules.written.get(op, ()))].sum()) for op in borders}
+    assert dict(zip(plan.roots.tolist(), plan.written.tolist(), strict=True)) == written
 
 
 @settings(max_examples=200, deadline=None)

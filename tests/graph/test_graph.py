@@ -1,5 +1,6 @@
 """ComputationGraph: construction, order, validation, file format."""
 
+import json
 import subprocess
 import sys
 
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
-from go_gym import Alias, ComputationGraph
-from go_gym.errors import GraphError
+from go_gym import Alias, ComputationGraph, Outlives
+from go_gym.errors import FileFormatError, GraphError
+from go_gym.files import pack_arrays, unpack_arrays
 from go_gym.graph.columns import COLUMNS
 from go_gym.graph.features import OP_FEATURES, edges, op_features
 from tests.strategies import graphs
@@ -109,6 +111,35 @@ def test_files_give_the_same_graph(graph):
     assert again.to_bytes() == graph.to_bytes()
 
 
+def test_files_of_version_1_still_load(tmp_path):
+    """They tell of nothing that outlives the step, and their hash is what it was."""
+    arrays = unpack_arrays(diamond().to_bytes(), "new")
+    header = json.loads(arrays["header"].tobytes())
+    assert header["version"] == 2
+    del arrays["tensor_outlives"]
+    text = json.dumps({**header, "version": 1}).encode()
+    old = ComputationGraph.from_bytes(
+        pack_arrays({**arrays, "header": np.frombuffer(text, dtype=np.uint8)})
+    )
+    assert old.tensor_outlives.tolist() == [0, 0, 0]
+    assert old.content_hash == diamond().content_hash
+    with pytest.raises(FileFormatError, match="tensor_outlives missing"):
+        ComputationGraph.from_bytes(pack_arrays({**arrays}))
+    text = json.dumps({**header, "version": 3}).encode()
+    with pytest.raises(FileFormatError, match="version 3, this go_gym reads 1 to 2"):
+        ComputationGraph.from_bytes(
+            pack_arrays({**arrays, "header": np.frombuffer(text, dtype=np.uint8)})
+        )
+
+
+def test_what_is_written_in_place_is_no_view():
+    assert diamond(outlives=[0, 2, 1]).tensor_outlives.tolist() == [0, 2, 1]
+    with pytest.raises(GraphError, match="written over what is resident"):
+        diamond(aliases=[-1, 0, -1], outlives=[0, 2, 0])
+    with pytest.raises(GraphError, match="outlives"):
+        diamond(outlives=[0, 3, 0])
+
+
 def test_hash_is_the_same_in_another_process():
     code = "from tests.graph.test_graph import diamond; print(diamond().content_hash)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -121,10 +152,11 @@ def test_hash_sees_every_fact_and_not_the_name():
         diamond(parameter_bytes=[0, 0, 0, 1]).content_hash,
         diamond(colocation=[0, 0, -1, -1]).content_hash,
         diamond(aliases=[-1, -1, Alias.PARAMETER]).content_hash,
+        diamond(outlives=[0, 0, Outlives.HELD]).content_hash,
         diamond(layers=["x", None, None, None]).content_hash,
         diamond(names=["a", "b", "c", "d"]).content_hash,
     }
-    assert len(hashes) == 6
+    assert len(hashes) == 7
     assert diamond(name="other").content_hash == diamond().content_hash
     renamed = diamond(colocation=[7, 7, -1, -1]).content_hash
     assert renamed == diamond(colocation=[0, 0, -1, -1]).content_hash

@@ -377,6 +377,20 @@ def test_failing_agents_do_not_lose_the_others_and_best_counts(tmp_path, monkeyp
     assert (row.agent, row.step_time_ns, row.budget_used) == ("searcher", 270_000, 1)
 
 
+def test_rows_of_an_earlier_simulator_are_read_and_counted(board):
+    """Their figures are not simulated again; their decision must be there, and no submission."""
+    rows = rows_of(board)
+    line = next(n for n, row in enumerate(rows) if row.curve)
+    edit(board, "simulator_version", "1", line)
+    edit(board, "step_time_ns", str(rows[line].step_time_ns + 1), line)
+    report = verify(board)
+    assert {issue.kind for issue in report.issues} <= {Kind.TABLE}
+    assert any(note.startswith(f"1 of {len(rows)} rows are of an earlier") for note in report.notes)
+    assert Kind.VERSION in {issue.kind for issue in verify(board, announced_in=board).issues}
+    edit(board, "decision", "0" * 64, line)
+    assert kinds(board) & {Kind.MISSING_DECISION}
+
+
 def test_duplicate_rows_are_refused(board):
     lines = (board / RESULTS).read_text().splitlines(keepends=True)
     (board / RESULTS).write_text("".join([*lines, lines[1]]))

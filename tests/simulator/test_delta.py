@@ -48,6 +48,33 @@ def check_moves(delta_simulator: DeltaSimulator, rng: np.random.Generator, count
     return reused
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_tries_under_a_limit(data):
+    """What takes longer is broken off, and leaves nothing behind for the tries that follow."""
+    problem = data.draw(problems(30, 6))
+    decision = data.draw(decisions(problem))
+    search = DeltaSimulator(problem, decision)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    for _ in range(8):
+        ops = rng.integers(0, problem.num_ops, rng.integers(1, 4))
+        devices = rng.integers(0, problem.num_devices, len(ops))
+        placement = np.array(search.decision.placement)
+        placement[ops] = devices
+        expected = simulate(problem, go_gym.Decision(placement, decision.priority))
+        limit = int(rng.uniform(0, 1.2) * expected.step_time_ns)
+        found = search.try_move(ops, devices, limit_ns=limit)
+        if expected.step_time_ns <= limit:
+            assert_equal(found, expected)
+            search.adopt()
+            continue
+        assert found.over_limit and found.step_time_ns == limit + 1
+        assert (found.peak_memory <= expected.peak_memory).all()
+        with pytest.raises(DecisionError, match="broken off"):
+            search.adopt()
+        assert_equal(search.try_move(ops, devices), expected)
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_equals_a_full_simulation(data):

@@ -36,6 +36,32 @@ def test_equals_reference(data):
     assert_equal(go_gym.simulate(problem, decision, trace=True), expected)
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data(), st.floats(0, 1.3))
+def test_a_limit_stops_both_at_one_moment_and_only_what_takes_longer(data, share):
+    problem = data.draw(problems())
+    decision = data.draw(decisions(problem))
+    step = simulate_reference(problem, decision).step_time_ns
+    limit = int(share * step)
+    found = go_gym.simulate(problem, decision, limit_ns=limit)
+    assert_equal(found, simulate_reference(problem, decision, limit_ns=limit))
+    assert found.over_limit == (step > limit)
+    assert found.step_time_ns == (limit + 1 if found.over_limit else step)
+    batch = go_gym.simulate_batch(problem, [decision] * 3, limit_ns=[limit, step, 0])
+    assert batch.over_limit.tolist() == [step > limit, False, step > 0]
+    assert_equal(batch[0], found)
+    assert_equal(batch[1], go_gym.simulate(problem, decision))
+
+
+def test_a_limit_that_is_no_number_of_ns_is_refused():
+    problem = random_problem(np.random.default_rng(0), 5, 2, "none")
+    decision = go_gym.Decision([0] * 5)
+    with pytest.raises(DecisionError, match="limit_ns"):
+        go_gym.simulate(problem, decision, limit_ns=1.5)
+    with pytest.raises(DecisionError, match="one or 2"):
+        go_gym.simulate_batch(problem, [decision] * 2, limit_ns=[1, 2, 3])
+
+
 @pytest.mark.parametrize("contention", CONTENTION_MODELS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())

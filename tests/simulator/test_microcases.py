@@ -3,6 +3,7 @@
 import pytest
 
 import go_gym
+from go_gym.cluster import CONTENTION_MODELS
 from go_gym.simulator import simulate_reference
 
 SIMULATORS = (go_gym.simulate, simulate_reference)
@@ -138,7 +139,7 @@ def test_views_take_no_memory_and_keep_what_they_view(simulate):
         "uses": [(0, 1), (1, 2), (2, 3)],
     }
     assert memory(simulate, [0] * 4, aliases=[-1, 0, -1, -1], **graph).peak_memory[0] == 51
-    assert memory(simulate, [0] * 4, **graph).peak_memory[0] == 80
+    assert memory(simulate, [0] * 4, **graph).peak_memory[0] == 51, "the storages change over"
     moved = memory(simulate, [0, 0, 1, 1], aliases=[-1, 0, -1, -1], **graph)
     assert moved.peak_memory.tolist() == [40, 51]
 
@@ -158,3 +159,106 @@ def test_broken_colocation_is_named_before_memory(simulate):
     graph = {"durations": [1, 1], "tensors": [(0, 99)], "uses": [], "colocation": [4, 4]}
     result = memory(simulate, [0, 1], capacity=1, names=["weight", "update"], **graph)
     assert "co-location" in result.reason and "'update'" in result.reason
+
+
+# -- what takes no time
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+@pytest.mark.parametrize("priority", [None, [0, 0, 1, 0]])
+def test_a_view_does_not_queue(simulate, priority):
+    """A makes 8 bytes, L runs for 100 ns; the view of A's is there at 1, and X on device 1 at 2."""
+    graph = go_gym.ComputationGraph.from_costs(
+        [1, 100, 0, 1], [(0, 8), (2, 8)], [(0, 2), (1, 3)], aliases=[-1, 0]
+    )
+    cluster = go_gym.Cluster.uniform(devices=2, bandwidth=8e9, contention="none")
+    decision = go_gym.Decision([0, 0, 0, 1], priority)
+    result = simulate(go_gym.Problem(graph, cluster), decision, trace=True)
+    assert result.trace.op_start.tolist() == [0, 1, 1, 2] and result.step_time_ns == 101
+    assert result.trace.op_finish.tolist() == [1, 101, 1, 3]
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+@pytest.mark.parametrize("contention", CONTENTION_MODELS)
+def test_what_needs_no_time_arrives_before_devices_start(simulate, contention):
+    """List scheduling: X, of the highest priority, starts at 1, as its input from A is there."""
+    graph = go_gym.ComputationGraph.from_costs(
+        [1, 1, 5, 1, 5], [(0, 0), (1, 0), (2, 0)], [(0, 2), (1, 3), (2, 4)]
+    )
+    cluster = go_gym.Cluster.uniform(devices=2, bandwidth=1e9, contention=contention)
+    decision = go_gym.Decision([0, 1, 1, 1, 0], priority=[0, 0, 9, 0, 0])
+    result = simulate(go_gym.Problem(graph, cluster), decision, trace=True)
+    assert result.trace.op_start.tolist() == [0, 0, 1, 6, 6] and result.step_time_ns == 11
+    graph = go_gym.ComputationGraph.from_costs(
+        [2, 3, 1, 3], [(0, 0), (0, 0), (1, 0)], [(0, 1), (1, 2), (2, 3)]
+    )
+    decision = go_gym.Decision([0, 1, 1, 0], priority=[0, 0, 1, 0])
+    result = simulate(go_gym.Problem(graph, cluster), decision, trace=True)
+    assert result.trace.op_start.tolist() == [0, 3, 2, 6] and result.step_time_ns == 9
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+@pytest.mark.parametrize("contention", CONTENTION_MODELS)
+def test_what_needs_no_time_waits_for_no_port(simulate, contention):
+    """B's 0 bytes for D are there at 2, while A's 100 bytes leave the same port until 101."""
+    graph = go_gym.ComputationGraph.from_costs([1, 1, 1, 1], [(0, 100), (1, 0)], [(0, 2), (1, 3)])
+    cluster = go_gym.Cluster.uniform(devices=2, bandwidth=1e9, contention=contention)
+    decision = go_gym.Decision([0, 0, 1, 1])
+    result = simulate(go_gym.Problem(graph, cluster), decision, trace=True)
+    assert result.trace.op_start.tolist() == [0, 1, 101, 2]
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+def test_views_elsewhere_than_what_they_show(simulate):
+    """A's 4 bytes go to the view on device 1 (1–5), the view's back to B on device 0 (5–9)."""
+    graph = go_gym.ComputationGraph.from_costs(
+        [1, 0, 0, 1, 1], [(0, 4), (1, 4), (2, 4)], [(0, 1), (1, 2), (1, 3), (2, 4)],
+        aliases=[-1, 0, 1],
+    )  # fmt: skip
+    problem = go_gym.Problem(graph, go_gym.Cluster.uniform(devices=2, bandwidth=1e9))
+    result = simulate(problem, go_gym.Decision([0, 1, 1, 0, 1]), trace=True)
+    assert result.trace.op_start.tolist() == [0, 5, 5, 9, 5] and result.step_time_ns == 10
+    assert result.bytes_moved == 8 and result.peak_memory.tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+def test_an_op_that_takes_no_time_on_one_device_queues_on_the_other(simulate):
+    graph = go_gym.ComputationGraph.from_costs([[3, 3], [0, 2], [5, 5]], [(0, 0)], [(0, 1)])
+    problem = go_gym.Problem(graph, go_gym.Cluster.uniform(devices=2, bandwidth=1e9))
+    fast = simulate(problem, go_gym.Decision([0, 0, 0]), trace=True)
+    assert fast.trace.op_start.tolist() == [0, 3, 3] and fast.step_time_ns == 8
+    slow = simulate(problem, go_gym.Decision([1, 1, 1]), trace=True)
+    assert slow.trace.op_start.tolist() == [0, 8, 3] and slow.busy_ns.tolist() == [0, 10]
+
+
+# -- what outlives the step
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+def test_results_of_the_step_stay_to_its_end(simulate):
+    """A's 5 bytes are held, for nothing that runs, while B makes 3 and C 7."""
+    graph = {
+        "durations": [10, 10, 10],
+        "tensors": [(0, 5), (0, 1), (1, 3), (2, 7)],
+        "uses": [(1, 1), (2, 2)],
+    }
+    gone = memory(simulate, [0] * 3, **graph)
+    assert gone.peak_memory[0] == 10
+    held = memory(simulate, [0] * 3, outlives=[1, 0, 0, 0], **graph)
+    assert held.peak_memory[0] == 15
+    in_place = memory(simulate, [0] * 3, outlives=[0, 0, 0, 2], **graph)
+    assert in_place.peak_memory[0] == 6, "C writes over what is resident: A's alone count"
+    away = memory(simulate, [0, 1, 1], outlives=[0, 1, 0, 0], **graph)
+    assert away.peak_memory.tolist() == [6, 10], "the copy goes when B has run"
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+def test_a_view_that_outlives_the_step_holds_its_storage(simulate):
+    graph = {
+        "durations": [10, 0, 10, 10],
+        "tensors": [(0, 40), (1, 40), (2, 1), (3, 50)],
+        "uses": [(0, 1), (1, 2), (2, 3)],
+        "aliases": [-1, 0, -1, -1],
+    }
+    assert memory(simulate, [0] * 4, **graph).peak_memory[0] == 51
+    assert memory(simulate, [0] * 4, outlives=[0, 1, 0, 0], **graph).peak_memory[0] == 91

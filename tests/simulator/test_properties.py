@@ -178,6 +178,7 @@ def test_a_graph_given_in_its_stored_order_is_the_same_graph(data):
         tensors=np.stack([graph.tensor_producer, graph.tensor_bytes], axis=1),
         uses=data.draw(st.permutations(uses.tolist())),
         aliases=graph.tensor_alias,
+        outlives=graph.tensor_outlives,
         op_names=graph.op_names,
         parameter_bytes=graph.parameter_bytes,
         colocation=graph.colocation,

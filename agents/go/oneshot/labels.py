@@ -72,6 +72,10 @@ class Log(Budget):
         self.representative = representative
         self.times: dict[bytes, float] = {}
 
+    def allowed(self, limit_ns: int | None) -> int | None:
+        """No limit: each step time is wanted."""
+        return None
+
     def _note(self, decision: Decision, result: Result, calls: int) -> None:
         super()._note(decision, result, calls)
         rows = np.asarray(decision.placement)[self.representative].astype(np.int8)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import prod
 
-from go_gym.graph import Alias
+from go_gym.graph import Alias, Outlives
 from go_gym.graph.builder import GraphBuilder, Op
 
 Shape = tuple[int, ...]
@@ -25,6 +25,8 @@ ADAM = (
     "aten.sub.Tensor",
 )
 """The types of one parameter's update in captured graphs, in order."""
+ADAM_RESULTS = (2, 6, 12)
+"""Those that give the new moments and the new parameter."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Tape:
     def finish(self, loss: int) -> None:
         """Record the backward pass from tensor ``loss`` and the update of every parameter."""
         self.phase = "backward"
+        self.builder.outlives[loss] = Outlives.HELD
         last = self.builder.producer(loss).layer or ""
         gradients = {loss: [self._op("aten.ones_like", (), self.tensor_shapes[loss], last)]}
         for forward in reversed(self.forwards):
@@ -211,6 +214,8 @@ class Tape:
         for number, kind in enumerate(ADAM):
             sources = (value, others[number % len(others)])
             value = self._op(kind, sources, shape, layer, prod(shape), group=group)
+            if number in ADAM_RESULTS:
+                self.builder.outlives[value] = Outlives.IN_PLACE
 
     # -- columns
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -77,7 +78,7 @@ class Child:
         found = [Place(*place) for place in request["places"]]
         decision, devices = Decision(arrays["placement"], arrays["priority"]), len(found)
         if "roots" in arrays:
-            kernels = FusionPlan(arrays["roots"], arrays["part_ptr"], arrays["parts"])
+            kernels = FusionPlan(**{field.name: arrays[field.name] for field in fields(FusionPlan)})
             program, decision = fused_program(program, decision, kernels)
             compile_kernels(program, self.inputs)
         placement, priority = np.asarray(decision.placement), np.asarray(decision.priority)

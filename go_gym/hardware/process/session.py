@@ -4,6 +4,7 @@ The parent needs no torch. A worker that raises, hangs, is killed or runs out of
 measurement with one error that says so; leaving the session leaves no process behind.
 """
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class Session:
         }
         if _fuses(decision):
             fused = fuse(problem, decision)
-            arrays |= {key: getattr(fused.plan, key) for key in ("roots", "part_ptr", "parts")}
+            arrays |= {field.name: getattr(fused.plan, field.name) for field in fields(fused.plan)}
             problem, decision = fused.problem, fused.decision
         if order == "simulated":
             arrays["order"] = simulated_order(problem, decision)

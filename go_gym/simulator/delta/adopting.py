@@ -9,7 +9,7 @@ from go_gym.simulator.work import LAST_MOMENT, U
 
 
 @jit_apart
-def adopt(work, index, run, points, resumed, rejoined, shift, busy, peak, outcome):
+def adopt(tables, work, index, run, points, resumed, rejoined, shift, busy, peak, outcome):
     """Bring the recorded run up to date with one that differs from it between two checkpoints, and
     from the second on by ``shift``; -1 stands for the beginning and the end.
 
@@ -27,11 +27,12 @@ def adopt(work, index, run, points, resumed, rejoined, shift, busy, peak, outcom
         since = points.state[U(resumed)].now
     if rejoined >= 0:
         until = points.state[U(rejoined)].now
+    time_members(tables, work)
     shift_times(work, run.start, U(0), since, until, shift)
     shift_times(work, run.finish, ONE, since, until, shift)
     if rejoined >= 0:
         shift_checkpoints(work, points, U(rejoined), until, shift)
-        save(work, index, points, U(rejoined))
+        save(tables, work, index, points, U(rejoined))
     else:
         for i in range(U(len(peak))):
             run.last_peak[i] = work.device[i].peak
@@ -39,6 +40,16 @@ def adopt(work, index, run, points, resumed, rejoined, shift, busy, peak, outcom
         peak[i] = recompute_peaks(run, points, i)
         run.busy[i] = busy[i]
     run.outcome[U(0)] = outcome[U(0)]
+
+
+@jit_once
+def time_members(tables, work):
+    """Members that were not simulated were done as the ops ended that they follow from."""
+    for i in range(U(len(tables.members))):
+        op, leader = U(tables.members[i, U(0)]), U(tables.members[i, ONE])
+        if work.op[leader].packet == tables.op[leader].packet:
+            work.op_times[U(0), op] = work.op_times[ONE, leader]
+            work.op_times[ONE, op] = work.op_times[ONE, leader]
 
 
 @jit_once

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from go_gym.graph import Outlives
 from go_gym.problem import Problem
+from go_gym.simulator.tables import Tables
 
 OUTCOME = np.dtype(
     [
@@ -28,23 +30,33 @@ class GraphIndex(NamedTuple):
     op_tensor_ptr: np.ndarray  # (n + 1,) int64, tensors of each op
     tensor_producer: np.ndarray  # (t,) uint32
     tensor_use_ptr: np.ndarray  # (t + 1,) int64, stretches of
-    use_consumer: np.ndarray  # (u,) uint32
+    use_consumer: np.ndarray  # (u,) uint32, uses numbered as in the tables
+    lasting: np.ndarray  # (t,) bool: held until the end of the step
+    leader: np.ndarray  # (n,) uint32: the op that each follows from, itself for no member
+    member_ptr: np.ndarray  # (n + 1,) int64, stretches of the tables' members, by leader
+    timed: np.ndarray  # (m,) uint32: ops that take time on some device
     parameter_bytes: np.ndarray  # (n,) int64
     grouped: np.ndarray  # (n,) bool: of a co-location group of several ops
 
 
-def make_index(problem: Problem) -> GraphIndex:
+def make_index(problem: Problem, tables: Tables) -> GraphIndex:
     """The GraphIndex of a problem's graph."""
-    graph, leader = problem.graph, problem.colocation_leader
+    graph, leader, n = problem.graph, problem.colocation_leader, problem.num_ops
+    follows = np.arange(n, dtype=np.uint32)
+    follows[tables.members[:, 0]] = tables.members[:, 1]
     return GraphIndex(
         op_use_ptr=graph.op_use_ptr.astype(np.int64),
         input_producer=graph.use_producer[graph.op_uses].astype(np.uint32),
         op_tensor_ptr=graph.op_tensor_ptr.astype(np.int64),
         tensor_producer=graph.tensor_producer.astype(np.uint32),
         tensor_use_ptr=graph.tensor_use_ptr.astype(np.int64),
-        use_consumer=graph.use_consumer.astype(np.uint32),
+        use_consumer=tables.consumer.copy(),
+        lasting=graph.tensor_outlives != Outlives.NO,
+        leader=follows,
+        member_ptr=np.searchsorted(tables.members[:, 1], np.arange(n + 1)).astype(np.int64),
+        timed=np.flatnonzero(problem.durations.max(axis=0) > 0).astype(np.uint32),
         parameter_bytes=graph.parameter_bytes.astype(np.int64),
-        grouped=np.bincount(leader, minlength=problem.num_ops)[leader] > 1,
+        grouped=np.bincount(leader, minlength=n)[leader] > 1,
     )
 
 
@@ -66,6 +78,8 @@ class Move(NamedTuple):
     ops: np.ndarray  # (n,) uint32, the ops that do, as many as `place` says
     affected: np.ndarray  # (t,) bool, what they make, and what that is a view of
     device_ops: np.ndarray  # (d,) uint64, how many ops each device has
+    apart: np.ndarray  # (1,) int64, how many groups of members are not on one device
+    device_ns: np.ndarray  # (d,) int64, how long they take in all
     room: np.ndarray  # (d,) int64, bytes that it has beside the parameters
 
 
@@ -88,12 +102,15 @@ class Scratch(NamedTuple):
 
 
 def make_arrays(
-    problem: Problem, placement: np.ndarray, checkpoints: int
+    problem: Problem, tables: Tables, placement: np.ndarray, checkpoints: int
 ) -> tuple[RecordedRun, Move, Scratch]:
     """Room for the run of a placement (n,) of which nothing is recorded yet, and no move."""
     n, t, d = problem.num_ops, problem.graph.num_tensors, problem.num_devices
     room = problem.cluster.memory_bytes.copy()
     np.subtract.at(room, placement, problem.graph.parameter_bytes)
+    device_ns = np.zeros(d, dtype=np.int64)
+    took = problem.durations[problem.device_class[placement], np.arange(n)]
+    np.add.at(device_ns, placement, took)
     run = RecordedRun(
         placement=np.array(placement, dtype=np.int64),
         start=np.zeros(n, dtype=np.int64),
@@ -102,11 +119,15 @@ def make_arrays(
         last_peak=np.zeros(d, dtype=np.int64),
         outcome=np.zeros(1, dtype=OUTCOME),
     )
+    leader = tables.members[:, 1]
+    elsewhere = placement[tables.members[:, 0]] != placement[leader]
     move = Move(
         placement=run.placement.copy(),
         ops=np.zeros(n, dtype=np.uint32),
         affected=np.zeros(t, dtype=np.bool_),
         device_ops=np.bincount(placement, minlength=d).astype(np.uint64),
+        apart=np.array([len(np.unique(leader[elsewhere]))]),
+        device_ns=device_ns,
         room=room,
     )
     scratch = Scratch(

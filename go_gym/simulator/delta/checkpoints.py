@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from go_gym.simulator.engine import ONE, set_event
+from go_gym.simulator.engine import HIGH, IDLE, LISTED, ONE, TWO, set_event
 from go_gym.simulator.heap import QUEUED
 from go_gym.simulator.jit import jit, jit_apart, jit_once
-from go_gym.simulator.tables import NONE
+from go_gym.simulator.tables import INSTANT, NONE
 from go_gym.simulator.work import (
     DEVICE_STATE,
     LAST_MOMENT,
@@ -83,7 +83,7 @@ def make_checkpoints(work: Work, count: int) -> Checkpoints:
 
 
 @jit_apart
-def save(work, index, points, k):
+def save(tables, work, index, points, k):
     """Keep the state as checkpoint ``k``.
 
     The run at hand has been at the last valid checkpoint before ``k``, if there is one, and has
@@ -93,7 +93,9 @@ def save(work, index, points, k):
     points.valid[k] = True
     points.state[k] = s
     first = U(0)
-    while first < U(len(ops)) and ops[first].missing == 0:
+    while first < U(len(ops)) and (
+        ops[first].missing == 0 or is_contracted(tables, work, index, first)
+    ):
         first += ONE
     points.lowest[k] = first
     for i in range(first, U(len(ops))):
@@ -105,7 +107,7 @@ def save(work, index, points, k):
         points.slot[k, i].requested -= s.now
     _save_ready(work, points, k, s.now)
     _save_events(work, points, k, s)
-    _save_held(work, index, points, k, s)
+    _save_held(tables, work, index, points, k, s)
 
 
 @jit_once
@@ -143,29 +145,48 @@ def _save_events(work, points, k, s):
 
 
 @jit_once
-def _save_held(work, index, points, k, s):
+def _save_held(tables, work, index, points, k, s):
     """Tensors and copies that something holds: some of those that something held at the checkpoint
     before, and of what ops that have ended since have made."""
-    tensors, uses, ended = U(0), U(0), np.int64(0)
+    tensors, uses, ended = U(0), U(0), U(0)
     before = k
     while before > 0 and not points.valid[before - ONE]:
         before -= ONE
     if before > 0:
         before -= ONE
-        ended = points.state[before].done
+        ended = points.state[before].ended
         for i in range(points.counts[before].tensor):
             tensors = _save_tensor(work, points, k, tensors, U(points.tensor[before, i].tensor))
         for i in range(points.counts[before].use):
             uses = _save_copy(work, points, k, uses, U(points.use[before, i].number))
-    for i in range(ended, s.done):
-        op = U(work.ended[U(i)])
-        first, last = U(index.op_tensor_ptr[op]), U(index.op_tensor_ptr[op + ONE])
-        for tensor in range(first, last):
-            tensors = _save_tensor(work, points, k, tensors, tensor)
-        for use in range(U(index.tensor_use_ptr[first]), U(index.tensor_use_ptr[last])):
-            uses = _save_copy(work, points, k, uses, use)
+    for i in range(ended, s.ended):
+        op = U(work.ended[i])
+        begin, end = members_of(tables, work, index, op)
+        for j in range(begin, end + ONE):
+            part = op if j == end else U(tables.members[j, U(0)])
+            first, last = U(index.op_tensor_ptr[part]), U(index.op_tensor_ptr[part + ONE])
+            for tensor in range(first, last):
+                tensors = _save_tensor(work, points, k, tensors, tensor)
+            for use in range(U(index.tensor_use_ptr[first]), U(index.tensor_use_ptr[last])):
+                uses = _save_copy(work, points, k, uses, use)
     points.counts[k].tensor = tensors
     points.counts[k].use = uses
+
+
+@jit
+def members_of(tables, work, index, op):
+    """The stretch of the tables' members that end with ``op``; empty where they are apart."""
+    begin, end = U(index.member_ptr[op]), U(index.member_ptr[op + ONE])
+    if work.op[op].packet != tables.op[op].packet:
+        end = begin
+    return begin, end
+
+
+@jit
+def is_contracted(tables, work, index, op):
+    """Does an op end with the one that it follows from, without being simulated?"""
+    leader = U(index.leader[op])
+    return leader != op and work.op[leader].packet == tables.op[leader].packet
 
 
 @jit
@@ -200,7 +221,7 @@ def _save_copy(work, points, k, at, use):
 
 
 @jit_apart
-def load(work, move, points, k):
+def load(tables, work, index, run, move, points, k, limit):
     """The state of checkpoint ``k``, for a placement that moves no op that has begun or waits.
 
     In ``work``, ops and tensors must know their devices, and nothing must hold a tensor, wait or be
@@ -211,9 +232,13 @@ def load(work, move, points, k):
     s.sent = 0
     s.oom_time = -1
     s.oom_device = -1
+    s.least = 0
+    s.limit = limit
     for i in range(U(points.lowest[k]), U(len(work.op))):
         work.op[i].missing = points.missing[k, i]
-    _load_ready(work, move, points, k, s.now)
+    if move.apart[U(0)] > 0:
+        _await_leaders(tables, work, index, run, s.now)
+    _load_ready(tables, work, move, points, k, s.now)
     for i in range(points.counts[k].tensor):
         held = points.tensor[k, i]
         work.tensor[held.tensor].holders = held.holders
@@ -238,8 +263,19 @@ def load(work, move, points, k):
 
 
 @jit_once
-def _load_ready(work, move, points, k, now):
-    """Devices and their ready queues, each in a stretch as long as it has ops by now."""
+def _await_leaders(tables, work, index, run, now):
+    """Members that are apart wait for ops that have not ended, whatever they did when the
+    checkpoint was saved."""
+    for i in range(U(len(tables.members))):
+        op, leader = U(tables.members[i, U(0)]), U(tables.members[i, ONE])
+        if run.finish[leader] > now:
+            work.op[op].missing = tables.op[op].inputs & ~INSTANT
+
+
+@jit_once
+def _load_ready(tables, work, move, points, k, now):
+    """Devices and their ready queues, each in a stretch as long as it has ops by now; packets as
+    they are now."""
     at, base = U(0), U(0)
     for i in range(U(len(work.device))):
         work.device[i] = points.device[k, i]
@@ -250,6 +286,9 @@ def _load_ready(work, move, points, k, now):
         dev.tail = base + waiting
         dev.moment = -1
         dev.room = move.room[i]
+        dev.work = move.device_ns[i]
+        if dev.running != IDLE and dev.running != LISTED:
+            dev.running = work.op[tables.program[U(dev.running) + TWO] >> HIGH].packet
         for j in range(base, base + waiting):
             saved = points.ready[k, at]
             if len(work.heap) > 0:
@@ -258,7 +297,7 @@ def _load_ready(work, move, points, k, now):
                 entry.time = saved.time + now
                 entry.op = saved.op
             else:
-                work.queue[j] = saved.op
+                work.queue[j] = work.op[tables.program[U(saved.op) + TWO] >> HIGH].packet
             at += ONE
         base += move.device_ops[i]
 
@@ -279,3 +318,26 @@ def clear(work, points, k):
         use = work.use[points.use[k, i].number]
         work.use[use.first].holders = 0  # a moved op's, where that is the first of the copy here
         use.holders = 0
+
+
+@jit_apart
+def wipe(tables, work, index, points, resumed):
+    """Likewise, after a run that was broken off."""
+    ended = U(0)
+    if resumed >= 0:
+        k = U(resumed)
+        ended = points.state[k].ended
+        for i in range(points.counts[k].tensor):
+            work.tensor[points.tensor[k, i].tensor].holders = 0
+        for i in range(points.counts[k].use):
+            work.use[points.use[k, i].number].holders = 0
+    for i in range(ended, work.state[U(0)].ended):
+        op = U(work.ended[i])
+        begin, end = members_of(tables, work, index, op)
+        for j in range(begin, end + ONE):
+            part = op if j == end else U(tables.members[j, U(0)])
+            first, last = U(index.op_tensor_ptr[part]), U(index.op_tensor_ptr[part + ONE])
+            for tensor in range(first, last):
+                work.tensor[tensor].holders = 0
+            for use in range(U(index.tensor_use_ptr[first]), U(index.tensor_use_ptr[last])):
+                work.use[use].holders = 0

@@ -11,6 +11,7 @@ import numpy as np
 
 from go_gym.simulator.engine import ONE
 from go_gym.simulator.jit import jit, jit_apart, jit_once
+from go_gym.simulator.tables import NONE
 from go_gym.simulator.work import LAST_MOMENT, U
 
 RECORDED, MOVED = U(0), U(1)
@@ -29,6 +30,9 @@ def nothing_held(work, index, run, move, points, k, reach):
         tensor = U(number)
         if not move.affected[tensor]:
             continue
+        made = work.tensor[tensor]
+        if index.lasting[tensor] and (made.local_size > 0 or made.alias != NONE):
+            return False
         for use in range(U(index.tensor_use_ptr[tensor]), U(index.tensor_use_ptr[tensor + ONE])):
             op = U(index.use_consumer[use])
             if run.finish[op] > now:
@@ -75,6 +79,9 @@ def _compare_copies(work, index, run, move, scratch, points, k, tensor, now):
         _need(work, index, run, move, scratch, RECORDED, U(run.placement[op]), tensor, op, now)
         _need(work, index, run, move, scratch, MOVED, U(move.placement[op]), tensor, op, now)
     here_was, here = U(run.placement[maker]), U(move.placement[maker])
+    if index.lasting[tensor]:
+        scratch.copy[RECORDED, here_was].until = LAST_MOMENT
+        scratch.copy[MOVED, here].until = LAST_MOMENT
     scratch.home[RECORDED, tensor] = scratch.copy[RECORDED, here_was]
     scratch.home[MOVED, tensor] = scratch.copy[MOVED, here]
     known = True

@@ -25,10 +25,12 @@ def place(tables, work, index, run, move, ops, devices):
         op = U(ops[i])
         here, there = U(work.op[op].device), U(move.placement[op])
         if here != there:
-            _carry(work, index, move, op, here, there)
+            _carry(tables, work, index, move, op, here, there)
             move.ops[U(moved)] = np.uint32(op)
             moved += 1
             apart |= index.grouped[op]
+    for i in range(U(moved)):
+        _regroup(tables, work, index, move, U(move.ops[i]))
     if apart:
         stray = np.int64(-1)
         for i in range(U(len(tables.followers))):
@@ -40,23 +42,40 @@ def place(tables, work, index, run, move, ops, devices):
 
 
 @jit
-def _carry(work, index, move, op, here, there):
+def _carry(tables, work, index, move, op, here, there):
     work.op[op].device = np.uint32(there)
     move.device_ops[here] -= ONE
     move.device_ops[there] += ONE
+    move.device_ns[here] -= tables.durations[U(work.device[here].row), op]
+    move.device_ns[there] += tables.durations[U(work.device[there].row), op]
     move.room[here] += index.parameter_bytes[op]
     move.room[there] -= index.parameter_bytes[op]
     for tensor in range(U(index.op_tensor_ptr[op]), U(index.op_tensor_ptr[op + ONE])):
         work.tensor[tensor].device = np.uint32(there)
 
 
+@jit
+def _regroup(tables, work, index, move, op):
+    """Choose the packet for the group of ``op``: is all of it on one device?"""
+    leader = U(index.leader[op])
+    packet, here = tables.op[leader].packet, work.op[leader].device
+    for j in range(U(index.member_ptr[leader]), U(index.member_ptr[leader + ONE])):
+        if work.op[U(tables.members[j, U(0)])].device != here:
+            packet = tables.op[leader].plain
+    whole = tables.op[leader].packet
+    move.apart[U(0)] += int(packet != whole) - int(work.op[leader].packet != whole)
+    work.op[leader].packet = packet
+
+
 @jit_once
-def take_back(work, index, run, move, moved):
+def take_back(tables, work, index, run, move, moved):
     """Put the ops of a try where the recorded run has them."""
     for i in range(U(moved)):
         op = U(move.ops[i])
-        _carry(work, index, move, op, U(move.placement[op]), U(run.placement[op]))
+        _carry(tables, work, index, move, op, U(move.placement[op]), U(run.placement[op]))
         move.placement[op] = run.placement[op]
+    for i in range(U(moved)):
+        _regroup(tables, work, index, move, U(move.ops[i]))
 
 
 @jit_once

@@ -11,6 +11,7 @@ In what follows *then* is the checkpoint's moment in the recorded run, and ``shi
 
 import numpy as np
 
+from go_gym.simulator.delta.checkpoints import is_contracted
 from go_gym.simulator.delta.memory import nothing_held, peaks_of_rest
 from go_gym.simulator.engine import ONE
 from go_gym.simulator.jit import jit, jit_apart, jit_once
@@ -18,13 +19,13 @@ from go_gym.simulator.work import LAST_MOMENT, U
 
 
 @jit_apart
-def rejoins(work, index, run, move, scratch, points, k, moved, reach, exactly):
+def rejoins(tables, work, index, run, move, scratch, points, k, moved, reach, exactly):
     """Is the rest of the run that from checkpoint ``k`` on, shifted?
 
     ``scratch.rest_peak`` (d,) gets its peak of memory, and False is returned where that cannot be
     told; with ``exactly`` also where an affected tensor is still held.
     """
-    if not same_progress(work, move, points, k, moved):
+    if not same_progress(tables, work, index, move, points, k, moved):
         return False
     shift = shift_at(work, points, k)
     if not (
@@ -50,7 +51,7 @@ def shift_at(work, points, k):
 
 
 @jit_once
-def same_progress(work, move, points, k, moved):
+def same_progress(tables, work, index, move, points, k, moved):
     """As many ops have ended, something is under way, each device runs the same op and has as many
     ready, and moved ops lack no input.
 
@@ -66,7 +67,10 @@ def same_progress(work, move, points, k, moved):
             return False
     missing = np.uint32(0)
     for i in range(U(moved)):
-        missing |= work.op[move.ops[i]].missing
+        op = U(move.ops[i])
+        if is_contracted(tables, work, index, op):
+            op = U(index.leader[op])
+        missing |= work.op[op].missing
     return missing == 0
 
 

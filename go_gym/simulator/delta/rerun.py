@@ -6,7 +6,7 @@ from numba import types
 from numba.experimental import structref
 
 from go_gym.simulator.delta.adopting import adopt
-from go_gym.simulator.delta.checkpoints import clear, load, save
+from go_gym.simulator.delta.checkpoints import clear, load, save, wipe
 from go_gym.simulator.delta.moving import (
     fits,
     forget_affected,
@@ -18,7 +18,7 @@ from go_gym.simulator.delta.moving import (
 )
 from go_gym.simulator.delta.rejoining import rejoins, shift_at
 from go_gym.simulator.engine import advance, begin
-from go_gym.simulator.jit import entry_point, jit_apart, jit_bound, jit_once
+from go_gym.simulator.jit import entry_point, jit, jit_apart, jit_bound, jit_once
 from go_gym.simulator.work import LAST_MOMENT, U
 
 TRY, ADOPT, RECORD = 0, 1, 2
@@ -70,6 +70,7 @@ def rerun(stamp):
         purpose: TRY, ADOPT or RECORD.
         save_every: of the checkpoints that the run passes, one in so many is saved; the others are
             void until another run passes.
+        limit: ns above which a try is broken off, the last moment for none.
         busy, peak: (d,) int64, get the result.
         outcome: (1,) OUTCOME, likewise.
 
@@ -79,12 +80,14 @@ def rerun(stamp):
     """
 
     @jit_bound
-    def rerun(parts, contention, level, ops, devices, purpose, save_every, busy, peak, outcome):
+    def rerun(
+        parts, contention, level, ops, devices, purpose, save_every, limit, busy, peak, outcome
+    ):  # fmt: skip
         stamp  # noqa: B018
         return _rerun(
             parts.tables, parts.untimed if purpose == TRY else parts.work, parts.index, parts.run,
             parts.move, parts.scratch, parts.points, contention, level,
-            ops, devices, purpose, save_every, busy, peak, outcome,
+            ops, devices, purpose, save_every, limit, busy, peak, outcome,
         )  # fmt: skip
 
     return rerun
@@ -93,7 +96,7 @@ def rerun(stamp):
 @jit_apart
 def _rerun(
     tables, work, index, run, move, scratch, points, contention, level,
-    ops, devices, purpose, save_every, busy, peak, outcome,
+    ops, devices, purpose, save_every, limit, busy, peak, outcome,
 ):  # fmt: skip
     moved, stray = place(tables, work, index, run, move, ops, devices)
     if moved == 0 and purpose != RECORD:
@@ -103,10 +106,10 @@ def _rerun(
     if purpose != RECORD:
         resumed = last_before(points, move, reach.since)
     if resumed >= 0:
-        load(work, move, points, U(resumed))
+        load(tables, work, index, run, move, points, U(resumed), limit)
         work.state[U(0)].stray = stray
     else:
-        begin(tables, work, move.placement, level)
+        begin(tables, work, move.placement, level, limit)
     for i in range(U(len(peak))):
         dev = work.device[i]
         dev.peak = dev.memory
@@ -121,14 +124,16 @@ def _rerun(
         shift = shift_at(work, points, U(rejoined))
     _sum_up(work, run, scratch, points, rejoined, shift, busy, peak, outcome)
     if purpose != TRY:
-        adopt(work, index, run, points, resumed, rejoined, shift, busy, peak, outcome)
+        adopt(tables, work, index, run, points, resumed, rejoined, shift, busy, peak, outcome)
     for i in range(U(len(peak))):
         peak[i] += tables.capacity[i] - work.device[i].room
     if rejoined >= 0:
         clear(work, points, U(rejoined))
+    elif is_over(work):
+        wipe(tables, work, index, points, resumed)
     forget_affected(work, index, move, reach)
     if purpose == TRY:
-        take_back(work, index, run, move, moved)
+        take_back(tables, work, index, run, move, moved)
     else:
         settle(run, move, moved)
     return resumed, rejoined
@@ -154,16 +159,18 @@ def _run_on(
             points.valid[k] = False
         if not comparable and not saves:
             continue
-        enough = np.int64((number + 1) * len(work.op) // (count + 1))
+        enough = np.int64((number + 1) * len(index.timed) // (count + 1))
         advance(tables, work, contention, level, enough)
+        if is_over(work):
+            return np.int64(-1)
         if comparable and rejoins(
-            work, index, run, move, scratch, points, k, moved, reach, purpose != TRY
+            tables, work, index, run, move, scratch, points, k, moved, reach, purpose != TRY
         ):
             if work.state[U(0)].oom_time >= 0 or fits(scratch.rest_peak, move.room):
                 return np.int64(number)
             compares = False  # the first lack of memory is in the rest, but when?
         if saves:
-            save(work, index, points, k)
+            save(tables, work, index, points, k)
             for i in range(U(len(work.device))):
                 dev = work.device[i]
                 dev.peak = dev.memory
@@ -171,12 +178,18 @@ def _run_on(
     return np.int64(-1)
 
 
+@jit
+def is_over(work):
+    """Was the run broken off?"""
+    return work.state[U(0)].least > work.state[U(0)].limit
+
+
 @jit_once
 def _sum_up(work, run, scratch, points, rejoined, shift, busy, peak, outcome):
     """The result of the run so far and, if it rejoined the recorded one, of the rest of that;
     ``peak`` beside the parameters."""
     s, found = work.state[U(0)], outcome[U(0)]
-    found.step_time = s.now
+    found.step_time = max(s.now, s.least)
     found.bytes_moved = s.moved
     found.oom_time = s.oom_time
     found.oom_device = s.oom_device

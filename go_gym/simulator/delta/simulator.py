@@ -93,7 +93,13 @@ class DeltaSimulator(FullSimulator):
         return self._recording.reused if self._recording else (None, None)
 
     def try_move(
-        self, ops: Ops, devices: Devices, priority: Priority = None, trace: bool = False
+        self,
+        ops: Ops,
+        devices: Devices,
+        priority: Priority = None,
+        trace: bool = False,
+        *,
+        limit_ns: int | None = None,
     ) -> Result:
         """See :meth:`FullSimulator.try_move`."""
         recording = None
@@ -101,21 +107,23 @@ class DeltaSimulator(FullSimulator):
             recording = self._for_try()
         if recording is None:
             moved = self._moved(*self._columns(ops, devices), priority)
-            return super().try_decision(moved, trace)
+            return super().try_decision(moved, trace, limit_ns=limit_ns)
         columns = self._columns(ops, devices)
-        result = self._attempt(recording, *columns)
+        result = self._attempt(recording, *columns, limit_ns)
         self._last = columns, result
         return result
 
-    def try_decision(self, decision: Decision, trace: bool = False) -> Result:
+    def try_decision(
+        self, decision: Decision, trace: bool = False, *, limit_ns: int | None = None
+    ) -> Result:
         """See :meth:`FullSimulator.try_decision`."""
         recording = None
         if not trace and _alike(self.decision, decision):
             recording = self._for_try()
         if recording is None:
-            return super().try_decision(decision, trace)
+            return super().try_decision(decision, trace, limit_ns=limit_ns)
         check_decision(self.problem, decision)
-        result = self._attempt(recording, *recording.difference(decision))
+        result = self._attempt(recording, *recording.difference(decision), limit_ns)
         self._last = decision, result
         return result
 
@@ -182,8 +190,13 @@ class DeltaSimulator(FullSimulator):
             recording.adopt(*self._ahead)
             self._ahead = None
 
-    def _attempt(self, recording: Recording, ops: np.ndarray, devices: np.ndarray) -> Result:
-        result = recording.attempt(ops, devices)
+    def _run_within(self, decision: Decision, trace: bool, limit_ns: int | None) -> Result:
+        return simulate(self.problem, decision, trace, limit_ns=limit_ns)
+
+    def _attempt(
+        self, recording: Recording, ops: np.ndarray, devices: np.ndarray, limit_ns: int | None
+    ) -> Result:
+        result = recording.attempt(ops, devices, limit_ns)
         if result is not recording.result:
             self._payoff.tried(recording.share())
         return result

@@ -14,11 +14,16 @@ class InOrder(Simulation):
     def __init__(self, problem, placement, order):
         super().__init__(problem, go_gym.Decision(placement))
         self.there: set[int] = set()
-        self.order = [[op for op in order if placement[op] == k] for k in range(len(self.ready))]
+        timed = [op for op in order if self.duration(op) > 0]
+        self.order = [[op for op in timed if placement[op] == k] for k in range(len(self.ready))]
         self.started = 0
 
     def make_ready(self, op):
-        self.there.add(op)
+        if self.duration(op) > 0:
+            self.there.add(op)
+            return
+        super().make_ready(op)  # what takes no time waits for no order
+        self.started += 1
 
     def start_all(self):
         for k, sequence in enumerate(self.order):

@@ -226,7 +226,7 @@ def test_annealing_by_moves_is_annealing_by_whole_simulations(seed, monkeypatch)
     problem = go_gym.Problem(datasets.load("inception-b32"), go_gym.load_cluster("p100x2"))
     tried, try_decision = [], BudgetedSearch.try_decision
     monkeypatch.setattr(
-        BudgetedSearch, "try_decision", lambda *a: tried.append(a) or try_decision(*a)
+        BudgetedSearch, "try_decision", lambda *a, **k: tried.append(a) or try_decision(*a, **k)
     )
     found, counts = [], []
     for fine in (1.0, 0.85, 0.2):
