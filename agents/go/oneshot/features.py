@@ -2,7 +2,7 @@
 
 Everything is measured in shares: of the work, of the critical path, of a device's memory. So
 graphs of any size and devices of any speed look alike. Nothing depends on layer tags, and nothing
-on how ops are numbered but where two ops stand alike in every other way.
+on how ops are numbered but the order of modules, and which of ops that stand alike come first.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from go_agents.go.oneshot import labels as labelling
 from go_agents.go.oneshot.agent import OneShotGO
 from go_agents.go.oneshot.batches import collate, examples
 from go_agents.go.oneshot.decoding import Decoding, decide, thought_needed
-from go_agents.go.oneshot.features import features_of
+from go_agents.go.oneshot.features import PAIR_FEATURES, ROW_FEATURES, features_of
 from go_agents.go.oneshot.improvement import improve
 from go_agents.go.oneshot.network import Network, Sizes, completion_loss
 from go_agents.go.oneshot.problems import CAPTURED, TEST, TUNING, VALIDATION, draw
@@ -105,12 +105,12 @@ def test_colocated_ops_share_a_row(problem):
 
 
 def test_features_do_not_depend_on_how_ops_are_numbered():
-    """A graph without ties, its ops given in another order: the same rows look the same."""
+    """A graph whose ops could run in many orders, given in another one: rows look the same, but for
+    what is said of their modules."""
     random = np.random.default_rng(4)
     count = 40
-    edges = [
-        (a, b) for b in range(1, count) for a in range(b) if random.random() < 0.1 or a == b - 1
-    ]
+    pairs = [(a, b) for b in range(1, count) for a in range(b)]
+    edges = [(a, b) for a, b in pairs if random.random() < 0.08]
     durations, sizes = random.integers(1, 10**6, count), random.integers(1, 10**6, count)
     cluster = load_cluster("p100x2")
 
@@ -130,9 +130,13 @@ def test_features_do_not_depend_on_how_ops_are_numbered():
 
     first, row = features(np.arange(count))
     second, other = features(random.permutation(count))
-    assert np.allclose(first.rows[row], second.rows[other], atol=1e-5)
-    first_pairs, second_pairs = first.pairs[row][:, row], second.pairs[other][:, other]
-    assert np.allclose(first_pairs.astype(float), second_pairs.astype(float), atol=2e-3)
+    assert not np.array_equal(row, other)
+    columns = np.setdiff1d(np.arange(ROW_FEATURES), [14, 15, *range(37, 43)])
+    assert np.allclose(first.rows[row][:, columns], second.rows[other][:, columns], atol=1e-5)
+    kinds = np.setdiff1d(np.arange(PAIR_FEATURES), [6, 7])
+    first_pairs = first.pairs[row][:, row][..., kinds].astype(float)
+    second_pairs = second.pairs[other][:, other][..., kinds].astype(float)
+    assert np.allclose(first_pairs, second_pairs, atol=2e-3)
 
 
 # -- the network
@@ -197,10 +201,10 @@ def test_decisions_repeat_and_scarce_memory_is_respected(problem):
     rows, _ = decision_rows(problem, 24)
     features = features_of(problem, rows)
     need = features.memory[:, 0].sum() + features.memory[:, 1:].sum(0).max()
-    capacity = np.array([0.7, 0.7, 0.7, 1e-4], dtype=np.float32) * need
+    capacity = np.array([0.7, 0.3, 0.3, 1e-4], dtype=np.float32) * need
     unlike = features.devices.copy()
     unlike[:, 1] = capacity
-    tight = dataclasses.replace(features, devices=unlike, twin=np.array([0, 0, 0, 3]))
+    tight = dataclasses.replace(features, devices=unlike, twin=np.array([0, 1, 1, 3]))
     first, again = (decide(network(), tight, 7, QUICK) for _ in range(2))
     assert np.array_equal(first.rows, again.rows)
     one = np.eye(4)[first.rows]  # (S, R, D)
