@@ -118,3 +118,11 @@ def test_what_is_none_is_refused():
     wrong = Observer(spaces.Box(0, 1, (2,), np.float32), lambda view: np.zeros(3, np.float32))
     with pytest.raises(GoGymError, match="not of Box"):
         make(observe=wrong).unwrapped.reset(seed=0)
+
+
+def test_own_observations_share_no_memory():
+    """Even of a function that gives the same array again and again."""
+    kept = np.zeros(2, np.float32)
+    env = make(observe=Observer(spaces.Box(0, 1, (2,), np.float32), lambda view: kept))
+    first, second = env.reset(seed=0)[0], env.reset(seed=0)[0]
+    assert not np.shares_memory(first, second) and not np.shares_memory(first, kept)
