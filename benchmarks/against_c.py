@@ -33,7 +33,7 @@ from go_gym.cluster import CONTENTION_MODELS
 from go_gym.simulator.engine import run_many
 from go_gym.simulator.reference import simulate_reference
 from go_gym.simulator.tables import Tables, build_tables, contention_code
-from go_gym.simulator.work import make_outcome, make_work, told
+from go_gym.simulator.work import LAST_MOMENT, make_outcome, make_work, told
 
 HERE = Path(__file__).parent
 ROTATION = 8
@@ -206,9 +206,10 @@ def numba_runner(
 ) -> Callable[[], Outcome]:
     work = make_work(tables, contention, levels is not None, trace=False)
     outcome = make_outcome(len(placements), len(tables.capacity))
+    limits = np.full(len(placements), LAST_MOMENT)
 
     def run() -> Outcome:
-        run_many(tables, work, contention, placements, levels, outcome)
+        run_many(tables, work, contention, placements, levels, limits, outcome)
         step, busy, peak, moved, faults = told(tables, outcome)
         return step, busy, peak, np.column_stack([moved, faults])
 
@@ -448,7 +449,7 @@ def main() -> None:
     options = parser.parse_args()
     options.repeats = options.repeats or (5 if options.quick else 9)
 
-    compiler = find_compiler()
+    compiler = None  # simulator.c is of version 1 of the simulator, which queues views
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         library = CLibrary(compiler, folder) if compiler else None
