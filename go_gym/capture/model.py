@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from go_gym.capture.around import modules_around, optimizers_around
 from go_gym.capture.blame import blamed
 from go_gym.capture.columns import graph_of
 from go_gym.capture.functional import without_mutation
+from go_gym.capture.layers import in_order_of_execution
 from go_gym.capture.optimizers import Optimizer, optimizer_of
 from go_gym.capture.program import Program, program_of
 from go_gym.capture.steps import LayerOf, module_path
@@ -75,7 +77,7 @@ def from_torch(
         CaptureError: for what cannot be captured, naming the line of the user's code.
     """
     traced, label = _traced(model_or_step, example_inputs, optimizer, loss, target, layer_of, name)
-    return graph_of(traced, label, metadata or {})
+    return in_order_of_execution(graph_of(traced, label, metadata or {}))
 
 
 def torch_program(
@@ -91,7 +93,8 @@ def torch_program(
 ) -> Program:
     """The graph of :func:`from_torch` with its executable program; the same arguments."""
     traced, label = _traced(model_or_step, example_inputs, optimizer, loss, target, layer_of, name)
-    return program_of(traced, label, metadata or {})
+    program = program_of(traced, label, metadata or {})
+    return replace(program, graph=in_order_of_execution(program.graph))
 
 
 def _traced(

@@ -9,6 +9,7 @@ from typing import Any
 
 from onnx import AttributeProto, helper
 
+from go_gym.capture.layers import in_order_of_execution
 from go_gym.capture.onnx_costs import VIEWS, bytes_moved, flops
 from go_gym.capture.onnx_file import OnnxGraph, TensorInfo, read_onnx
 from go_gym.capture.onnx_inner import inner_cost, inner_graphs
@@ -70,7 +71,8 @@ def from_onnx(
     if captured.counted_once:
         text = f"{path}: {captured.counted_once} loops whose rounds are not known: counted once"
         warnings.warn(text, CaptureWarning, stacklevel=2)
-    return with_counts(captured.builder.graph(name or model.name), metadata or {})
+    graph = with_counts(captured.builder.graph(name or model.name), metadata or {})
+    return in_order_of_execution(graph)
 
 
 @dataclass
