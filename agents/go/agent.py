@@ -38,8 +38,8 @@ class GO(TrainedAgent[Training]):
     - **Learning**: besides PPO's clipped loss, which takes each part as an action of its own
       and counts only moves that gain, a small head learns by logistic regression which moves
       help, and first rounds imitate the best decision so far, equal devices numbered in order.
-      By ``go-gym reproduce ablation`` steps are 21 % longer without the moves, 1 % without
-      learning, and as long without the graph embedding or the attention.
+      ``go-gym reproduce ablation`` measures what each part is worth
+      (``leaderboards/ablation/ablation.md``): the moves most, learning little.
     - **Rewards** are measured by all work on one device instead of a baseline's best step time;
       advantages are in the problem's own spread, at most 3 of them, so that an invalid decision
       counts as that and not as −10.

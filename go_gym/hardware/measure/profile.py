@@ -42,8 +42,8 @@ def profile_ops(
     out evenly: it is what a step on that lane alone takes longer than its ops do alone.
 
     The ops run in the order of a ready queue, first in, first out, as they will in a step: in the
-    order of the program a step takes up to 8 % less, since an op mostly reads what was made just
-    before it.
+    order of the program a step can take less, since an op mostly reads what was made just before
+    it.
     """
     fork = forks(lanes)
     clocked = [partial(_op_times, program, lane, inputs, steps) for lane in lanes]

@@ -20,8 +20,8 @@ ENDING_SECONDS = 5.0
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    # The allocator does not give memory back: to touch a page first takes 8 times as long as to
-    # use it. Nor may small free pieces, set apart for speed, split the large ones for ever.
+    # The allocator does not give memory back: to touch a page first takes several times as long as
+    # to use it. Nor may small free pieces, set apart for speed, split the large ones for ever.
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),

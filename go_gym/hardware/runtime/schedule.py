@@ -17,9 +17,8 @@ from go_gym.simulator import simulate
 Order = Literal["ready", "simulated"]
 """What decides which op a device runs next. ``"ready"``, the default: a queue at run time, by the
 simulator's rule. ``"simulated"``: the order in which the simulator's queues started them, whatever
-happens. A queue takes about 1 µs an op more, and what it runs is what is there: where much is
-moved, steps were up to 4 % shorter than in a fixed order, which waits for one copy while another
-op could run."""
+happens. A queue takes a little more an op, and what it runs is what is there: where much is moved,
+steps can be shorter than in a fixed order, which waits for one copy while another op could run."""
 
 
 class Action(IntEnum):
