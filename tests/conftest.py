@@ -5,6 +5,8 @@ many. ``make test-portable`` sets their number itself.
 """
 
 import os
+import signal
+import threading
 
 import pytest
 
@@ -12,6 +14,10 @@ MOST_WORKERS = 8
 """Each takes about a gigabyte, PyTorch included."""
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+in_main_thread = threading.current_thread() is threading.main_thread()
+if in_main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # shells start what runs in the background so, and processes that tests start inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -122,8 +122,8 @@ def _read_header(stream: IO[bytes], size: int, where: str) -> tuple[ArrayHeader,
         if version != (1, 0):
             raise FileFormatError(f"{where}: .npy version {version}, expected (1, 0)")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=4096)
-    except FileFormatError:
-        raise
+    except (FileFormatError, zipfile.BadZipFile, zlib.error, EOFError, OSError):
+        raise  # the archive's faults
     except Exception as error:  # the header is parsed as a Python literal: many things can go wrong
         raise FileFormatError(f"{where}: malformed .npy header: {error}") from error
     if dtype.kind not in _ALLOWED_KINDS or dtype.hasobject or dtype.shape:

@@ -133,6 +133,7 @@ def _check_shapes(graph: GraphColumns) -> None:
         "shape": (n, SHAPE_DIMS),
         "durations": (n, len(graph.duration_kinds)),
         **dict.fromkeys(("tensor_producer", "tensor_bytes", "tensor_alias"), (t,)),
+        "tensor_outlives": (t,),
         **dict.fromkeys(("use_tensor", "use_consumer"), (u,)),
         "source_index": (n,),
         "tensor_source_index": (t,),

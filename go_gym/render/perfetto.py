@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from go_gym.files import atomic_write
-from go_gym.graph import PHASES, Alias
+from go_gym.graph import PHASES, Alias, Outlives
 from go_gym.problem import Decision, Problem
 from go_gym.render.kernels import shown
 from go_gym.simulator import Result, Trace
@@ -107,13 +107,17 @@ def _lanes(spans: list[tuple[int, int, int]]) -> list[int]:
     return result
 
 
+AFTER = 2**63 - 1
+"""Until when what outlives the step is held."""
+
+
 def memory_counters(problem: Problem, decision: Decision, result: Result) -> list[dict[str, Any]]:
     """Counter events: the bytes that each device holds after each moment, parameters included.
 
     Their maximum is the result's peak memory, except for what ops or transfers that take no time
     hold only within a moment. An output counts from its op's start to the finish of its last
     consumer or transfer there, a copy from its transfer's start to the finish of its last consumer
-    there; views count nothing.
+    there; what outlives the step stays, and views, and what is written in place, count nothing.
     """
     shown_problem, shown_decision, trace, _ = shown(problem, decision, result)
     return _counters(shown_problem, shown_decision, trace)
@@ -124,6 +128,7 @@ def _counters(problem: Problem, decision: Decision, trace: Trace) -> list[dict[s
     placement = np.asarray(decision.placement).tolist()
     producer, sizes = graph.tensor_producer.tolist(), graph.tensor_bytes.tolist()
     op_start, op_finish = trace.op_start.tolist(), trace.op_finish.tolist()
+    outlives = graph.tensor_outlives.tolist()
     held_until: dict[tuple[int, int], int] = {}
     for tensor, consumer in zip(
         graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True
@@ -135,6 +140,8 @@ def _counters(problem: Problem, decision: Decision, trace: Trace) -> list[dict[s
         home = (tensor, placement[producer[tensor]])
         begins[home] = op_start[producer[tensor]]
         held_until.setdefault(home, op_finish[producer[tensor]])
+        if outlives[tensor] != Outlives.NO:
+            held_until[home] = AFTER
     for tensor, source, destination, start, finish in _transfers(trace):
         begins[tensor, destination] = start
         held_until[tensor, source] = max(held_until[tensor, source], finish)
@@ -147,9 +154,11 @@ def _counters(problem: Problem, decision: Decision, trace: Trace) -> list[dict[s
     changes: dict[tuple[int, int], int] = {}  # (time, device) → bytes
     for (tensor, device), start in begins.items():
         local = device == placement[producer[tensor]]
-        size = 0 if local and alias[tensor] != Alias.OWN else sizes[tensor]
+        own = alias[tensor] == Alias.OWN and outlives[tensor] != Outlives.IN_PLACE
+        size = sizes[tensor] if own or not local else 0
         if size:
-            for time, change in ((start, size), (held_until[tensor, device], -size)):
+            until = held_until[tensor, device]
+            for time, change in ((start, size), (until, -size))[: 1 if until == AFTER else 2]:
                 changes[time, device] = changes.get((time, device), 0) + change
     held = [0] * problem.num_devices
     for op in np.flatnonzero(graph.parameter_bytes).tolist():

@@ -38,10 +38,10 @@ class Stopped(Budget):
         super().__init__(problem, simulations)
         self.stop = stop
 
-    def take(self, calls):
+    def _take(self, calls):
         if self.used + calls > self.stop:
             raise KeyboardInterrupt
-        super().take(calls)
+        super()._take(calls)
 
 
 def outcome(agent):
