@@ -124,6 +124,21 @@ def test_tampering_with_any_column_is_found(board, column):
     assert kinds(board) & expected, verify(board)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("start=scratch", "the same agent's name is 'sa'"),
+        ("start=nowhere", "options 'start=nowhere'"),
+    ],
+)
+def test_options_that_are_not_as_the_agent_writes_them_are_found(board, options, said):
+    """A default that is given would let the same agent stand on the board twice."""
+    rows = rows_of(board)
+    edit(board, "options", options, line=next(n for n, row in enumerate(rows) if row.agent == "sa"))
+    claims = [issue.message for issue in verify(board).issues if issue.kind == Kind.CLAIM]
+    assert len(claims) == 1 and said in claims[0], claims
+
+
 @pytest.mark.parametrize("column", ["decision", "curve", "default_decision"])
 @pytest.mark.parametrize("value", ["../secret", "x" * 64, "A" * 64, "0" * 63])
 def test_a_name_that_is_no_hash_is_refused(board, column, value):
