@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from go_agents.common.devices import own_torch
 from go_agents.common.training import save_training
 from go_agents.go.ablation import GOOptions
 from go_agents.go.agent import GO
@@ -166,7 +167,8 @@ def test_a_stopped_training_goes_on_exactly(tmp_path):
     whole = small()
     whole.train([problem], Budget(problem, 160), seed=0)
     stopped = Training([problem], 160, 0, NETWORK, SEARCH)
-    stopped.run([Budget(problem, 160)], updates=4)
+    with own_torch():  # as an agent trains: threads part sums otherwise
+        stopped.run([Budget(problem, 160)], updates=4)
     save_training(stopped, tmp_path / "half")
     resumed = small()
     resumed.load(tmp_path / "half")
