@@ -57,7 +57,7 @@ train-sb3: .venv/.all
 	touch $@
 
 .venv/.all: .venv/.core
-	$(INSTALL) --editable '.[capture,learn,lint,record,test]'
+	$(INSTALL) --editable '.[capture,exact,learn,lint,record,test]'
 	touch $@
 
 clean:
