@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-portable test-portable-short lint bench datasets datasets-check leaderboards figures train-sb3 clean
+.PHONY: demo test test-slow test-portable test-portable-short lint bench datasets datasets-check leaderboards figures train-sb3 docs docs-serve clean
 
 demo: .venv/.core
 	$(BIN)/go-gym demo
@@ -59,6 +59,17 @@ train-sb3: .venv/.all
 .venv/.all: .venv/.core
 	$(INSTALL) --editable '.[capture,exact,learn,lint,record,test]'
 	touch $@
+
+.venv/.docs: .venv/.all
+	$(INSTALL) --editable '.[docs]'
+	touch $@
+
+# the documentation, with its tutorials run: runs/docs/index.html, three minutes
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+docs-serve: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 clean:
 	rm -rf .venv build dist *.egg-info

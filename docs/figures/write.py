@@ -25,7 +25,7 @@ from go_gym.reproduce.tables import Table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-PAGES = ("README.md", "docs/training/README.md")
+PAGES = ("docs/results.md", "docs/training/README.md")
 BLOCK = re.compile(
     r"(<!-- figures: (?P<name>[\w-]+) -->\n).*?(<!-- end of figures -->\n)", re.DOTALL
 )
