@@ -21,6 +21,7 @@ from go_gym.reproduce.tables import (
     Table,
     beside,
     calls_until,
+    farthest,
     figure,
     pace,
     ranking,
@@ -129,9 +130,15 @@ class Report:
         """See :func:`go_gym.reproduce.tables.step_times`."""
         return step_times(self.cells(kind), self.graphs, self._columns, self._reference)
 
-    def ranking(self, kind: str) -> Table:
-        """See :func:`go_gym.reproduce.tables.ranking`."""
-        return ranking(self.cells(kind), self.graphs, self._columns, self._reference)
+    def ranking(self, kind: str, reference: str = "") -> Table:
+        """See :func:`go_gym.reproduce.tables.ranking`; by default over the
+        experiment's reference."""
+        over = reference or self._reference
+        return ranking(self.cells(kind), self.graphs, self._columns, over)
+
+    def farthest(self, kind: str, reference: str) -> Table:
+        """See :func:`go_gym.reproduce.tables.farthest`."""
+        return farthest(self.cells(kind), self.graphs, self._columns, reference)
 
     def timed_step_times(self, kind: str) -> Table:
         """Step times at equal wall time; agents that more time brings nothing keep theirs."""

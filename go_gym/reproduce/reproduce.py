@@ -17,6 +17,7 @@ from go_gym.reproduce.bars import save_bars
 from go_gym.reproduce.catalogue import experiment_of
 from go_gym.reproduce.execute import Outcome, equal_calls, equal_time, execute, problems_of
 from go_gym.reproduce.experiment import Experiment
+from go_gym.reproduce.mean_curves import save_mean_curves_png
 from go_gym.reproduce.pictures import save_curves_png
 from go_gym.reproduce.report import Report
 from go_gym.reproduce.specification import FIFO
@@ -39,7 +40,8 @@ def reproduce(
     Args:
         experiment: what to run.
         folder: gets a board (as ``go-gym verify`` reads it), ``equal-time/`` with another, the
-            table ``NAME.md``, ``NAME-curves.png``, and for all but table2 a picture ``NAME.png``.
+            table ``NAME.md``, the pictures ``NAME-calls.png`` and ``NAME-curves.png``, and of an
+            experiment with bars ``NAME.png``.
         workers: ``"1"``, a number of processes, or ``"ray"``.
         sources: folders of the same kind, whose rows of this experiment are taken in first.
         begin: called with the number of jobs before each of the two comparisons.
@@ -119,6 +121,8 @@ def write_report(
     # curves are under first in, first out, or the agent's own priorities: so are the levels
     plain = [r for r in rows if r.agent_name not in forms and r.priorities in (FIFO, OWN)]
     save_curves_png(folder / f"{experiment.name}-curves.png", title, curves, plain)
+    path = folder / f"{experiment.name}-calls.png"
+    save_mean_curves_png(path, title, curves, plain, what.reference)
     scheduled = [row for row in rows if row.agent_name in forms]
     path = folder / f"{experiment.name}-curves-scheduled.png"
     save_curves_png(path, f"{title}: critical-path priorities", curves, scheduled)
@@ -130,7 +134,9 @@ def write_report(
 
 def _pictures(experiment: Experiment, folder: Path) -> str:
     """Lines that show the pictures that there are."""
-    names = [f"{experiment.name}{end}.png" for end in ("", "-curves", "-curves-scheduled")]
+    names = [
+        f"{experiment.name}{end}.png" for end in ("-calls", "", "-curves", "-curves-scheduled")
+    ]
     shown = [
         f"\n![{experiment.what.title}]({name})\n" for name in names if (folder / name).exists()
     ]

@@ -30,6 +30,8 @@ class Specification:
         priorities: the rules under which placements are recorded.
         compared: FIFO, BEST or both: a comparison each.
         reference: the agent to whose step times ratios are.
+        harder: another agent to whose step times ratios are given, where it has run; empty for
+            none.
         timed_by: the agent whose wall time the others get at equal time; empty for no such
             comparison.
         searchers: agents whose calls are counted until they reach HDP's final step time.
@@ -46,6 +48,7 @@ class Specification:
     priorities: tuple[str, ...]
     compared: tuple[str, ...]
     reference: str
+    harder: str = ""
     timed_by: str = ""
     searchers: tuple[str, ...] = ()
     best_priorities: Mapping[str, str] = field(default_factory=dict)

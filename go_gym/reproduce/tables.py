@@ -60,6 +60,22 @@ def ranking(known: Cells, graphs: Graphs, agents: Sequence[str], reference: str)
     return Table(head, lines)
 
 
+def farthest(known: Cells, graphs: Graphs, agents: Sequence[str], reference: str) -> Table:
+    """Each agent's ratio to ``reference`` on every graph, the median over seeds: a line an agent,
+    the best geometric mean first; its worst graph last."""
+    lines = []
+    for agent in agents:
+        found = {g: median(each) for g, each in ratios_to(known, agent, reference).items()}
+        if agent == reference or len(found) < len(graphs):
+            continue
+        worst = max(found, key=lambda graph: found[graph])
+        each = [f"{found[graph]:.3f}" for graph, _ in graphs]
+        lines.append([agent, mean_text(list(found.values()), len(graphs)), *each, worst])
+    lines.sort(key=lambda line: line[1])
+    names = [graph for graph, _ in graphs]
+    return Table(["agent", "geometric mean", *names, "worst on"], lines)
+
+
 def calls_until(
     curves: Sequence[JobCurve],
     graphs: Graphs,

@@ -54,5 +54,10 @@ def test_every_experiment_has_a_template_and_refers_to_its_own_agents(name):
     what = experiment_of(name).what
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES))
     environment.get_template(f"{name}.md.jinja")
-    named = {what.reference, *what.searchers, *what.paper, *filter(None, [what.timed_by])}
+    named = {
+        what.reference,
+        *what.searchers,
+        *what.paper,
+        *filter(None, [what.timed_by, what.harder]),
+    }
     assert named <= set(what.agents)
