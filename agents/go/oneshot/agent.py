@@ -1,24 +1,26 @@
 """GO in one shot, as an agent: the network's own decision, the best of several, then search."""
 
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from go_gym.agent import SAME_MACHINE, Budget
+from go_gym.baselines.metis import metis_placement
 from go_gym.baselines.placements import contiguous_balanced, human_expert
 from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
 
 from ...common.devices import device_name, own_torch, training_device
-from ...heuristics.portfolio import heuristic_placements
+from ...heuristics.baechi import m_etf_schedule
+from ...heuristics.cpop import cpop_schedule
+from ...heuristics.heft import contention_schedules
 from ...search.annealing import AnnealingSettings, anneal
 from ...search.costs import costs
 from ...search.encoding import Encoding
-from .decoding import Decided, Decoding, decide
-from .features import features_of
+from .decoding import Decoding, decide
+from .features import features_of, memory_needed
 from .rows import ROWS, decision_rows
 from .weights import SHIPPED, families_of, load_network
 
@@ -37,7 +39,8 @@ class OneShotGO:
     and none of the catalogue's.
 
     The human expert's placement and the contiguous one are ranked with the network's. Where what
-    the network decides may not fit into memory, the answer without a call is the human expert's.
+    the network decides may not fit into memory, the answer without a call is METIS's or the human
+    expert's, see :func:`roomy`.
 
     Args:
         weights: a checkpoint's folder; default what ships with the package.
@@ -46,7 +49,7 @@ class OneShotGO:
         rows: rows that a graph is decided in, at most.
     """
 
-    version = "1"
+    version = "2"
     tasks = ("placement",)
     reproducible = SAME_MACHINE
 
@@ -78,7 +81,7 @@ class OneShotGO:
             return Decision(placements[0])
         encoding = Encoding(problem, smallest_units(problem))
         partitions = structural_partitions(problem, encoding.units)
-        starts = _in_turn(placements, heuristic_placements(problem)[::-1])  # list schedules first
+        starts = in_turn(placements, heuristic_starts(problem))
         starts = starts[: min(STARTS, budget.remaining)]
         genomes = [encoding.neutral(each) for each in starts]
         found = costs(problem, budget.evaluate_batch(encoding.decisions(genomes)))
@@ -115,19 +118,38 @@ class OneShotGO:
             )
         order = decided.ranked()
         found = [decided.rows[each][rows.part_of] for each in order]
-        if _may_not_fit(decided, int(order[0])):
-            found.insert(0, expert)
+        if decided.memory[order[0]] > 1.0:
+            found.insert(0, roomy(problem))
         return found
 
 
-def _in_turn(first: list[np.ndarray], second: list[np.ndarray]) -> list[np.ndarray]:
-    """One of each in turn, then what is left of the longer one."""
-    pairs = zip_longest(first, second)
-    return [each for pair in pairs for each in pair if each is not None]
+def roomy(problem: Problem) -> np.ndarray:
+    """(n,) int64: METIS's placement where it is thought to fit, or to need no more than the human
+    expert's does; else the human expert's."""
+    metis, expert = metis_placement(problem), human_expert(problem)
+    need, most = (float(memory_needed(problem, each).max()) for each in (metis, expert))
+    return metis if need <= max(1.0, most) else expert
 
 
-def _may_not_fit(decided: Decided, which: int) -> bool:
-    return bool(decided.memory[which] > 1.0)
+def heuristic_starts(problem: Problem) -> list[np.ndarray]:
+    """(n,) placements of the classical heuristics, those that were best most often first, and list
+    schedules of many kinds before all of one kind (by the validation families)."""
+    plans = [plan.placement for plan in contention_schedules(problem)]
+    made = [
+        metis_placement(problem),
+        m_etf_schedule(problem).placement,
+        *plans[::2],
+        human_expert(problem),
+        cpop_schedule(problem).placement,
+        *plans[1::2],
+    ]
+    return list({np.asarray(each, dtype=np.int64).tobytes(): each for each in made}.values())
+
+
+def in_turn(first: list[np.ndarray], second: list[np.ndarray]) -> list[np.ndarray]:
+    """Two of the first and one of the second in turn, then what is left of either."""
+    turns = range(max(len(first), len(second)))
+    return [each for t in turns for each in (*first[2 * t : 2 * t + 2], *second[t : t + 1])]
 
 
 def _affordable(size: int) -> Decoding:

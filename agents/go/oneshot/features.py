@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from go_gym.baselines.bounds import heads_and_tails
-from go_gym.partitions import QuotientGraph
+from go_gym.partitions import Partition, QuotientGraph, quotient_graph
 from go_gym.problem import Problem
 
 from .rows import op_modules, unit_modules
@@ -190,6 +190,25 @@ def features_of(problem: Problem, rows: QuotientGraph) -> Features:
         devices,
         _twins(devices),
     )
+
+
+def memory_needed(problem: Problem, placement: np.ndarray) -> np.ndarray:
+    """(D,) float64: memory that a placement (n,) of ops may need, as a share of each device's.
+
+    The sums that rows have (parameters, the most alive in a window, half of all copies that come
+    in), here of the ops themselves; an estimate without any simulation.
+    """
+    used = np.unique(placement)
+    parts = quotient_graph(problem, Partition.by_labels(placement))
+    head, _ = heads_and_tails(problem, np.rint(problem.mean_durations).astype(np.int64))
+    capacity = np.minimum(problem.cluster.memory_bytes.astype(float), 1e12)
+    mean = float(capacity.mean())
+    memory, received = _memory(problem, parts, _places(head, problem.graph.depth), mean)
+    np.fill_diagonal(received, 0.0)
+    shares = np.zeros(problem.num_devices)
+    shares[used] = memory[:, 0] + memory[:, 1:].max(1) + received.sum(0) / 2
+    shares *= mean / capacity
+    return shares
 
 
 def _places(head: np.ndarray, depth: np.ndarray) -> np.ndarray:

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 import torch
 from go_agents.go.oneshot import labels as labelling
-from go_agents.go.oneshot.agent import OneShotGO
+from go_agents.go.oneshot.agent import OneShotGO, heuristic_starts, in_turn, roomy
 from go_agents.go.oneshot.batches import collate, examples
 from go_agents.go.oneshot.decoding import Decoding, decide, thought_needed
-from go_agents.go.oneshot.features import PAIR_FEATURES, ROW_FEATURES, features_of
+from go_agents.go.oneshot.features import (
+    PAIR_FEATURES,
+    ROW_FEATURES,
+    features_of,
+    memory_needed,
+)
 from go_agents.go.oneshot.improvement import improve
 from go_agents.go.oneshot.network import Network, Sizes, completion_loss
 from go_agents.go.oneshot.problems import CAPTURED, TEST, TUNING, VALIDATION, draw
@@ -19,6 +24,7 @@ from go_agents.go.oneshot.weights import families_of
 
 from go_gym import Budget, ComputationGraph, Decision, Problem, load_cluster, simulate
 from go_gym.agent import load_agent
+from go_gym.baselines.metis import metis_placement
 from go_gym.baselines.placements import human_expert
 from go_gym.catalogue.models import ENTRIES
 from go_gym.catalogue.synthetic import generate
@@ -224,6 +230,41 @@ def test_the_fullest_device_is_thought_as_full_as_simulation_finds(problem):
     for each, guess in zip(placed, thought, strict=True):
         peak = simulate(problem, Decision(each[rows.part_of])).peak_memory
         assert guess.max() >= (peak / problem.cluster.memory_bytes).max()
+
+
+def test_memory_of_ops_is_thought_as_much_as_simulation_finds(problem):
+    """Parameters and what is alive, never less than the step needs, at most twice that."""
+    placed = [human_expert(problem), metis_placement(problem), np.full(problem.num_ops, 2)]
+    for placement in placed:
+        peak = simulate(problem, Decision(placement)).peak_memory / problem.cluster.memory_bytes
+        thought = memory_needed(problem, placement)
+        assert (thought[peak == 0] == 0).all() and thought.shape == (4,)
+        assert peak.max() <= thought.max() <= 2 * peak.max()
+
+
+@pytest.mark.parametrize(("share", "fits"), [(1.05, True), (0.7, False)])
+def test_where_memory_is_scarce_the_answer_fits_wherever_the_experts_does(
+    problem, monkeypatch, share, fits
+):
+    """Another placement where it fits; the expert's where that one would not fit and needs more."""
+    other = np.zeros(problem.num_ops, dtype=np.int64)
+    scale = memory_needed(problem, other).max() * share
+    devices = tuple(
+        dataclasses.replace(each, memory_bytes=int(each.memory_bytes * scale))
+        for each in problem.cluster.devices
+    )
+    tight = Problem(problem.graph, dataclasses.replace(problem.cluster, devices=devices))
+    monkeypatch.setattr("go_agents.go.oneshot.agent.metis_placement", lambda _: other)
+    assert np.array_equal(roomy(tight), other if fits else human_expert(tight))
+    assert simulate(tight, Decision(roomy(tight))).valid
+
+
+def test_starts_are_two_of_the_networks_to_one_heuristics(problem):
+    first, second = [np.array([n]) for n in range(5)], [np.array([10 + n]) for n in range(4)]
+    assert [int(each[0]) for each in in_turn(first, second)] == [0, 1, 10, 2, 3, 11, 4, 12, 13]
+    starts = heuristic_starts(problem)
+    assert np.array_equal(starts[0], metis_placement(problem))
+    assert len({each.tobytes() for each in starts}) == len(starts) > 3
 
 
 # -- labels and training
