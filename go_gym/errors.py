@@ -82,6 +82,10 @@ class BudgetError(GoGymError):
     """A simulator call was asked for after the budget was used up."""
 
 
+class TimeUpError(BudgetError):
+    """A simulator call was asked for after the budget's CPU time was used up."""
+
+
 class LeaderboardError(GoGymError):
     """A leaderboard or a submission is malformed."""
 

@@ -1,12 +1,14 @@
 """The budget of simulator calls that every agent goes through."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from go_gym.agent.clock import Clock
 from go_gym.agent.local_search import BudgetedSearch
-from go_gym.errors import BudgetError
+from go_gym.errors import BudgetError, TimeUpError
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import (
     BatchResult,
@@ -52,11 +54,14 @@ class Budget:
     Args:
         problem: what is decided about.
         simulations: how many simulator calls are allowed.
+        seconds: of CPU time that are allowed, from now on; 0 for any. Once they are over, no call
+            is left, and whoever asks for one all the same is stopped by TimeUpError: what it
+            evaluated best stands.
 
     What it counts is not an agent's to write: its attributes are read only.
 
     Attributes:
-        problem, simulations: as given.
+        problem, simulations, seconds: as given.
         used: calls so far.
         remaining: calls that are left.
         best: the best valid decision evaluated so far, None before the first.
@@ -66,10 +71,13 @@ class Budget:
             that was broken off at its limit counts with what it takes at least.
     """
 
-    def __init__(self, problem: Problem, simulations: int) -> None:
+    def __init__(self, problem: Problem, simulations: int, seconds: float = 0.0) -> None:
         whole = isinstance(simulations, int | np.integer) and not isinstance(simulations, bool)
         if not whole or simulations < 0:
             raise BudgetError(f"simulations: {simulations!r}, expected a whole number from 0")
+        real = isinstance(seconds, int | float | np.number) and not isinstance(seconds, bool)
+        if not real or not 0 <= seconds < math.inf:
+            raise BudgetError(f"seconds: {seconds!r}, expected a number from 0")
         self._problem = problem
         self._simulations = int(simulations)
         self._used = 0
@@ -78,16 +86,17 @@ class Budget:
         self._sums = [0] * min(WINDOWS, simulations)
         self._valid = [0] * min(WINDOWS, simulations)
         self._whole: Budget | None = None
+        self._clock = Clock(float(seconds))
         self._last: tuple[Decision, Result] | None = None
 
     def part(self, problem: Problem, simulations: int) -> "Budget":
         """A budget for a part of the work, on another problem; its calls count here as well.
 
         It allows ``simulations`` calls, or what is left here if that is less. What it finds best
-        is of its own problem, and not kept here.
+        is of its own problem, and not kept here. The clock is this one's.
         """
         part = Budget(problem, min(simulations, self.remaining))
-        part._whole = self
+        part._whole, part._clock = self, self._clock
         return part
 
     @property
@@ -101,14 +110,19 @@ class Budget:
         return self._simulations
 
     @property
+    def seconds(self) -> float:
+        """CPU time allowed, in s; 0 for any."""
+        return self._clock.seconds
+
+    @property
     def used(self) -> int:
         """Simulator calls so far."""
         return self._used
 
     @property
     def remaining(self) -> int:
-        """Simulator calls that are left."""
-        return self._simulations - self._used
+        """Simulator calls that are left; none once the CPU time is over."""
+        return 0 if self._clock.is_over else self._simulations - self._used
 
     @property
     def best(self) -> Decision | None:
@@ -219,9 +233,12 @@ class Budget:
 
     def _take(self, calls: int) -> None:
         """Count ``calls`` without a simulation; raises BudgetError if there are fewer left."""
-        if calls > self.remaining:
+        if self._clock.is_over and calls:
+            raise TimeUpError(f"{calls} simulator calls asked for after {self.seconds:g} s of CPU")
+        if calls > self._simulations - self._used:
             raise BudgetError(
-                f"{calls} simulator calls asked for, {self.remaining} of {self.simulations} left"
+                f"{calls} simulator calls asked for, "
+                f"{self._simulations - self._used} of {self.simulations} left"
             )
         if self._whole is not None:
             self._whole._take(calls)

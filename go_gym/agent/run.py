@@ -7,7 +7,7 @@ from time import perf_counter  # bound here: an agent may not stop the clock
 from go_gym.agent.budget import Budget
 from go_gym.agent.curve import Curve
 from go_gym.agent.protocol import TRACKS, Agent, tasks_of, track_of
-from go_gym.errors import AgentError, GoGymError, is_interrupt, visible
+from go_gym.errors import AgentError, GoGymError, TimeUpError, is_interrupt, visible
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import simulate
 
@@ -38,20 +38,29 @@ class Outcome:
     started: str = ""
 
 
-def solve(agent: Agent, problem: Problem, seed: int, simulations: int, name: str = "") -> Outcome:
+def solve(
+    agent: Agent,
+    problem: Problem,
+    seed: int,
+    simulations: int,
+    name: str = "",
+    seconds: float = 0.0,
+) -> Outcome:
     """What an agent decides within a budget of simulator calls, and how.
 
     Args:
         agent, problem, seed: who decides what.
         simulations: simulator calls allowed.
         name: what errors call the agent; default its class's.
+        seconds: of CPU time allowed, 0 for any; an agent that is stopped by them gives what it
+            evaluated best.
 
     Raises:
         AgentError: if the agent does not decide this task, raises something (an exit as well), or
             gives something else than a Decision; GoGymError that it raises as it is.
     """
     try:
-        return answer(agent, problem, seed, Budget(problem, simulations), name)
+        return answer(agent, problem, seed, Budget(problem, simulations, seconds), name)
     except GoGymError:
         raise
     except BaseException as error:  # a stranger's code, which may try to end the program
@@ -70,7 +79,12 @@ def answer(agent: Agent, problem: Problem, seed: int, budget: Budget, name: str 
     track = track_of(agent, problem)
     started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     start = perf_counter()
-    decision = agent.solve(problem, budget, seed)
+    try:
+        decision = agent.solve(problem, budget, seed)
+    except TimeUpError as error:
+        if budget.best is None:
+            raise AgentError(f"agent {who!r}: {error}, nothing valid evaluated") from None
+        decision = budget.best
     seconds = perf_counter() - start
     if not isinstance(decision, Decision):
         raise AgentError(f"agent {who!r} gave {type(decision).__name__}, no Decision")

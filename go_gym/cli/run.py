@@ -48,6 +48,10 @@ def run(
         list[str] | None, typer.Option(help="fifo or critical-path; repeat for both.")
     ] = None,
     budget: Annotated[int, typer.Option(min=0, help="Simulator calls allowed.")] = 4000,
+    seconds: Annotated[
+        float,
+        typer.Option(min=0.0, help="CPU time allowed, after which an agent is stopped; 0 for any."),
+    ] = 0.0,
     out: Annotated[Path, typer.Option(help="Folder that gets results.csv.")] = Path("runs/latest"),
     isolate: Annotated[
         bool, typer.Option(help="Run each job in a process of its own, with limits.")
@@ -82,6 +86,7 @@ def run(
             out=out,
             task=task,
             limits=Limits(max_seconds, int(max_memory * 2**30)) if isolate else None,
+            seconds=seconds,
         )
     if failed:
         raise typer.Exit(1)
@@ -97,6 +102,7 @@ def run_agents(
     out: Path,
     task: str = "placement",
     limits: "Limits | None" = None,
+    seconds: float = 0.0,
 ) -> bool:
     """Run, print the tables of what ran, and say whether any agent failed."""
     from go_gym.catalogue.instances import load as load_instance
@@ -118,6 +124,7 @@ def run_agents(
         *(("--seed", str(seed)) for seed in seeds),
         *(("--priorities", rule) for rule in priorities),
         ("--budget", str(budget)),
+        *([("--seconds", f"{seconds:g}")] if seconds else []),
     ]
     command = shlex.join(["go-gym", "run", *(part for option in options for part in option)])
     jobs = Jobs(
@@ -128,6 +135,7 @@ def run_agents(
         budget,
         visible(command)[:2048],
         limits,
+        seconds,
     )
     with bar(len(jobs)) as progress:
 

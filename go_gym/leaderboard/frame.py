@@ -18,7 +18,8 @@ PROBLEM = ["task", "graph", "cluster", "priorities"]
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
     """A line for each of ``rows``, in their order.
 
-    The columns are those of the file, and ``agent_name``, the kind with its options; whole numbers
+    The columns are those of the file, and ``agent_name``, the kind with its options, and with the
+    seconds of a budget that has a clock; whole numbers
     are int64, others float64, ``valid`` is bool.
     """
     import pandas as pd
@@ -26,7 +27,12 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     rows = list(rows)
     found = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
     numbers = {name: kind for name, kind in KINDS.items() if kind is not str}
-    return found.astype(numbers).assign(agent_name=[row.agent_name for row in rows])
+    return found.astype(numbers).assign(agent_name=[_named(row) for row in rows])
+
+
+def _named(row: Row) -> str:
+    clock = f" in {row.budget_seconds:g} s" if row.budget_seconds else ""
+    return f"{row.agent_name}{clock}"
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,12 @@ class Limits:
 
 
 def solve_isolated(
-    name: str, problem: Problem, seed: int, simulations: int, limits: Limits
+    name: str,
+    problem: Problem,
+    seed: int,
+    simulations: int,
+    limits: Limits,
+    seconds: float = 0.0,
 ) -> Outcome:
     """As :func:`go_gym.agent.solve` for the agent of that name, in a process with limits.
 
@@ -67,6 +72,7 @@ def solve_isolated(
             "placement": placement,
             "seed": seed,
             "simulations": simulations,
+            "seconds": seconds,
         }
         atomic_write(job / "job.json", json.dumps(asked))
         ended = _watched(job, limits)
@@ -168,8 +174,9 @@ def _work(job: Path) -> None:
     graph, cluster = ComputationGraph.load(job / "graph.npz"), read_cluster(job / "cluster.toml")
     problem = make_problem(graph, cluster, asked["task"], asked["placement"])
     name = asked["name"]
+    seed, simulations, seconds = asked["seed"], asked["simulations"], asked["seconds"]
     try:
-        found = solve(load_agent(name), problem, asked["seed"], asked["simulations"], name)
+        found = solve(load_agent(name), problem, seed, simulations, name, seconds)
     except GoGymError as error:
         atomic_write(job / "outcome.json", json.dumps({"error": str(error)}))
         return

@@ -20,7 +20,7 @@ from go_gym.leaderboard.facts import Facts, facts, measures
 from go_gym.leaderboard.isolated import Limits, solve_isolated
 from go_gym.leaderboard.own import keep_own
 from go_gym.leaderboard.provenance import of_this_process
-from go_gym.leaderboard.schema import Row, check_row
+from go_gym.leaderboard.schema import Row, check_row, clock_key
 from go_gym.leaderboard.store import Board
 from go_gym.problem import Decision, Problem
 from go_gym.simulator import VERSION, simulate
@@ -30,7 +30,8 @@ from go_gym.simulator import VERSION, simulate
 class Jobs:
     """What to run: every agent, by its canonical name, on every problem, seed and rule.
 
-    With ``limits``, each job in a process of its own.
+    With ``seconds``, a clock of CPU time stops each job; with ``limits``, each has a process of its
+    own.
     """
 
     agents: tuple[str, ...]
@@ -40,6 +41,7 @@ class Jobs:
     budget: int = 0
     command: str = ""
     limits: Limits | None = None
+    seconds: float = 0.0
 
     def __iter__(self) -> "Iterator[Job]":
         """The jobs, problem by problem."""
@@ -122,9 +124,11 @@ def _add(
 ) -> None:
     """Run a job and keep its rows; raises GoGymError where the agent gives none that stands."""
     if jobs.limits is None:
-        outcome = solve(agent, job.problem, job.seed, jobs.budget, job.agent)
+        outcome = solve(agent, job.problem, job.seed, jobs.budget, job.agent, jobs.seconds)
     else:
-        outcome = solve_isolated(job.agent, job.problem, job.seed, jobs.budget, jobs.limits)
+        outcome = solve_isolated(
+            job.agent, job.problem, job.seed, jobs.budget, jobs.limits, jobs.seconds
+        )
     rows = []
     for rule in jobs.priorities if outcome.decision.priority is None else (OWN,):
         key = (id(job.problem), FIFO if rule == OWN else rule)
@@ -141,9 +145,10 @@ def is_done(board: Board, jobs: Jobs, job: Job, agent: Agent) -> bool:
     """Whether ``board`` holds all that the job would give: under the jobs' priorities or the
     agent's own, each with its decision."""
     graph, cluster = job.problem.graph.name, job.problem.cluster.name
+    end = (*clock_key(jobs.seconds), str(job.seed))
     for rules in (jobs.priorities, (OWN,)):
         keys = [
-            (job.problem.task, graph, cluster, *kind_and_options(job.agent), rule, str(job.seed))
+            (job.problem.task, graph, cluster, *kind_and_options(job.agent), rule, *end)
             for rule in rules
         ]
         rows = [row for row in map(board.row, keys) if row is not None]
@@ -195,6 +200,7 @@ def record(
         seed=job.seed,
         budget=jobs.budget,
         budget_used=outcome.calls,
+        budget_seconds=jobs.seconds,
         wall_seconds=round(outcome.seconds, 3),
         **measures(simulate(problem, final), known),
         decision=board.put_decision(problem, decision),

@@ -5,7 +5,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from go_gym.agent import REPRODUCIBLE, TRACKS, joined
@@ -44,6 +44,7 @@ class Row:
     seed: int
     budget: int  # simulator calls allowed
     budget_used: int
+    budget_seconds: float = field(default=0.0, kw_only=True)  # of CPU time allowed, 0 for any
     wall_seconds: float
     step_time_ns: int
     expert_ns: int  # the human expert's step time under the same priorities
@@ -72,11 +73,20 @@ class Row:
     def key(self) -> tuple[str, ...]:
         """What a leaderboard holds once."""
         names = ("task", "graph", "cluster", "agent", "options", "priorities", "seed")
-        return tuple(str(getattr(self, name)) for name in names)
+        *job, seed = (str(getattr(self, name)) for name in names)
+        return (*job, *clock_key(self.budget_seconds), seed)
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
-KINDS = {field.name: field.type for field in fields(Row)}
+def clock_key(seconds: float) -> tuple[str, ...]:
+    """What a key has before the seed for a budget of so many seconds of CPU time; nothing for 0, so
+    that a job with a clock stands beside the one without."""
+    return (f"{seconds} s",) if seconds else ()
+
+
+COLUMNS = tuple(each.name for each in fields(Row))
+KINDS = {each.name: each.type for each in fields(Row)}
+WITHOUT_CLOCK = tuple(name for name in COLUMNS if name != "budget_seconds")
+"""The columns of files of before budgets had a clock: their rows have none."""
 BACKENDS = ("simulator",)
 RULES = (*PRIORITIES, OWN)
 
@@ -131,7 +141,8 @@ def read_rows(path: Path) -> list[Row]:
         table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise LeaderboardError(f"{path}: not CSV: {error}") from None
-    if not table or tuple(table[0]) != COLUMNS:
+    columns = tuple(table[0]) if table else ()
+    if columns not in (COLUMNS, WITHOUT_CLOCK):
         raise LeaderboardError(f"{path}, line 1: expected the columns {', '.join(COLUMNS)}")
     if not text.endswith("\n"):
         raise LeaderboardError(f"{path}: the last line is cut off")
@@ -140,7 +151,7 @@ def read_rows(path: Path) -> list[Row]:
     rows: list[Row] = []
     seen: set[tuple[str, ...]] = set()
     for number, cells in enumerate(table[1:], start=2):
-        row = _row(cells, f"{path}, line {number}")
+        row = _row(cells, f"{path}, line {number}", columns)
         if row.key in seen:
             raise LeaderboardError(f"{path}, line {number}: a second row of {row.key}")
         seen.add(row.key)
@@ -168,11 +179,11 @@ def check_names(rows: Iterable[Row], where: str, known: Iterable[str] = ()) -> N
             raise LeaderboardError(f"{where}: {column} {name!r} looks like {other!r}")
 
 
-def _row(cells: Sequence[str], where: str) -> Row:
-    if len(cells) != len(COLUMNS):
-        raise LeaderboardError(f"{where}: {len(cells)} cells, expected {len(COLUMNS)}")
+def _row(cells: Sequence[str], where: str, columns: Sequence[str] = COLUMNS) -> Row:
+    if len(cells) != len(columns):
+        raise LeaderboardError(f"{where}: {len(cells)} cells, expected {len(columns)}")
     values = {}
-    for column, cell in zip(COLUMNS, cells, strict=True):
+    for column, cell in zip(columns, cells, strict=True):
         at = f"{where}, column {column}"
         values[column] = value = _value(cell, KINDS[column], at)
         fits, expected = TEXTS.get(column, (None, ""))
@@ -183,10 +194,11 @@ def _row(cells: Sequence[str], where: str) -> Row:
         raise LeaderboardError(
             f"{where}, column budget_used: {row.budget_used}, the budget is {row.budget}"
         )
-    if not 0 <= row.wall_seconds <= MAX_SECONDS:
-        raise LeaderboardError(
-            f"{where}, column wall_seconds: {row.wall_seconds}, expected 0 to {MAX_SECONDS:,}"
-        )
+    for column in ("wall_seconds", "budget_seconds"):
+        if not 0 <= getattr(row, column) <= MAX_SECONDS:
+            raise LeaderboardError(
+                f"{where}, column {column}: {getattr(row, column)}, expected 0 to {MAX_SECONDS:,}"
+            )
     return row
 
 

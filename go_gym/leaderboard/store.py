@@ -192,4 +192,4 @@ class Board:
 def _made(row: Row) -> tuple[object, ...]:
     hashes = (row.graph_hash, row.cluster_hash)
     own = row.priorities == OWN
-    return (*hashes, row.agent_version, row.budget, row.simulator_version, own)
+    return (*hashes, row.agent_version, row.budget, row.budget_seconds, row.simulator_version, own)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from go_gym.agent import load_agent
 from go_gym.catalogue.problems import make_problem, resolve_graphs
@@ -19,7 +20,9 @@ from go_gym.reproduce.spread import check_workers, run_warm, spread
 PARTS = "parts"
 """Folder of what several workers write, each job in one of its own, until it is done."""
 MOST_CALLS = 200_000
-"""Most simulator calls in the comparison at equal wall time (our choice)."""
+"""Most simulator calls in the comparison at equal time (our choice)."""
+LEAST_SECONDS = 0.01
+"""Below this no clock is set and no pace is told (our choice: processes' times tick in 10 ms)."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,12 @@ def idle(row: Row) -> bool:
 def equal_time(
     experiment: Experiment, problems: Sequence[Problem], rows: Sequence[Row]
 ) -> list[Jobs]:
-    """Each job on its own, with as many calls as fit into the reference agent's wall time.
+    """Each job on its own, stopped by a clock at the reference agent's time on that problem.
 
-    The number follows from the seconds of the rows at equal calls: budget × the reference's
-    seconds / the agent's, at most MOST_CALLS; scheduled forms get the time of the reference's.
-    Agents that are :func:`idle` are left out, as more time would bring them nothing.
+    The clock, of CPU time, has the median of the reference's seconds over the seeds of the rows at
+    equal calls, to three digits; scheduled forms get the time of the reference's. Searches plan
+    ahead by calls, so each is told as many as its own median pace promises in that time, at most
+    MOST_CALLS. Agents that are :func:`idle` are left out, as more time would bring them nothing.
     """
     timed = experiment.equal_time
     if not timed.wanted or experiment.what.timed_by not in experiment.agents:
@@ -76,14 +80,19 @@ def equal_time(
             for row in rows
             if (row.graph, row.cluster) == (problem.graph.name, problem.cluster.name)
         }
+        taken = {
+            agent: median(row.wall_seconds for (name, _), row in mine.items() if name == agent)
+            for agent, _ in mine
+        }
         for seed in timed.seeds or experiment.seeds[:1]:
             for agent in timed.agents or experiment.agents:
-                row, pace = mine.get((agent, seed)), mine.get((_pace(experiment, agent), seed))
+                row, pace = mine.get((agent, seed)), taken.get(_pace(experiment, agent))
                 if row is None or pace is None or idle(row):
                     continue
-                more = row.budget * pace.wall_seconds / max(row.wall_seconds, 0.001)
-                calls = min(MOST_CALLS, max(1, round(more)))
-                runs.append(_jobs(experiment, problem, agent, seed, calls))
+                seconds = max(float(f"{pace:.3g}"), LEAST_SECONDS)
+                calls = round(row.budget * seconds / max(taken[agent], LEAST_SECONDS))
+                calls = min(MOST_CALLS, max(1, calls))
+                runs.append(_jobs(experiment, problem, agent, seed, calls, seconds))
     return runs
 
 
@@ -144,7 +153,14 @@ def missing(runs: Sequence[Jobs], folder: Path) -> list[Jobs]:
     return left
 
 
-def _jobs(experiment: Experiment, problem: Problem, agent: str, seed: int, budget: int) -> Jobs:
+def _jobs(
+    experiment: Experiment,
+    problem: Problem,
+    agent: str,
+    seed: int,
+    budget: int,
+    seconds: float = 0.0,
+) -> Jobs:
     return Jobs(
         agents=(agent,),
         problems=(problem,),
@@ -152,6 +168,7 @@ def _jobs(experiment: Experiment, problem: Problem, agent: str, seed: int, budge
         priorities=experiment.what.priorities,
         budget=budget,
         command=experiment.command[:2048],
+        seconds=seconds,
     )
 
 

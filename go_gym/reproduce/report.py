@@ -158,6 +158,11 @@ class Report:
         """Calls and seconds of each agent at equal wall time, medians."""
         return pace(self._timed(kind))
 
+    @property
+    def clocked(self) -> bool:
+        """Whether a clock stopped the rows at equal time; if not, their calls were derived."""
+        return any(row.budget_seconds for row in self.timed)
+
     def timed_seeds(self, kind: str) -> list[int]:
         """Seeds of the rows at equal wall time."""
         return sorted({row.seed for row in self._timed(kind)})

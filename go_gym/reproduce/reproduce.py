@@ -65,11 +65,10 @@ def reproduce(
     if runs:
         for problem in problems:
             keep_own(problem, apart)
-        asked = {(p.problems[0].graph.name, p.agents[0], p.seeds[0], p.budget) for p in runs}
-        merge(apart, [folder], lambda r: (r.graph, r.agent_name, r.seed, r.budget) in asked)
         begin(len(runs))
         timed = execute(runs, apart, workers, progress)
-    text = write_report(experiment, folder, rows, _wanted(experiment, timed.rows, pairs))
+    at_equal_time = _timed(_wanted(experiment, timed.rows, pairs))
+    text = write_report(experiment, folder, rows, at_equal_time)
     return text, [*done.failures, *timed.failures]
 
 
@@ -96,7 +95,7 @@ def report_only(experiment: Experiment, folder: Path) -> str:
 def report_of(experiment: Experiment, folder: Path) -> Report:
     """The report of the rows that ``folder`` holds of the experiment; nothing is run or written."""
     rows = _wanted(experiment, Board(folder).rows)
-    timed = _wanted(experiment, Board(folder / EQUAL_TIME).rows)
+    timed = _timed(_wanted(experiment, Board(folder / EQUAL_TIME).rows))
     whole = replace(experiment_of(experiment.name), quick=experiment.quick)
     ran = whole.ran(rows, timed)
     return Report(ran, _in_order(ran, rows), _in_order(ran, timed), folder)
@@ -161,12 +160,17 @@ def _wanted(
     ]
 
 
+def _timed(rows: Sequence[Row]) -> list[Row]:
+    """The rows that a clock stopped; all where there is none, as in boards of before the clock."""
+    return [row for row in rows if row.budget_seconds] or list(rows)
+
+
 def _belongs(experiment: Experiment, budgets: Collection[int] | None, row: Row) -> bool:
     return (
         bool(_wanted(experiment, [row]))
         and row.graph in {Path(name).stem for name in experiment.graphs}
         and row.priorities in (*experiment.what.priorities, OWN)
-        and (budgets is None or row.budget in budgets)
+        and (budgets is None or (row.budget in budgets and not row.budget_seconds))
         and row.agent_version == load_agent(row.agent_name).version
     )
 

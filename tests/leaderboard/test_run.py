@@ -1,15 +1,20 @@
 """Running agents into folders: who writes where, and what is refused before any work."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 from go_agents.heuristics.simple import RoundRobin
+from typer.testing import CliRunner
 
 import go_gym
 from go_gym.agent import solve
+from go_gym.cli import app
 from go_gym.errors import AgentError, GoGymError, LeaderboardError
 from go_gym.files import sole_writer
 from go_gym.leaderboard.run import Jobs, check_names, run
-from go_gym.leaderboard.schema import RESULTS, write_rows
+from go_gym.leaderboard.schema import RESULTS, read_rows, write_rows
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.verify import verify
 
@@ -104,3 +109,33 @@ def test_an_agent_that_raises_is_named(monkeypatch):
         solve(RoundRobin(), own_problem([3, 4]), 0, 5, "round-robin")
     with pytest.raises(AgentError, match="'RoundRobin' on own"):
         solve(RoundRobin(), own_problem([3, 4]), 0, 5)
+
+
+def test_a_clock_is_said_in_the_row_and_stands_beside_the_job_without_one(tmp_path):
+    """In its own process as well; both boards are read back, verify, and are not run again."""
+    words = ["run", "-a", "sa", "-g", "rnnlm-2", "-c", "p100x2", "--budget", "30"]
+    words += ["--out", str(tmp_path)]
+    for more in ([], ["--seconds", "60"], ["--seconds", "2.5", "--isolate"]):
+        said = CliRunner().invoke(app, [*words, *more])
+        assert said.exit_code == 0, said.output
+    rows = {row.budget_seconds: row for row in read_rows(tmp_path / RESULTS)}
+    assert set(rows) == {0, 60, 2.5} and "--seconds 2.5" in rows[2.5].command
+    assert len({row.key for row in rows.values()}) == 3
+    assert rows[0].decision == rows[60].decision and rows[60].budget_used == 30
+    assert "sa in 60 s" in said.output and verify(tmp_path).ok
+    before = (tmp_path / RESULTS).read_bytes()
+    CliRunner().invoke(app, [*words, "--seconds", "60"])
+    assert (tmp_path / RESULTS).read_bytes() == before
+
+
+def test_files_of_before_the_clock_are_read(tmp_path):
+    folder = Path(__file__).parents[2] / "leaderboards" / "fig6"
+    rows = read_rows(folder / RESULTS)
+    with (folder / RESULTS).open() as file:
+        table = list(csv.DictReader(file))
+    old = [name for name in table[0] if name != "budget_seconds"]
+    with (tmp_path / RESULTS).open("w", newline="") as file:
+        writer = csv.DictWriter(file, old, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+    assert read_rows(tmp_path / RESULTS) == rows and not any(row.budget_seconds for row in rows)

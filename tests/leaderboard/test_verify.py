@@ -110,6 +110,7 @@ TAMPERED = {
     "default_decision": ("0" * 64, {Kind.MISSING_DECISION}),
     "simulator_version": ("99", {Kind.VERSION}),
     "provenance": ("0" * 16, {Kind.PROVENANCE}),
+    "budget_seconds": ("-1.0", {Kind.UNREADABLE}),
     "wall_seconds": ("-5.0", {Kind.UNREADABLE}),
     "started": ("today", {Kind.UNREADABLE}),
     "command": ("=cmd|calc", {Kind.UNREADABLE}),
