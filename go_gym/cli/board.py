@@ -18,23 +18,27 @@ def verify(
     draw: Annotated[
         str, typer.Option(help="A text of your own, so that nobody can foresee the sample.")
     ] = "",
+    signers: Annotated[
+        Path | None,
+        typer.Option(help="ssh-keygen's ALLOWED SIGNERS, one of whom must have signed the rows."),
+    ] = None,
 ) -> None:
     """Simulate every row of a leaderboard again and report all that differs.
 
     Example: go-gym verify leaderboards
     """
     with one_line_errors():
-        ok = verify_board(folder)
+        ok = verify_board(folder, signers)
         again = rerun_board(folder, sample, draw) if rerun else True
     if not (ok and again):
         raise typer.Exit(1)
 
 
-def verify_board(folder: Path) -> bool:
+def verify_board(folder: Path, signers: Path | None = None) -> bool:
     """Verify a board and print what is wrong with it; whether nothing is."""
     from go_gym.leaderboard.verify import verify as verify_folder
 
-    report = verify_folder(folder)
+    report = verify_folder(folder, signers=signers)
     for issue in report.issues:
         complain(str(issue), "✗")
     for note in report.notes:
@@ -61,6 +65,21 @@ def rerun_board(folder: Path, count: int, draw: str = "") -> bool:
     if not issues:
         confirm(f"{folder}: what was run again came out the same")
     return not issues
+
+
+@app.command()
+def sign(
+    folder: Annotated[Path, typer.Argument(help="Folder with results.csv.")],
+    key: Annotated[Path, typer.Option(help="An SSH key; a public one if an agent holds it.")],
+) -> None:
+    """Sign the rows of a leaderboard, so that verify says whose they are.
+
+    Example: go-gym sign runs/mine --key ~/.ssh/id_ed25519
+    """
+    from go_gym.leaderboard.signature import sign as sign_rows
+
+    with one_line_errors():
+        say(str(sign_rows(folder, key)))
 
 
 @app.command()

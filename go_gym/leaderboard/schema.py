@@ -234,7 +234,7 @@ def rows_text(rows: Iterable[Row]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in sorted(rows, key=lambda row: (*row.key[:-1], row.seed)))
+    writer.writerows(asdict(row) for row in sorted(rows, key=lambda row: (row.key[:-1], row.seed)))
     return buffer.getvalue()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from go_gym.baselines.priorities import FIFO, OWN
 from go_gym.errors import GoGymError, LeaderboardError
 from go_gym.graph import ComputationGraph
+from go_gym.leaderboard import signature
 from go_gym.leaderboard.checks import wrong_with_curve
 from go_gym.leaderboard.claims import Claims
 from go_gym.leaderboard.coverage import COVERAGE, missing, read_coverage
@@ -17,6 +18,7 @@ from go_gym.leaderboard.facts import Facts, facts, measures
 from go_gym.leaderboard.provenance import PROVENANCE
 from go_gym.leaderboard.repeats import repeated_seeds
 from go_gym.leaderboard.schema import RESULTS, Row
+from go_gym.leaderboard.signature import SIGNATURE, signed_by
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.tables import README, is_stale
 from go_gym.problem import Problem
@@ -40,6 +42,7 @@ class Kind(StrEnum):
     CLAIM = "agent contradicts the row"
     MISSING_ROW = "announced row missing"
     TABLE = "table does not follow from the rows"
+    SIGNATURE = "signature is not of these rows or signers"
     NAME = "name looks like another"
     REPEATED = "row is there already"
 
@@ -74,6 +77,7 @@ def verify(
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, of: None,
     announced_in: Path | None = None,
+    signers: Path | None = None,
 ) -> Report:
     """Check a leaderboard folder.
 
@@ -92,6 +96,7 @@ def verify(
         progress: called with rows done and rows in all.
         announced_in: the folder whose coverage the rows' agents must have; default ``folder``.
             That of another folder names no agents that must be there.
+        signers: see :func:`go_gym.leaderboard.signature.signed_by`.
     """
     announced = folder if announced_in is None else announced_in
     try:
@@ -112,7 +117,8 @@ def verify(
     if is_stale(folder / README, board.rows):
         message = "write it with: go-gym leaderboard FOLDER --update"
         issues.append(Issue(Kind.TABLE, str(folder / README), message))
-    notes = []
+    forged, notes = signature_of(folder, signers)
+    issues += forged
     earlier = sum(row.simulator_version < VERSION for row in board.rows)
     if earlier:
         notes.append(
@@ -125,6 +131,21 @@ def verify(
         else:
             notes.append(text)
     return Report(len(board.rows), tuple(issues), tuple(notes))
+
+
+def signature_of(folder: Path, signers: Path | None = None) -> tuple[list[Issue], list[str]]:
+    """What is wrong with a board's signature, and what is worth saying of it; nothing without
+    one."""
+    path = folder / SIGNATURE
+    if path.exists() and not signature.can_check():
+        return [], [f"{path} was not checked: there is no ssh-keygen on this machine"]
+    try:
+        who = signed_by(folder, signers)
+    except GoGymError as error:
+        return [Issue(Kind.SIGNATURE, str(path), str(error).removeprefix(f"{path}: "))], []
+    if who is None and signers is not None:
+        return [Issue(Kind.SIGNATURE, str(path), "there is none")], []
+    return [], [] if who is None else [f"signed by {who}"]
 
 
 class _Checker:
