@@ -25,6 +25,7 @@ from go_gym.errors import (
     LeaderboardError,
     PlatformError,
     ProblemError,
+    TimeUpError,
 )
 from go_gym.graph import Alias, ComputationGraph, Outlives
 from go_gym.problem import Decision, Problem
@@ -58,6 +59,7 @@ __all__ = [
     "Problem",
     "ProblemError",
     "Result",
+    "TimeUpError",
     "Trace",
     "datasets",
     "fork",
