@@ -48,9 +48,9 @@ def write_coverage(folder: Path, **announced: Any) -> None:
 
 def missing(rows: Sequence[Row], announced: Coverage) -> Iterator[str]:
     """Each announced row that is not among ``rows``; one with priorities of its own stands for
-    those under every rule."""
+    those under every rule, one that a clock stopped for none."""
     for task, wanted in announced.items():
-        mine = [row for row in rows if row.task == task]
+        mine = [row for row in rows if row.task == task and not row.budget_seconds]
         have = {(r.agent_name, r.graph, r.cluster, r.seed, r.priorities) for r in mine}
         own = {(r.agent_name, r.graph, r.cluster, r.seed) for r in mine if r.priorities == OWN}
         agents = sorted({*wanted["agents"], *(row.agent_name for row in mine)})

@@ -22,6 +22,7 @@ COMMANDS = [
     "optimize",
     "run",
     "verify",
+    "sign",
     "leaderboard",
     "export",
     "site",

@@ -1,6 +1,7 @@
 """Running agents into folders: who writes where, and what is refused before any work."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from go_gym.agent import solve
 from go_gym.cli import app
 from go_gym.errors import AgentError, GoGymError, LeaderboardError
 from go_gym.files import sole_writer
+from go_gym.leaderboard.coverage import missing
 from go_gym.leaderboard.run import Jobs, check_names, run
 from go_gym.leaderboard.schema import RESULTS, read_rows, write_rows
 from go_gym.leaderboard.store import Board
@@ -139,3 +141,18 @@ def test_files_of_before_the_clock_are_read(tmp_path):
         writer.writeheader()
         writer.writerows(table)
     assert read_rows(tmp_path / RESULTS) == rows and not any(row.budget_seconds for row in rows)
+
+
+def test_a_row_with_a_clock_is_not_the_one_that_a_board_announces():
+
+    folder = Path(__file__).parents[2] / "leaderboards" / "fig6"
+    row = read_rows(folder / RESULTS)[0]
+    wanted = {
+        "graphs": [row.graph],
+        "clusters": [row.cluster],
+        "seeds": [row.seed],
+        "priorities": [row.priorities],
+        "agents": [row.agent_name],
+    }
+    assert not list(missing([row], {row.task: wanted}))
+    assert len(list(missing([replace(row, budget_seconds=1.0)], {row.task: wanted}))) == 1
