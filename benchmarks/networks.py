@@ -1,4 +1,4 @@
-"""What the agents' networks cost: a training pass of GO's by size, and SB3's policy per node.
+"""What networks cost: a training pass of the published GO by size, and SB3's policy per node.
 
     python benchmarks/networks.py            # up to 83,567 ops
     python benchmarks/networks.py --quick    # the small graph
@@ -14,15 +14,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gymnasium as gym
 import torch
-from go_agents.go.config import NetworkConfig
-from go_agents.go.features import graph_inputs, no_state
-from go_agents.go.training import fresh_network
+from go_agents.go.paper.settings import PaperSettings
+from go_agents.go.paper.training import PaperTraining
 from go_agents.sb3.policy import UnitPolicy
 from stable_baselines3 import PPO
 
 import go_gym
 from go_gym.catalogue import datasets
-from go_gym.partitions.units import chain_units
 
 GRAPHS = (("rnnlm-2", "p100x2"), ("rnnlm-8", "p100x8"), ("gnmt-8", "p100x8"))
 SLOWER = 1.5
@@ -32,14 +30,13 @@ SLOWER = 1.5
 def training_pass(graph: str, cluster: str) -> tuple[int, float]:
     """Units of a graph, and seconds of one pass forward and backward, the second of two."""
     problem = go_gym.Problem(datasets.load(graph), go_gym.load_cluster(cluster))
-    units, config = chain_units(problem), NetworkConfig()
-    inputs = graph_inputs(problem, units, config.type_buckets, torch.device("cpu"), 10**6)
-    network, start = fresh_network(config, 0, None), 0.0
+    training = PaperTraining(problem, 16, 0, PaperSettings(rows=10**6))
+    case, start = training.case, 0.0
     for _ in range(2):
         start = time.perf_counter()
-        scores, value = network(inputs, no_state(inputs), ("placement",))
-        (scores["placement"].options.square().mean() + value).backward()
-    return units.count, time.perf_counter() - start
+        logits, value = training.network(case.inputs, case.start(1))
+        (logits["placement"].square().mean() + value.mean()).backward()
+    return case.units.count, time.perf_counter() - start
 
 
 def ppo_steps(policy: object, graph: str, cluster: str) -> float:

@@ -1,129 +1,169 @@
-"""GO as an agent: trained on the problem itself, or trained on others before."""
+"""GO as an agent: a trained network decides, and stays in the loop of the search that follows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from go_gym.agent import Budget
-from go_gym.problem import Decision, Problem
+from go_gym.agent import SAME_MACHINE, Budget, option
+from go_gym.fusion.greedy import default_fusion
+from go_gym.partitions.structure import structural_partitions
+from go_gym.partitions.units import smallest_units
+from go_gym.problem import TASKS, Decision, Problem
 
-from ..common.devices import device_name
-from ..common.options import SearchOptions
-from ..common.training import TrainedAgent
-from .ablation import GOOptions, without
-from .config import NetworkConfig, SearchConfig
-from .training import Training
+from ..common.devices import device_name, own_torch
+from ..heuristics.portfolio import heuristic_placements, placements_on_fewer
+from ..search.costs import costs
+from ..search.encoding import Encoding
+from .annealing import Chooser, Settings, anneal
+from .oneshot.agent import OneShotGO
+from .oneshot.decoding import Decoding
+from .oneshot.network import Network
+from .oneshot.rows import ROWS
+from .oneshot.weights import SHIPPED
+from .reading import Reader
+from .scorer import Scorer, load_scorer
+
+STARTS = 16
+"""Decisions that are simulated first, or a hundredth of the budget if that is more (our choice)."""
+SIZE = 4096
+"""Samples times rows times devices that are decoded before a search, about, for its time."""
 
 
-class GO(TrainedAgent[Training]):
-    """An annealing whose moves a network chooses: our search with the paper's network, not GO.
+@dataclass(frozen=True)
+class GOOptions:
+    """What its decisions are judged under, and what its weights know."""
 
-    The network is trained on the problem it decides, within the budget. What GO is (Zhou et al.,
-    NeurIPS 2020) :class:`go_agents.go.paper.agent.PaperGO` has whole; this departs from it in:
+    priorities: Literal["fifo", "critical-path"] = option(
+        "fifo",
+        "what placements are judged under: first in, first out, or the critical-path priorities of "
+        "each one's own, which then are part of the answer (no other task is decided)",
+    )
+    weights: Literal["shipped", "untrained"] = option(
+        "shipped", "those that ship with the package, or drawn at random: what learning is worth"
+    )
 
-    - **Decisions**: the paper samples every op anew in each of T rounds. Here that happens in
-      first rounds alone (at most 20 calls of a start), and by the parts of a coarse partition;
-      half of the samples are stretches of the topological order instead of the policy's own.
-    - **Moves**: from then on a round changes the decision it has, some ops at a time. Annealing's
-      neighbourhood (:mod:`go_agents.search.neighbourhood`) draws 8 moves; the network chooses one.
-    - **Annealing**: a worse decision is gone on from with a probability that falls with the
-      calls; three starts, then rounds that cool anew, every other one from nothing.
-    - **Coarse to fine**: moves begin at partitions of few parts (METIS, heavy edges, layers)
-      and end at single units.
-    - **Traces**: the critical chain and idle times of the decision at hand say where moves begin,
-      and are inputs of the network.
-    - **Learning**: besides PPO's clipped loss, which takes each part as an action of its own
-      and counts only moves that gain, a small head learns by logistic regression which moves
-      help, and first rounds imitate the best decision so far, equal devices numbered in order.
-      ``go-gym reproduce ablation`` measures what each part is worth
-      (``leaderboards/ablation/ablation.md``): the moves most, learning little.
-    - **Rewards** are measured by all work on one device instead of a baseline's best step time;
-      advantages are in the problem's own spread, at most 3 of them, so that an invalid decision
-      counts as that and not as −10.
-    - **Units**: co-location groups, views and parameters with what they belong to, and chains of
-      ops are decided as one; the network sees at most 256 rows of them.
-    - **Inputs**: costs, bytes, place in the order, depth, layer and critical paths, beside the
-      paper's types and shapes.
-    - **Devices** are scored by their features and by what lies on them, so that one network serves
-      any number; logits are bounded, and the modulation is a factor around 1.
-    - **Levels** of priority and fusion raise and lower ops against the critical-path order and
-      the framework's default; the paper's stand alone.
+
+class GO:
+    """A network trained on other graphs decides, and chooses the moves of the search that follows.
+
+    Without a call the answer is that of ``go:one-shot``. With calls the decisions that the network
+    ranks first and those of the classical heuristics are simulated in turn, and an annealing goes
+    on from the best: from coarse parts of the graph to single ops, each call trying, of 32 moves
+    that the neighbourhood draws, one that a second, small network thinks likely to gain. That one
+    sees what a move would change in loads, transfers and idle times, and by how much likelier the
+    first network, which reads the decision at hand every 200 calls, finds it afterwards.
+
+    Nothing is learned of the problem at hand. GO as published (Zhou et al., NeurIPS 2020), which
+    trains on it by PPO, is :class:`go_agents.go.paper.agent.PaperGO`. This departs from it in:
+
+    - **Training**: both networks are trained once, by imitation of decisions that a search found
+      (:mod:`.oneshot.training`) and on moves that a search tried (:mod:`.scorer_training`), on
+      families that no board measures.
+    - **Network**: rows of ops instead of ops, devices scored by what lies on them, decisions
+      completed in rounds, surest rows first (:mod:`.oneshot.network`).
+    - **Search**: the paper samples; here annealing's moves refine the best sample.
+    - **Tasks**: priorities and fusion have no head of their own. They begin at the critical path
+      and the framework's default; moves of them are chosen as those of placements are.
 
     Args:
-        options: where it starts, what it judges placements under, and which part it does without.
-        checkpoint: see :class:`TrainedAgent`.
-        network, search: configurations; the defaults are what the leaderboard's rows were made
-            with.
+        options: what placements are judged under, and which weights.
+        weights: a checkpoint's folder of the network; default what ships with the package.
+        settings: how the search runs.
         device: where the network is: ``"cpu"``, ``"cuda"``, …; default the GPU where there is one.
+        rows: rows that a graph is decided in, at most.
+        scorer: of moves; default what ships with the package.
     """
 
-    version = "4"
+    version = "5"
+    reproducible = SAME_MACHINE
     Options: ClassVar[type | None] = GOOptions
     presets: ClassVar[Mapping[str, str]] = {
-        "fine-tune": "go_agents.go.pretrained_agents:FineTunedGO",
         "one-shot": "go_agents.go.oneshot.agent:OneShotGO",
         "paper": "go_agents.go.paper.agent:PaperGO",
-        "refined": "go_agents.go.refined:RefinedGO",
         "separate": "go_agents.go.separate:SeparateGO",
-        "zero-shot": "go_agents.go.pretrained_agents:ZeroShotGO",
     }
 
     def __init__(
         self,
-        options: SearchOptions | None = None,
-        checkpoint: str | Path | None = None,
-        network: NetworkConfig | None = None,
-        search: SearchConfig | None = None,
+        options: GOOptions | None = None,
+        weights: str | Path = SHIPPED,
+        settings: Settings | None = None,
         device: torch.device | str | None = None,
+        rows: int = ROWS,
+        scorer: Scorer | None = None,
     ) -> None:
-        super().__init__(checkpoint)
-        self.device = device
-        self.options = options or GOOptions()
-        self.tasks = self.options.tasks
-        self.network = network or NetworkConfig()
-        self.search = search or SearchConfig()
-        if isinstance(self.options, GOOptions):
-            self.network, self.search = without(self.options.without, self.network, self.search)
+        self.options, self.settings = options or GOOptions(), settings or Settings()
+        self.scheduled = self.options.priorities == "critical-path"
+        self.tasks = TASKS[:1] if self.scheduled else TASKS
+        untrained = self.options.weights == "untrained"
+        with own_torch():
+            self.one_shot = OneShotGO(weights, device=device, rows=rows)
+            self.scorer = scorer or (Scorer.untrained() if untrained else load_scorer())
+            if untrained:
+                torch.manual_seed(0)
+                network = Network(self.one_shot.network.sizes).eval()
+                self.one_shot.network = network.to(self.one_shot.device)
 
     @property
     def ran_on(self) -> str:
-        """The device that the last training ran on, empty before the first."""
-        return "" if self.training is None else device_name(self.training.device)
+        """The device that the network runs on."""
+        return device_name(self.one_shot.device)
 
-    def begin(self, problem: Problem, budget: Budget, seed: int) -> Training:
-        """A training from the weights that the agent begins with."""
-        return Training(
-            [problem],
-            budget.simulations,
-            seed,
-            self.network,
-            self.search,
-            self.weights(problem),
-            self.options.scheduled,
-            self.options.from_best,
-            self.device,
-        )
+    def track(self, problem: Problem) -> str:
+        """Tuned on graphs of families that the weights have seen, generalising on others."""
+        return self.one_shot.track(problem)
 
-    def weights(self, problem: Problem) -> Mapping[str, Tensor] | None:
-        """What the network begins with on a problem; None for fresh weights."""
-        return None
+    def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
+        """Without calls the decision ranked first; with calls the best that was evaluated."""
+        encoding = Encoding(problem, smallest_units(problem), scheduled=self.scheduled)
+        placements = self._placements(problem, budget, seed)
+        starts = self._genomes(encoding, placements)
+        if not budget.remaining:
+            return encoding.decision(starts[0])
+        starts = starts[: min(max(STARTS, budget.remaining // 100), budget.remaining)]
+        found = costs(problem, budget.evaluate_batch(encoding.decisions(starts)))
+        order = np.argsort(found, kind="stable")
+        if budget.remaining and (problem.num_devices > 1 or problem.task != "placement"):
+            chooser = self.chooser(encoding, seed)
+            anneal(chooser, budget, [(starts[each], float(found[each])) for each in order])
+        return budget.best or encoding.decision(starts[order[0]])
 
-    def run(self, training: Training, budget: Budget) -> None:
-        """Train, where there is anything to decide."""
-        if budget.problem.num_devices > 1 or budget.problem.task != "placement":
-            self.spend(training, budget)
+    def chooser(self, encoding: Encoding, seed: int) -> Chooser:
+        """What chooses the search's moves."""
+        problem, own, reader = encoding.problem, self.one_shot, None
+        if "placement" in encoding.columns and problem.num_devices > 1:
+            reader = Reader(own.network, problem, own.device, own.rows)
+        partitions = structural_partitions(problem, encoding.units)
+        random = np.random.default_rng(seed)
+        return Chooser(encoding, partitions, self.scorer, reader, self.settings, random)
 
-    def spend(self, training: Training, budget: Budget) -> None:
-        """Train until the budget is used up."""
-        training.run([budget], folder=self.checkpoint)
+    def _placements(self, problem: Problem, budget: Budget, seed: int) -> list[np.ndarray]:
+        """Placements to begin with, those to be simulated first first."""
+        if problem.placement is not None:
+            return [np.asarray(problem.placement)]
+        self.one_shot.decoding = None
+        if budget.remaining:
+            size = min(problem.num_ops, self.one_shot.rows) * problem.num_devices
+            self.one_shot.decoding = Decoding(samples=int(np.clip(SIZE // size, 8, 32)))
+        own = self.one_shot.placements(problem, seed)
+        if not budget.remaining:
+            return own
+        rules = heuristic_placements(problem)[::-1]  # list schedules first
+        turns = [each for pair in zip_longest(own, rules) for each in pair if each is not None]
+        return [*turns, *placements_on_fewer(problem)]
 
-    def answer(self, training: Training, budget: Budget) -> Decision:
-        """The best decision sampled; without a valid one, what the policy finds likeliest."""
-        episode = training.episodes[0]
-        genome = episode.state.best
-        if genome is None:
-            genome = episode.likeliest(training.network)
-        return episode.encoding.decision(genome)
+    def _genomes(self, encoding: Encoding, placements: list[np.ndarray]) -> list[np.ndarray]:
+        """Each placement; where fusion is decided, with the framework's default first."""
+        found = []
+        for placement in placements:
+            if "fusion" in encoding.columns:
+                fusion = default_fusion(encoding.problem, placement)
+                found.append(encoding.neutral(placement, fusion))
+            if len(found) < 1 or "fusion" not in encoding.columns:
+                found.append(encoding.neutral(placement))
+        return found

@@ -8,14 +8,14 @@ from .agent import GO
 
 
 class SeparateGO:
-    """GO-one for placement, then for priorities, then for fusion, a third of the calls each."""
+    """GO for placement, then for priorities, then for fusion, a third of the calls each."""
 
-    version = "4"
+    version = "5"
     tasks = ("joint",)
     ran_on = ""
 
     def solve(self, problem: Problem, budget: Budget, seed: int) -> Decision:
-        """Three policies, see :func:`one_after_another`."""
+        """Three searches, see :func:`one_after_another`."""
         agent = GO()
         decision = one_after_another(agent, problem, budget, seed)
         self.ran_on = agent.ran_on

@@ -1,7 +1,7 @@
 """Names of agents: a kind, and the options that it is asked for with.
 
-``go:start=best,priorities=critical-path`` is the kind ``go`` with two options; ``go:paper`` is its
-preset ``paper``. Kinds, presets, options and values are of letters, digits and ``.-_``; the
+``sa:start=best,priorities=critical-path`` is the kind ``sa`` with two options; ``sa:separate`` its
+preset ``separate``. Kinds, presets, options and values are of letters, digits and ``.-_``; the
 canonical form has the preset first, then the options in alphabetical order, those at their default
 left out. Rows of a leaderboard are named by it.
 """

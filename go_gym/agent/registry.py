@@ -103,7 +103,7 @@ def agents_for(task: str) -> list[str]:
 
 
 def find_agent(name: str) -> Found:
-    """What ``name`` asks for, as ``go`` or ``go:start=best``; a former name means today's.
+    """What ``name`` asks for, as ``go`` or ``sa:start=best``; a former name means today's.
 
     Raises AgentError, in one line, for a kind that is not installed or cannot be imported, and for
     a preset, option or value that it does not have.

@@ -105,12 +105,12 @@ def clusters(
 @app.command()
 def agents(
     name: Annotated[
-        str | None, typer.Argument(help="Show the options of one, as go or go:zero-shot.")
+        str | None, typer.Argument(help="Show the options of one, as go or go:one-shot.")
     ] = None,
 ) -> None:
     """List the installed agents, ours and those of other packages, or show the options of one.
 
-    An agent is asked for by its kind, or with a preset or options: go, go:zero-shot, go:start=best.
+    An agent is asked for by its kind, or with a preset or options: go, go:one-shot, sa:start=best.
 
     Example: go-gym agents go
     """

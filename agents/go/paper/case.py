@@ -13,9 +13,9 @@ from go_gym.simulator import BatchResult
 
 from ...common.curves import Recorder
 from ...search.encoding import COLUMNS
-from ..model import TASK_ORDER
 from .inputs import paper_inputs
 from .settings import PaperSettings
+from .tasks import TASK_ORDER
 
 
 class Case:

@@ -1,15 +1,15 @@
 """What the published network sees of a graph: op types, output shapes, adjacency."""
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from go_gym.graph import ComputationGraph
 from go_gym.graph.columns import SHAPE_DIMS
 from go_gym.partitions import QuotientGraph
 from go_gym.problem import Problem
-
-from ..features import hashed_types
 
 OWN_FEATURES = 2
 
@@ -91,3 +91,9 @@ def _first_neighbours(own: np.ndarray, other: np.ndarray, count: int, most: int)
 def feature_count(neighbours: int) -> int:
     """Columns of :func:`input_rows`."""
     return SHAPE_DIMS + OWN_FEATURES + 2 * neighbours
+
+
+def hashed_types(graph: ComputationGraph, buckets: int) -> np.ndarray:
+    """(n,) int64: each op's type as CRC-32 modulo ``buckets``, the same on every machine."""
+    table = np.array([zlib.crc32(name.encode()) % buckets for name in graph.op_types])
+    return table[graph.op_type]

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from ..attention import AttentionLayer
-from ..model import TASK_ORDER, TaskLayer
-from ..sage import SageLayer
+from .attention import AttentionLayer
 from .inputs import PaperInputs
+from .sage import SageLayer
 from .settings import PaperSettings
+from .tasks import TASK_ORDER, TaskLayer
 
 
 # Wide: a module each, in the order of the paper's sections

@@ -4,7 +4,6 @@ import pytest
 import torch
 from go_agents.common.devices import automatic, training_device
 from go_agents.go.agent import GO
-from go_agents.go.config import NetworkConfig, SearchConfig
 
 from go_gym.agent import Budget
 from go_gym.errors import AgentError
@@ -33,12 +32,10 @@ def test_what_is_asked_for_is_taken_or_refused(monkeypatch):
         training_device("the fast one")
 
 
-def test_go_trains_where_it_is_told():
-    problem = two_kinds()
-    network = NetworkConfig(width=16, heads=2, segment=16, type_width=8, score_width=8)
-    agent = GO(network=network, search=SearchConfig(samples=4), device="cuda:99")
+def test_go_decides_where_it_is_told():
     with pytest.raises(AgentError, match="cuda:99"):
-        agent.solve(problem, Budget(problem, 8), 0)
-    agent = GO(network=network, search=SearchConfig(samples=4), device="cpu")
+        GO(device="cuda:99")
+    problem = two_kinds()
+    agent = GO(device="cpu")
     agent.solve(problem, Budget(problem, 8), 0)
-    assert agent.training is not None and agent.training.device == torch.device("cpu")
+    assert agent.ran_on == "cpu"

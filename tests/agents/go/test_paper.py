@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 from go_agents.common.training import save_training
-from go_agents.go.attention import SegmentedAttention
-from go_agents.go.model import TaskLayer
 from go_agents.go.paper import ppo
 from go_agents.go.paper.agent import PaperGO
+from go_agents.go.paper.attention import SegmentedAttention
 from go_agents.go.paper.case import Case
 from go_agents.go.paper.ppo import (
     advantages,
@@ -23,6 +22,7 @@ from go_agents.go.paper.ppo import (
     sample,
 )
 from go_agents.go.paper.settings import PaperSettings
+from go_agents.go.paper.tasks import TaskLayer
 from go_agents.go.paper.training import PaperTraining
 from hypothesis import given, settings
 
