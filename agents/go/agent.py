@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -16,11 +15,11 @@ from go_gym.partitions.units import smallest_units
 from go_gym.problem import TASKS, Decision, Problem
 
 from ..common.devices import device_name, own_torch
-from ..heuristics.portfolio import heuristic_placements, placements_on_fewer
+from ..heuristics.portfolio import placements_on_fewer
 from ..search.costs import costs
 from ..search.encoding import Encoding
 from .annealing import Chooser, Settings, anneal
-from .oneshot.agent import OneShotGO
+from .oneshot.agent import OneShotGO, heuristic_starts, in_turn
 from .oneshot.decoding import Decoding
 from .oneshot.network import Network
 from .oneshot.rows import ROWS
@@ -153,9 +152,7 @@ class GO:
         own = self.one_shot.placements(problem, seed)
         if not budget.remaining:
             return own
-        rules = heuristic_placements(problem)[::-1]  # list schedules first
-        turns = [each for pair in zip_longest(own, rules) for each in pair if each is not None]
-        return [*turns, *placements_on_fewer(problem)]
+        return [*in_turn(own, heuristic_starts(problem)), *placements_on_fewer(problem)]
 
     def _genomes(self, encoding: Encoding, placements: list[np.ndarray]) -> list[np.ndarray]:
         """Each placement; where fusion is decided, with the framework's default first."""

@@ -1,8 +1,8 @@
 """Trains the scorer of moves: ``python -m go_agents.go.scorer_training LABELS/tuning FOLDER``.
 
-Each file of labels has a problem of a tuning family. GO searches it with the scorer that it has, at
-first one drawn at random, and every move that it tried is an example. Two rounds: the second one's
-examples are of moves that the first one's scorer chose, so that it learns where that was wrong.
+Each file of labels has a problem of a tuning family. GO searches it, trying every move that the
+neighbourhood draws, and each is an example. With more rounds than one, those that follow add moves
+that the scorer so far chose of several; on validation that was worth nothing.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from go_gym.catalogue.problems import make_problem
 from go_gym.problem import Problem
 
 from .agent import GO
-from .annealing import Chooser
+from .annealing import Chooser, Settings
 from .oneshot.labels import load
 from .scorer import SHIPPED, Scorer, perceptron
 
@@ -38,8 +38,11 @@ Examples = tuple[np.ndarray, np.ndarray, np.ndarray]
 class Recorded(GO):
     """GO that keeps what its chooser saw of each move that was tried, and whether it gained."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        super().__init__(scorer=scorer)
+    def __init__(self, scorer: Scorer | None) -> None:
+        every_move = Settings(offers=1, tries=1)
+        super().__init__(
+            scorer=scorer or Scorer.untrained(), settings=every_move if scorer is None else None
+        )
         self.log: list[tuple[np.ndarray, bool]] = []
 
     def chooser(self, *given: object, **named: object) -> Chooser:
@@ -49,7 +52,7 @@ class Recorded(GO):
         return chooser
 
 
-def collect(scorer: Scorer, paths: list[Path], seed: int) -> Examples:
+def collect(scorer: Scorer | None, paths: list[Path], seed: int) -> Examples:
     """Features (k, INPUTS), whether each gained (k,), and the number of its problem (k,)."""
     features, gained, owner = [], [], []
     for number, path in enumerate(tqdm(paths, desc="searches", mininterval=10)):
@@ -118,7 +121,8 @@ def run(labels: Path, folder: Path, problems: int, rounds: int, seed: int) -> No
             chosen.append(every[number])
         if len(chosen) == problems * rounds:
             break
-    scorer, seen = Scorer.untrained(), []
+    scorer: Scorer | None = None
+    seen: list[Examples] = []
     for number in range(rounds):
         part = chosen[number * problems : (number + 1) * problems]
         features, gained, owner = collect(scorer, part, seed)
@@ -135,8 +139,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("labels", type=Path)
     parser.add_argument("folder", type=Path, nargs="?", default=SHIPPED)
-    parser.add_argument("--problems", type=int, default=60, help="of each round")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--problems", type=int, default=80, help="of each round")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)

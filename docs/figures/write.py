@@ -52,10 +52,6 @@ class Board:
         """Per cent by which the step is shorter than without fusion, the mean over graphs."""
         return self._last(self.report.shorter_beside(), agent).split(" / ")[0]
 
-    def worth(self, agent: str) -> float:
-        """How much slower without the part that ``agent`` does without, as a share."""
-        return float(self.mean(agent)) - 1
-
     def first(self, kind: str = "fifo") -> tuple[str, ...]:
         """The agents that may be first; one alone is first beyond chance."""
         known, graphs = self.report.cells(kind), len(self.report.graphs)

@@ -22,7 +22,6 @@ from go_gym.simulator import VERSION
 BOARDS = Path(__file__).parent.parent.parent / "leaderboards"
 ROWS = {
     "": 1330,
-    "ablation": 198,
     "fig5": 210,
     "fig6": 150,
     "hardware": 4,

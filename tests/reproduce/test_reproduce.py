@@ -327,8 +327,8 @@ def test_absent_agents_graphs_and_experiments_are_refused_by_name(tiny):
         experiment.changed(graphs=["a", "b", "c"], clusters=["p100x2", "p100x4"])
     with pytest.raises(AgentError, match="go-without-nothing"):
         experiment.changed(agents=["go", "go-without-nothing"])
-    with pytest.raises(AgentError, match="option without is 'everything'"):
-        experiment.changed(agents=["go:without=everything"])
+    with pytest.raises(AgentError, match="option weights is 'all'"):
+        experiment.changed(agents=["go:weights=all"])
 
 
 def test_an_agent_that_fails_is_named_and_the_others_go_on(tiny, tmp_path):
