@@ -1,6 +1,7 @@
 """The captured program, executable, with the op numbering of its graph."""
 
 import operator
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch.fx.node import map_aggregate, map_arg
 
 from go_gym.capture.columns import graph_of
 from go_gym.capture.trace import AFTER, Traced
-from go_gym.errors import CaptureError
+from go_gym.errors import CaptureError, CaptureWarning
 from go_gym.graph import ComputationGraph
 
 
@@ -181,6 +182,9 @@ class Program:
             model: has the parameters and buffers that the program names; they are copied.
             batch: the tensors of the model's inputs, in order.
             states: the optimizer's, by name; zeros where it has none.
+
+        Warns, in one line, of what holds NaN: so does all that is computed from it, and no two runs
+        can be compared by their results.
         """
         held = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         given, known = iter(batch), states or {}
@@ -193,7 +197,19 @@ class Program:
                 bound.append(known.get(each.name, zeros).detach().clone())
             else:
                 bound.append(held[each.name].detach().clone())
+        self._warn_of_nan(bound)
         return bound
+
+    def _warn_of_nan(self, bound: Sequence[torch.Tensor]) -> None:
+        """Say which input is the first that holds NaN, and how many there are."""
+        bad = [
+            f"{each.role} {each.name}"
+            for each, tensor in zip(self.inputs, bound, strict=True)
+            if not tensor.is_meta and bool(tensor.isnan().any())
+        ]
+        if bad:
+            others = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+            warnings.warn(f"{bad[0]}{others}: NaN", CaptureWarning, stacklevel=3)
 
     def sample_inputs(self, seed: int = 0) -> list[torch.Tensor]:
         """Real tensors to run it on where values do not matter: floats normal with deviation

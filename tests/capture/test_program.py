@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from go_gym.capture import inference_program, training_program  # noqa: E402
 from go_gym.catalogue.zoo import rnnlm  # noqa: E402
-from go_gym.errors import CaptureError  # noqa: E402
+from go_gym.errors import CaptureError, CaptureWarning  # noqa: E402
 from tests.capture.plain import check_step  # noqa: E402
 from tests.capture.test_training import SMALL, Normed  # noqa: E402
 from tests.numeric import LOSS, along, assert_near, in_float64  # noqa: E402
@@ -122,3 +122,20 @@ def test_sample_inputs_fit_and_wrong_ones_are_refused():
         program.run(inputs[1:])
     with pytest.raises(CaptureError, match=r"input 0 \(parameter .*expected"):
         program.run([inputs[0].float(), *inputs[1:]])
+
+
+def test_nan_in_a_model_is_said_in_one_line(recwarn):
+    """An infinity is not: masks hold some."""
+
+    def build():
+        return torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
+
+    model, made = build(), inference_program("linear", build, lambda: [torch.randn(2, 3)])
+    with torch.no_grad():
+        model[0].bias[1] = float("inf")
+    made.bind(model, [torch.randn(2, 3)])
+    assert not [each for each in recwarn if each.category is CaptureWarning]
+    with torch.no_grad():
+        model[0].bias[1] = model[1].weight[2, 2] = float("nan")
+    with pytest.warns(CaptureWarning, match=r"^parameter \S*bias and 1 more: NaN$"):
+        made.bind(model, [torch.randn(2, 3)])
