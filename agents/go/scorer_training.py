@@ -1,8 +1,11 @@
 """Trains the scorer of moves: ``python -m go_agents.go.scorer_training LABELS/tuning FOLDER``.
 
-Each file of labels has a problem of a tuning family. GO searches it, trying every move that the
-neighbourhood draws, and each is an example. With more rounds than one, those that follow add moves
-that the scorer so far chose of several; on validation that was worth nothing.
+Each file of labels has a problem of a tuning family. GO searches it, and every move tried is an
+example: first all that the neighbourhood draws, in a second round those that the scorer so far
+chose of several, so that it learns where that was wrong. The weights that ship are of ``--problems
+45 --rounds 2`` (some 13 minutes on a core that others used too), with a first round whose moves a
+scorer drawn at random chose; on thirteen validation problems, 500 calls and two seeds they reach
+0.758 of the best heuristic, one round over 32 problems as it is now 0.765.
 """
 
 import argparse
@@ -139,8 +142,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("labels", type=Path)
     parser.add_argument("folder", type=Path, nargs="?", default=SHIPPED)
-    parser.add_argument("--problems", type=int, default=80, help="of each round")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--problems", type=int, default=45, help="of each round")
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
