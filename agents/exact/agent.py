@@ -57,15 +57,15 @@ class Exact:
     until a decision, simulated, is as short as the bound proven: a relaxation in which transfers
     wait as they like (under ``link`` and ``egress``: never); the same without any wait; and, up to
     ``MOST_SIMULATED`` ops, ports and queues exactly as the simulator has them. What it says of a
-    decision is what the simulator says, so a bound can stay open: where time ends, or where the
-    best order waits and priorities cannot say so.
+    decision is what the simulator says, so a bound can stay open where time ends. Orders are
+    returned as strict ones, so that devices wait where the best schedule does.
 
     Attributes:
         proof: of the problem solved last.
     """
 
     Options: ClassVar[type] = ExactOptions
-    version = "1"
+    version = "2"
     tasks = ("placement", "scheduling")
 
     def __init__(self, options: ExactOptions | None = None) -> None:
@@ -107,6 +107,11 @@ class _Run:
         over = perf_counter() >= self.until or self.budget.remaining == 0
         return over or self.step_ns == self.bound_ns
 
+    @property
+    def done_judging(self) -> bool:
+        """Can no further decision be simulated, or be any shorter?"""
+        return self.budget.remaining == 0 or self.step_ns == self.bound_ns
+
     def start(self) -> None:
         """The classical heuristics, under critical-path priorities."""
         given = self.problem.placement
@@ -142,8 +147,10 @@ class _Run:
         answer = model.solve((self.until - perf_counter()) * share, self.seed)
         if transfers is not Transfers.AT_ONCE:
             self.bound_ns = max(self.bound_ns, answer.bound * case.unit)
-        if answer.place is not None and self.budget.remaining:
-            self.judge(self._decision(answer))
+        if answer.place is not None:
+            for decision in self._decisions(answer):
+                if not self.done_judging:
+                    self.judge(decision)
         return answer
 
     def _longest(self) -> int:
@@ -153,10 +160,14 @@ class _Run:
         moved = sum(max(map(max, delay)) for delay in self.case.delays) * self.problem.num_devices
         return sum(map(max, zip(*self.case.durations, strict=True))) + moved
 
-    def _decision(self, answer: Answer) -> Decision:
-        """The order of a solution as priorities."""
+    def _decisions(self, answer: Answer) -> list[Decision]:
+        """The order of a solution, kept strictly, and as priorities: under contention, either can
+        be the shorter one."""
         assert answer.place is not None and answer.start is not None
         order = np.argsort(answer.start, kind="stable")
         rank = np.empty(len(order), dtype=np.int64)
         rank[order] = np.arange(len(order))
-        return Decision(answer.place, priority=len(order) - rank)
+        return [
+            Decision(answer.place, order=rank),
+            Decision(answer.place, priority=len(order) - rank),
+        ]

@@ -54,7 +54,7 @@ def trace(
             assert agent is not None
             problem = only_problem(graph, cluster, task)
             chosen = solve(load_agent(agent), problem, 0, budget, agent).decision
-            if chosen.priority is None:
+            if not chosen.decides_order:
                 chosen = prioritised(problem, chosen, priorities)
                 label = f"{agent}-{priorities}"
             else:

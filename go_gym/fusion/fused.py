@@ -133,14 +133,16 @@ def fuse_plan(problem: Problem, decision: Decision, plan: FusionPlan) -> Fused:
         **columns,
     )
     place = np.asarray(decision.placement)[roots]
-    priority = None
+    priority = order = None
+    if decision.order is not None:
+        order = np.argsort(np.argsort(np.asarray(decision.order)[roots]))
     if decision.priority is not None:
         levels = np.asarray(decision.priority)
         priority = np.maximum.reduceat(levels[plan.parts], plan.part_ptr[:-1])
     kernels = KernelProblem(
         fused, problem.cluster, kernel_durations=(durations, problem.device_class)
     )
-    return Fused(kernels, Decision(place, priority), plan, tensor_of)
+    return Fused(kernels, Decision(place, priority, order=order), plan, tensor_of)
 
 
 def relaxed(problem: Problem) -> KernelProblem:

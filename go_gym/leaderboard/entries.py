@@ -3,8 +3,9 @@
 A decision is ``placement`` and, where it fuses, ``fusion``. Priorities that follow from a rule are
 left out: the row names the rule, and whoever reads applies it to the placement. Of priorities that
 an agent decided, ``priority`` is kept, or, where they are a rule's all the same, its name as
-``rule`` (the letters' numbers in ASCII). A curve is ``improvements`` (2, k), the calls above the
-step times, and ``windows`` (2, w), each window's last call above its mean.
+``rule`` (the letters' numbers in ASCII); a strict ``order`` is always kept. A curve is
+``improvements`` (2, k), the calls above the step times, and ``windows`` (2, w), each window's last
+call above its mean.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from go_gym.errors import DecisionError, LeaderboardError
 from go_gym.problem import Decision, Problem
 
 RULES = tuple(rule for rule in PRIORITIES if rule != FIFO)
-_OPTIONAL = {"priority", "rule", "fusion"}
+_OPTIONAL = {"priority", "rule", "fusion", "order"}
 
 
 def decision_entry(problem: Problem, decision: Decision) -> dict[str, np.ndarray]:
@@ -25,6 +26,8 @@ def decision_entry(problem: Problem, decision: Decision) -> dict[str, np.ndarray
     entry = {"placement": np.asarray(decision.placement)}
     if decision.fusion is not None:
         entry["fusion"] = np.asarray(decision.fusion)
+    if decision.order is not None:
+        entry["order"] = np.asarray(decision.order).astype(np.int32)
     if decision.priority is not None:
         own = np.asarray(decision.priority)
         for rule in RULES:
@@ -43,21 +46,24 @@ def entry_decision(entry: Mapping[str, np.ndarray], problem: Problem, priorities
     """
     if "placement" not in entry or not set(entry) <= {"placement", *_OPTIONAL}:
         raise DecisionError(f"an entry of {', '.join(entry)} is no decision")
-    decision = Decision(entry["placement"], entry.get("priority"), entry.get("fusion"))
+    decision = Decision(
+        entry["placement"], entry.get("priority"), entry.get("fusion"), entry.get("order")
+    )
     rule = ""
     if "rule" in entry:
         letters = entry["rule"].reshape(-1).tolist()
         rule = next((name for name in RULES if list(name.encode()) == letters), "")
-        if not rule or decision.priority is not None:
+        if not rule or decision.priority is not None or decision.order is not None:
             raise DecisionError(
                 f"an entry's rule is {letters[:20]}, expected the letters of {', '.join(RULES)}, "
                 "and no priorities beside it"
             )
-    decides = bool(rule) or decision.priority is not None
+    ordered = decision.priority is not None or decision.order is not None
+    decides = bool(rule) or ordered
     if decides != (priorities == OWN):
         what = "of its own" if decides else "by rule"
         raise DecisionError(f"the decision has priorities {what}, its row {priorities!r}")
-    if decision.priority is not None:
+    if ordered:
         return decision
     return prioritised(problem, decision, rule or priorities)
 

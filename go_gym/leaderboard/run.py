@@ -130,7 +130,7 @@ def _add(
             job.agent, job.problem, job.seed, jobs.budget, jobs.limits, jobs.seconds
         )
     rows = []
-    for rule in jobs.priorities if outcome.decision.priority is None else (OWN,):
+    for rule in jobs.priorities if not outcome.decision.decides_order else (OWN,):
         key = (id(job.problem), FIFO if rule == OWN else rule)
         if key not in known:
             known[key] = facts(job.problem, rule)

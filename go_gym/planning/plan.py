@@ -103,7 +103,7 @@ def _gb(size: int) -> str:
 
 def _option(problem: Problem, name: str, budget: int, seed: int) -> Option:
     decision = solve(load_agent(name), problem, seed, budget, name).decision
-    if decision.priority is not None:
+    if decision.decides_order:
         return Option(name, OWN, decision, simulate(problem, decision))
     ruled = [(rule, prioritised(problem, decision, rule)) for rule in PRIORITIES]
     tried = [Option(name, rule, each, simulate(problem, each)) for rule, each in ruled]

@@ -16,6 +16,7 @@ from go_gym.problem import Decision, Problem
 FORMAT = "go-gym decision"
 VERSION = 1
 MAX_BYTES = 64 * 2**20
+OPTIONAL = ("priority", "fusion", "order")
 MAX_HEADER = 4096
 """Longest header, in bytes (our choice: it holds two hashes)."""
 
@@ -37,6 +38,8 @@ def dump_decision(problem: Problem, decision: Decision) -> bytes:
         arrays["priority"] = np.asarray(decision.priority)
     if decision.fusion is not None:
         arrays["fusion"] = np.asarray(decision.fusion)
+    if decision.order is not None:
+        arrays["order"] = _small(np.asarray(decision.order))
     return pack_arrays(arrays)
 
 
@@ -64,8 +67,8 @@ def parse_decision(data: bytes, where: str | Path) -> tuple[Decision, dict[str, 
         if not isinstance(header.get(key), str):
             raise FileFormatError(f"{where}: header entry {key!r} is missing or no text")
     try:
-        decision = Decision(arrays["placement"], arrays.get("priority"), arrays.get("fusion"))
-        return decision, header
+        optional = {label: arrays.get(label) for label in OPTIONAL}
+        return Decision(arrays["placement"], **optional), header
     except DecisionError as error:
         raise DecisionError(f"{where}: {error}") from None
 
@@ -73,7 +76,7 @@ def parse_decision(data: bytes, where: str | Path) -> tuple[Decision, dict[str, 
 def _check(headers: Mapping[str, ArrayHeader], where: str | Path) -> None:
     """Raise FileFormatError unless arrays are those of a decision, of one length each."""
     columns = {name: each for name, each in headers.items() if name != "header"}
-    if not set(columns) <= {"placement", "priority", "fusion"} or "placement" not in columns:
+    if not set(columns) <= {"placement", *OPTIONAL} or "placement" not in columns:
         raise FileFormatError(f"{where}: holds {', '.join(sorted(headers))}: not a decision file")
     header = headers.get("header")
     if header is None or header.dtype != np.uint8 or math.prod(header.shape) > MAX_HEADER:
@@ -87,6 +90,7 @@ def _check(headers: Mapping[str, ArrayHeader], where: str | Path) -> None:
             )
 
 
-def _small(placement: np.ndarray) -> np.ndarray:
-    highest = int(placement.max(initial=0))
-    return placement.astype(np.min_scalar_type(highest))
+def _small(numbers: np.ndarray) -> np.ndarray:
+    """Numbers from 0 up, in the smallest type that holds them."""
+    highest = int(numbers.max(initial=0))
+    return numbers.astype(np.min_scalar_type(highest))

@@ -161,7 +161,7 @@ def check_decision(problem: Problem, decision: Decision) -> None:
     """
     if not isinstance(decision, Decision):
         raise DecisionError(f"expected a Decision, got {type(decision).__name__}")
-    for label in ("placement", "priority", "fusion"):
+    for label in ("placement", "priority", "fusion", "order"):
         column = getattr(decision, label)
         if column is not None and len(column) != problem.num_ops:
             raise DecisionError(f"{label}: {len(column)} entries for {problem.num_ops} ops")

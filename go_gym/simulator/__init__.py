@@ -6,6 +6,7 @@ from go_gym.simulator.reference import simulate_reference
 from go_gym.simulator.result import (
     BatchResult,
     ColocationBroken,
+    OrderStuck,
     OutOfMemory,
     Result,
     Trace,
@@ -23,6 +24,7 @@ __all__ = [
     "DeltaSimulator",
     "FullSimulator",
     "LocalSearch",
+    "OrderStuck",
     "OutOfMemory",
     "Result",
     "Trace",

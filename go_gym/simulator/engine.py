@@ -22,6 +22,7 @@ import numpy as np
 
 from go_gym.simulator import heap
 from go_gym.simulator.jit import entry_point, jit, jit_apart, jit_entry, jit_once
+from go_gym.simulator.order import STRICT
 from go_gym.simulator.ports import (
     LATER,
     VACANT,
@@ -46,6 +47,8 @@ IDLE, LISTED = NONE, NONE - np.uint32(1)  # what a device runs if it runs nothin
 @entry_point
 def run_many(stamp):
     """Simulate each row of ``placements`` (b, n), by those of ``priorities`` or FIFO if None.
+
+    Devices that are STRICT take them for minus the places in their sequences.
 
     A run stops as soon as it is known to take longer than its entry of ``limits`` (b,) int64. Each
     row of ``outcome`` gets what ``work`` then begins with: the state and that of the devices.
@@ -247,6 +250,11 @@ def _start_op(tables, work, level, s, here):
         prefetch(tables.program, after_next)
         prefetch(tables.program, after_next + U(7))
     else:
+        if dev.moment == STRICT:
+            if work.heap[dev.base].level != np.int64(dev.moment_start):  # not the next: it waits
+                dev.running = IDLE
+                return
+            dev.moment_start += ONE
         dev.tail -= ONE
         chosen = U(work.op[heap.pop(work.heap, dev.base, dev.tail + ONE - dev.base)].packet)
     program = tables.program

@@ -190,7 +190,8 @@ class FullSimulator:
         placement.setflags(write=False)
         if priority is None:
             priority = self.decision.priority
-        return Decision(placement, priority, self.decision.fusion)
+        order = self.decision.order if priority is None else None
+        return Decision(placement, priority, self.decision.fusion, order)
 
 
 FEW = 32

@@ -12,6 +12,9 @@ Time is whole nanoseconds. At every moment at which something happens, there are
 
 The order inside a phase changes nothing. What a device holds at a moment is what it holds after
 both. See ``Simulation`` for the queues.
+
+Under a strict order a device's queue is its sequence of ops: it starts the next one once that is
+ready, and waits till then, whatever else is. What takes no time stands in no sequence.
 """
 
 import heapq
@@ -24,6 +27,7 @@ import numpy as np
 from go_gym.graph import Alias, Outlives
 from go_gym.problem import Decision, Problem, check_decision
 from go_gym.simulator.fused import simulate_kernels
+from go_gym.simulator.order import find_stuck
 from go_gym.simulator.result import ColocationBroken, OutOfMemory, Result, Trace, Violation
 
 
@@ -58,8 +62,18 @@ class Simulation:
         graph, cluster = problem.graph, problem.cluster
         self.problem, self.graph, self.cluster = problem, graph, cluster
         self.place = [int(device) for device in decision.placement]
+        self.decision = decision
         levels = decision.priority
         self.priority = [0] * graph.num_ops if levels is None else [int(x) for x in levels]
+        # strict order: what each device has yet to start, the next one last
+        self.sequence: list[list[int]] | None = None
+        if decision.order is not None:
+            self.sequence = [[] for _ in cluster.devices]
+            for op in reversed(np.argsort(decision.order).tolist()):
+                if self.duration(op) > 0:
+                    self.sequence[self.place[op]].append(op)
+            self.priority = [-int(rank) for rank in decision.order]
+        self.finished: set[int] = set()
         self.inputs: list[list[int]] = [[] for _ in range(graph.num_ops)]
         self.consumers: list[list[int]] = [[] for _ in range(graph.num_tensors)]
         for tensor, op in zip(graph.use_tensor.tolist(), graph.use_consumer.tolist(), strict=True):
@@ -117,9 +131,11 @@ class Simulation:
         over = limit is not None and step > limit
         if limit is not None and over:
             step, self.out_of_memory = limit + 1, None
+        elif len(self.finished) < self.graph.num_ops:  # a strict order that cannot proceed
+            step = self.now
         return Result(
             step_time_ns=step,
-            violation=self.violation(),
+            violation=self.violation(over),
             busy_ns=np.array(self.busy, dtype=np.int64),
             peak_memory=np.array(self.peak, dtype=np.int64),
             bytes_moved=self.moved,
@@ -150,6 +166,7 @@ class Simulation:
         if self.running[device] == op:
             self.running[device] = None
         self.op_finish[op] = self.now
+        self.finished.add(op)
         for tensor in self.outputs[op]:
             users = self.consumers[tensor]
             remote = sorted({self.place[user] for user in users} - {device})
@@ -259,7 +276,13 @@ class Simulation:
         """Start what can start now: ops by device, then transfers."""
         for device in range(len(self.ready)):
             if self.running[device] is None and self.ready[device]:
-                self.start_op(device, heapq.heappop(self.ready[device])[2])
+                head = self.ready[device][0][2]
+                if self.sequence is not None:
+                    if self.sequence[device][-1] != head:
+                        continue  # the device waits for its next op
+                    self.sequence[device].pop()
+                heapq.heappop(self.ready[device])
+                self.start_op(device, head)
         if self.cluster.contention == "duplex":
             self.start_duplex()
         else:
@@ -326,12 +349,16 @@ class Simulation:
 
     # -- results
 
-    def violation(self) -> Violation | None:
+    def violation(self, over: bool) -> Violation | None:
         """What makes the decision invalid, if anything does."""
         leaders = self.problem.colocation_leader.tolist()
         for op, leader in enumerate(leaders):
             if self.place[op] != self.place[leader]:
                 return ColocationBroken(op, self.graph.op_names[op], leader)
+        if self.sequence is not None and not over:
+            stuck = find_stuck(self.problem, self.decision, self.finished)
+            if stuck is not None:
+                return stuck
         if self.out_of_memory is not None:
             time, device = self.out_of_memory
             return OutOfMemory(device, self.cluster.devices[device].name, time)

@@ -34,7 +34,22 @@ class ColocationBroken:
         )
 
 
-Violation = OutOfMemory | ColocationBroken
+@dataclass(frozen=True)
+class OrderStuck:
+    """A strict order can never proceed: each of these ops waits for the next, the last for the
+    first."""
+
+    ops: tuple[int, ...]
+    op_names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = [f"{op} ({name!r})" for op, name in zip(self.ops, self.op_names, strict=True)]
+        if len(shown) > 8:
+            shown = [*shown[:7], f"… {len(shown) - 8} more …", shown[-1]]
+        return f"the order can never proceed: ops wait for each other: {', '.join(shown)}"
+
+
+Violation = OutOfMemory | ColocationBroken | OrderStuck
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +79,8 @@ class Result:
     Attributes:
         step_time_ns: makespan in ns, given for invalid decisions too (as if memory sufficed).
         violation: why the decision is invalid, None if it is valid. A broken co-location is
-            named before a lack of memory.
+            named first, then an order that can never proceed (the step time and all
+            else are those up to where it stops), then a lack of memory.
         busy_ns: (d,) int64 ns that each device computes.
         peak_memory: (d,) int64 bytes, the most that each device holds at any time.
         bytes_moved: bytes that arrive on other devices, each copy counted.

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import groupby
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,6 +16,7 @@ from go_gym.errors import DecisionError
 from go_gym.problem import Decision, Problem, check_decision
 from go_gym.simulator.engine import run_many
 from go_gym.simulator.fused import simulate_kernels
+from go_gym.simulator.order import find_stuck, positions
 from go_gym.simulator.result import (
     BatchResult,
     ColocationBroken,
@@ -28,6 +30,8 @@ from go_gym.simulator.work import (
     LAST_MOMENT,
     Work,
     expand_times,
+    keep_order,
+    last_moment,
     make_outcome,
     make_work,
     told,
@@ -45,14 +49,16 @@ def simulate(
 
     Args:
         problem: graph and cluster.
-        decision: placement, priorities unless FIFO, and fusion levels unless nothing is fused.
+        decision: placement, priorities or a strict order unless FIFO, and fusion levels unless
+            nothing is fused.
         trace: keep when every op and transfer starts and finishes.
         limit_ns: stop as soon as the step is known to take longer: an op's start and the longest
             path from there, or the work left on its device, exceed it. The Result then is
             ``over_limit``.
 
     Returns:
-        The Result; running out of memory and a broken co-location make it invalid.
+        The Result; running out of memory, a broken co-location and an order that can never
+        proceed make it invalid.
 
     Raises:
         DecisionError: naming the op, if the decision has not the problem's shape and range.
@@ -61,15 +67,15 @@ def simulate(
     if decision.fusion is not None:
         return simulate_kernels(problem, decision, trace, partial(simulate, limit_ns=limit_ns))
     limits = _limits(limit_ns, 1)
-    engine, ranked = find_engine(problem), decision.priority is not None
+    engine, ranked = find_engine(problem), _ranked(decision)
     outcome = make_outcome(1, problem.num_devices)
     if not trace:
         with engine.work(ranked) as work:
             _run(engine, work, [decision], ranked, limits, outcome)
-        return _told(problem, engine, outcome, limits)[0]
+        return _told(problem, engine, [decision], outcome, limits)[0]
     work = make_work(engine.tables, engine.contention, ranked, trace=True)
     _run(engine, work, [decision], ranked, limits, outcome)
-    result = _told(problem, engine, outcome, limits)[0]
+    result = _told(problem, engine, [decision], outcome, limits)[0]
     return result if result.over_limit else replace(result, trace=_trace(engine.tables, work))
 
 
@@ -100,7 +106,7 @@ def simulate_batch(
     limits = _limits(limit_ns, count)
     workers = max(1, min(threads or _cores(), count))
     engine = find_engine(problem)
-    ranked = any(getattr(decision, "priority", None) is not None for decision in decisions)
+    ranked = any(_ranked(decision) for decision in decisions)
     outcome = make_outcome(count, problem.num_devices)
     shares = deque(_shares(count, max(1, SHARE_OPS // problem.num_ops), workers))
     fused: dict[int, Result] = {}
@@ -141,11 +147,20 @@ def simulate_batch(
     if fused:
         return BatchResult.of(
             [
-                fused.get(i) or _told(problem, engine, outcome[i : i + 1], limits[i : i + 1])[0]
+                fused.get(i)
+                or _told(
+                    problem, engine, decisions[i : i + 1], outcome[i : i + 1], limits[i : i + 1]
+                )[0]
                 for i in range(count)
             ]
         )
-    return _told(problem, engine, outcome, limits)
+    return _told(problem, engine, decisions, outcome, limits)
+
+
+def _ranked(decision: Decision) -> bool:
+    """Do the ready queues go by more than first come, first served?"""
+    given = (getattr(decision, label, None) for label in ("priority", "order"))
+    return any(column is not None for column in given)
 
 
 def _limits(limit_ns: int | Sequence[int] | None, count: int) -> np.ndarray:
@@ -237,23 +252,65 @@ def _run(
     limits: np.ndarray,
     outcome: np.ndarray,
 ) -> None:
-    """Simulate ``decisions``, by their priorities if ``ranked``; a row of ``outcome`` for each."""
-    placements, levels = _rows([decision.placement for decision in decisions]), None
+    """Simulate ``decisions``, by their priorities or orders if ``ranked``; a row of ``outcome``
+    for each."""
     if ranked:
-        none = np.zeros(placements.shape[1], dtype=np.int64)
-        levels = _rows([none if d.priority is None else d.priority for d in decisions])
-    run_many(engine.tables, work, engine.contention, placements, levels, limits, outcome)
+        begin = 0
+        for strict, alike in groupby(decisions, key=lambda decision: decision.order is not None):
+            rows = list(alike)
+            part = slice(begin, begin + len(rows))
+            begin += len(rows)
+            keep_order(work, strict)
+            placements = _rows([decision.placement for decision in rows])
+            levels = _rows([_levels(engine.tables, decision) for decision in rows])
+            run_many(
+                engine.tables, work, engine.contention, placements, levels, limits[part],
+                outcome[part],
+            )  # fmt: skip
+        return
+    placements = _rows([decision.placement for decision in decisions])
+    run_many(engine.tables, work, engine.contention, placements, None, limits, outcome)
 
 
-def _told(problem: Problem, engine: Engine, outcome: np.ndarray, limits: np.ndarray) -> BatchResult:
-    """What each row of ``outcome`` says, of runs under ``limits``."""
+def _levels(tables: Tables, decision: Decision) -> np.ndarray | Sequence[int]:
+    """(n,) int64: what the heaps of ready ops go by."""
+    if decision.order is not None:
+        return positions(tables, decision)
+    if decision.priority is not None:
+        return decision.priority
+    return np.zeros(len(decision.placement), dtype=np.int64)
+
+
+def _told(
+    problem: Problem,
+    engine: Engine,
+    decisions: Sequence[Decision],
+    outcome: np.ndarray,
+    limits: np.ndarray,
+) -> BatchResult:
+    """What each row of ``outcome`` says, of runs of ``decisions`` under ``limits``."""
     step, busy, peak, moved, faults = told(engine.tables, outcome)
     over = step > limits
     step[over] = limits[over] + 1
     faults[over, :2] = -1  # memory is not known to the end
     violations = tuple(violation_of(problem, *row) for row in faults.tolist())
+    ordered = [i for i, decision in enumerate(decisions) if decision.order is not None]
+    stuck = [i for i in ordered if not over[i] and _stopped(engine.tables, decisions[i], busy[i])]
+    if stuck:
+        step[stuck] = last_moment(engine.tables, outcome)[stuck]
+        found = {i: find_stuck(problem, decisions[i]) for i in stuck}
+        violations = tuple(
+            first if isinstance(first, ColocationBroken) else found.get(i, first)
+            for i, first in enumerate(violations)
+        )
     valid = np.array([violation is None for violation in violations], dtype=bool)
     return BatchResult(step, valid, violations, busy, peak, moved, over)
+
+
+def _stopped(tables: Tables, decision: Decision, busy: np.ndarray) -> bool:
+    """Was some op never started? Then devices were ``busy`` (d,) less ns than their ops take."""
+    rows = tables.device_class[np.asarray(decision.placement)]
+    return bool(tables.durations[rows, np.arange(len(rows))].sum() != busy.sum())
 
 
 def violation_of(problem: Problem, time: int, device: int, stray: int) -> Violation | None:

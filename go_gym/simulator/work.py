@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from go_gym.simulator.heap import QUEUED
+from go_gym.simulator.order import set_strict
 from go_gym.simulator.tables import NONE, Tables
 
 FREE, LINK, EGRESS, DUPLEX = 0, 1, 2, 3  # the order of CONTENTION_MODELS
@@ -77,8 +78,8 @@ DEVICE_STATE = np.dtype(
         ("base", np.uint64),  # its stretch of the ready queue: where it begins,
         ("head", np.uint64),  # its first entry
         ("tail", np.uint64),  # and one past its last
-        ("moment", np.int64),  # when the last op became ready,
-        ("moment_start", np.uint64),  # and the first entry of that moment
+        ("moment", np.int64),  # when the last op became ready (in order: STRICT),
+        ("moment_start", np.uint64),  # the first entry of that moment (in order: ops begun)
         ("memory", np.int64),  # held beyond the parameters
         ("peak", np.int64),  # of that
         ("room", np.int64),  # for that
@@ -233,10 +234,20 @@ def _parts(words: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray, np.
     )
 
 
+def keep_order(work: Work, strict: bool) -> None:
+    """Say whether the devices of the runs to come keep to a strict order."""
+    set_strict(_parts(work.fresh, len(work.device))[1], strict)
+
+
 def make_outcome(decisions: int, devices: int) -> np.ndarray:
     """Room for what `run_many` says of each decision."""
     size = STATE.itemsize + devices * DEVICE_STATE.itemsize
     return np.empty((decisions, size // WORD), dtype=np.uint64)
+
+
+def last_moment(tables: Tables, outcome: np.ndarray) -> np.ndarray:
+    """(b,) int64 ns: when the last thing happened in the run of each decision of an outcome."""
+    return _parts(outcome, len(tables.capacity))[0]["now"][:, 0].copy()
 
 
 def told(tables: Tables, outcome: np.ndarray) -> tuple[np.ndarray, ...]:

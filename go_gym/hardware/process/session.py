@@ -106,6 +106,8 @@ class Session:
             fused = fuse(problem, decision)
             arrays |= {field.name: getattr(fused.plan, field.name) for field in fields(fused.plan)}
             problem, decision = fused.problem, fused.decision
+        if decision.order is not None:  # its own, which the simulated step follows
+            order = "simulated"
         if order == "simulated":
             arrays["order"] = simulated_order(problem, decision)
         data = pack_arrays(arrays)

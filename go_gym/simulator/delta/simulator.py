@@ -61,7 +61,8 @@ class DeltaSimulator(FullSimulator):
     Every result equals :func:`go_gym.simulate` of the changed decision in every field. Priorities
     stay as the decision gives them: those that follow a rule are not derived anew after a move.
     What a few moved ops do not explain is simulated in full: other priorities than before,
-    traces, and decisions with fusion levels, since a move may change what can be fused.
+    traces, decisions in a strict order, and those with fusion levels, since a move may change
+    what can be fused.
 
     The decision at hand may be ahead of the recorded run by moves that were adopted, while tries
     would take nearly whole runs anyway and are simulated in full.
@@ -77,7 +78,7 @@ class DeltaSimulator(FullSimulator):
         super().__init__(problem, decision, partial(simulate, problem))
 
     def _first(self) -> Result:
-        if self.decision.fusion is not None:
+        if not _recordable(self.decision):
             return super()._first()
         return self._record().result
 
@@ -171,7 +172,7 @@ class DeltaSimulator(FullSimulator):
 
     def _ready(self) -> Recording | None:
         """The recording, made once enough tries follow new priorities."""
-        if self._recording is None and self.decision.fusion is None:
+        if self._recording is None and _recordable(self.decision):
             self._tries += 1
             if self._tries > PATIENCE:
                 return self._record()
@@ -206,4 +207,9 @@ def _alike(one: Decision, other: Decision) -> bool:
     """Do both order their ops by the same priorities, and fuse nothing?"""
     a, b = one.priority, other.priority
     same = a is b or (a is not None and b is not None and np.array_equal(a, b))
-    return same and one.fusion is None and other.fusion is None
+    return same and _recordable(one) and _recordable(other)
+
+
+def _recordable(decision: Decision) -> bool:
+    """Are runs of it simulated from a recorded one? Not those of kernels, nor in a strict order."""
+    return decision.fusion is None and decision.order is None
