@@ -74,6 +74,34 @@ simulate(graph, cluster, [0, 0, 0, 1])
 simulate(graph, cluster, [0, 0, 0, 1], priority=[0, 0, 1, 0])
 
 # %% [markdown]
+# ## A strict order
+#
+# A decision may give an order instead of priorities: a rank for each op, by which each device runs
+# its ops one after another. It then waits for its next op, even where another is ready. That can
+# be worth it: the job-shop instance ft06 has an optimum of 55, and its best schedule without such
+# waiting (a non-delay schedule) takes 57. Here the first device waits for `b`, and the step takes
+# 7 ms; without waiting it starts `c` and takes 10.
+
+# %%
+graph = go_gym.ComputationGraph.from_costs(
+    durations=[1 * ms, 2 * ms, 4 * ms, 4 * ms],
+    tensors=[(0, 8), (1, 8)],
+    uses=[(0, 1), (1, 3)],
+    names=["a", "b", "c", "after b"],
+)
+simulate(graph, cluster, [1, 0, 0, 1])
+
+# %%
+simulate(graph, cluster, [1, 0, 0, 1], order=[0, 1, 2, 3])
+
+# %% [markdown]
+# The order of a trace, given back, gives the trace again. An order in which ops wait for each other
+# can never proceed; the result is invalid and names them.
+
+# %%
+simulate(graph, cluster, [1, 0, 0, 1], order=[1, 2, 3, 0])
+
+# %% [markdown]
 # ## What a transfer occupies
 #
 # The cluster's contention model says which transfers wait for each other; queues are first come,

@@ -49,6 +49,32 @@ def test_the_engine_equals_the_specification(data):
         assert_equal(limited, simulate_reference(problem, decision, limit_ns=limit))
 
 
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_the_engine_equals_the_specification_ten_thousand_times(data):
+    problem = data.draw(problems(max_ops=20))
+    decision = ordered(data, problem, data.draw(decisions(problem)))
+    expected = simulate_reference(problem, decision, trace=True)
+    assert_equal(go_gym.simulate(problem, decision, trace=True), expected)
+
+
+@MANY
+@given(st.data())
+def test_each_of_the_named_ops_waits_for_the_next(data):
+    problem = data.draw(problems())
+    decision = ordered(data, problem, data.draw(decisions(problem)))
+    violation = go_gym.simulate(problem, decision).violation
+    if not isinstance(violation, OrderStuck):
+        return
+    graph, place, rank = problem.graph, np.asarray(decision.placement), np.asarray(decision.order)
+    ops = violation.ops
+    assert ops[0] == min(ops) and len(set(ops)) == len(ops)
+    for op, other in zip(ops, (*ops[1:], ops[0]), strict=True):
+        reads = other in graph.use_producer[graph.use_consumer == op]
+        assert reads or (place[op] == place[other] and rank[other] < rank[op])
+
+
 @MANY
 @given(st.data())
 def test_the_order_of_a_trace_given_back_reproduces_the_trace(data):
@@ -108,6 +134,17 @@ def test_ops_that_wait_for_each_other_are_named():
         assert result.violation.ops == (0, 3, 2, 1)
         assert "0 ('op0'), 3 ('op3'), 2 ('op2'), 1 ('op1')" in result.reason
     assert go_gym.simulate(problem, go_gym.Decision([0, 1, 1, 0], order=[0, 3, 1, 2])).valid
+
+
+def test_a_long_cycle_is_named_in_short():
+    n = 5000
+    names = [f"a rather long name of an op, {op}" for op in range(n)]
+    tensors, uses = [(op, 0) for op in range(n)], [(op, op + 1) for op in range(n - 1)]
+    graph = go_gym.ComputationGraph.from_costs([1] * n, tensors, uses, names=names)
+    problem = go_gym.Problem(graph, go_gym.Cluster.uniform(1, 1e9))
+    result = go_gym.simulate(problem, go_gym.Decision([0] * n, order=[*range(1, n), 0]))
+    assert len(result.violation.ops) == n
+    assert len(result.reason) < 500 and "4992 more" in result.reason
 
 
 def test_a_device_waits_for_its_next_op():
