@@ -6,7 +6,7 @@ from go_gym.catalogue.problems import GraphLike
 from go_gym.cluster import Cluster
 from go_gym.envs.backends import Backend
 from go_gym.envs.observer import Observer
-from go_gym.envs.one_shot import OneShotEnv
+from go_gym.envs.one_shot import OneShotEnv, urgency
 from go_gym.envs.rewards import RewardLike
 from go_gym.envs.room import RoomLike
 
@@ -46,17 +46,17 @@ class JointEnv(OneShotEnv):
     | --- | --- | --- |
     | fusion | (o,) int32 | the previous round's decision, -1 before the first |
     | placement | (o,) int32 | likewise |
-    | priority | (o,) int32 | likewise |
+    | priority | (o,) int32 | likewise; with ``decides="order"`` it is ``order``, as ranks |
     | round | (1,) int32 | rounds done |
 
     ## Starting State
     No decision yet. With several graphs, one is drawn uniformly at every reset.
 
     ## Rewards
-    ``"go"``: −sqrt(step time / the default's), −10 if invalid (out of memory, or a co-location
-    group torn apart). ``"speedup"``: the default's / step time, 0 if invalid.
-    ``"improvement"``: (last valid − this step time) / the default's, −10 if invalid; before the
-    first valid one the default's counts.
+    ``"go"``: −sqrt(step time / the default's), −10 if invalid (out of memory, a co-location
+    group torn apart, or an order that can never proceed). ``"speedup"``: the default's / step time,
+    0 if invalid. ``"improvement"``: (last valid − this step time) / the default's, −10 if invalid;
+    before the first valid one the default's counts.
 
     ## Episode End
     Terminates after ``rounds`` decisions. Never truncates by itself.
@@ -83,6 +83,8 @@ class JointEnv(OneShotEnv):
     ``infos``: ``"all"``, or ``"numbers"``: without texts.
     ``observe``: None, or a ``go_gym.envs.observer.Observer``: what is shown instead of the Dict.
     ``render_mode``: None, ``"ansi"`` or ``"rgb_array"``.
+    ``decides``: ``"priority"``, or ``"order"``: levels then give a strict order, the highest first
+    and equal ones in topological order, and each device waits for its next op.
 
     ## References
     Zhou et al., Transferable Graph Optimizers for ML Compilers, NeurIPS 2020 (the task, its order,
@@ -108,11 +110,12 @@ class JointEnv(OneShotEnv):
         room: RoomLike = None,
         infos: str = "all",
         observe: Observer | None = None,
+        decides: str = "priority",
     ) -> None:
         super().__init__(
             graph,
             cluster,
-            {"fusion": fusion_levels, "placement": None, "priority": levels},
+            {"fusion": fusion_levels, "placement": None, urgency(decides): levels},
             reward,
             rounds,
             backend,

@@ -73,9 +73,12 @@ def one_shot_space(sizes: Sizes, rounds: int, choices: Mapping[str, int]) -> spa
     ``choices`` says how many there are for each decided column; the placement, given or decided,
     is always shown.
     """
+    highest = {c: max(count - 1, 1) for c, count in choices.items()}
+    if "order" in choices:  # shown is the rank among all ops, of which there may be any number
+        highest["order"] = np.iinfo(np.int32).max
     columns = {
-        column: spaces.Box(-1, max(count - 1, 1), (sizes.ops,), np.int32)
-        for column, count in ({"placement": sizes.devices} | dict(choices)).items()
+        column: spaces.Box(-1, high, (sizes.ops,), np.int32)
+        for column, high in ({"placement": max(sizes.devices - 1, 1)} | highest).items()
     }
     seen = {**static_space(sizes), **columns, "round": spaces.Box(0, rounds, (1,), np.int32)}
     return spaces.Dict(seen)

@@ -17,12 +17,16 @@ from go_gym.envs.observer import Observer
 from go_gym.envs.rewards import Outcome, RewardLike, earned
 from go_gym.envs.room import RoomLike
 from go_gym.envs.units import some_fit
-from go_gym.errors import DecisionError, refuse_masked
+from go_gym.errors import DecisionError, GoGymError, refuse_masked
 from go_gym.problem import Decision
 from go_gym.simulator import Result
 
 MAX_LEVELS = 1_000_000
 """Most priority or fusion levels of an environment (our choice)."""
+
+
+PRIORITY, ORDER = "priority", "order"
+"""How an environment decides what runs first: ready queues, or strict sequences."""
 
 
 class OneShotEnv(GraphEnv):
@@ -129,7 +133,8 @@ class OneShotEnv(GraphEnv):
                     f"{column}[{unit}]: {values[unit]} for {units.name(unit)}, "
                     f"expected 0 to {count - 1}"
                 )
-            columns[column] = units.spread(values)
+            levels = units.spread(values)
+            columns[column] = in_sequence(levels) if column == ORDER else levels
         return Decision(**columns)
 
     def reward_of(self, before: Episode, decision: Decision, result: Result) -> float:
@@ -164,3 +169,19 @@ class OneShotEnv(GraphEnv):
                 seen[column][: units.count] = units.gathered(np.asarray(values))
         seen["round"] = np.array([episode.round], dtype=np.int32)
         return seen
+
+
+def urgency(decides: str) -> str:
+    """The decision's column that an environment decides by urgency; raises GoGymError unless it is
+    ``"priority"`` or ``"order"``."""
+    if decides not in (PRIORITY, ORDER):
+        raise GoGymError(f"decides {decides!r}: expected {PRIORITY!r} or {ORDER!r}")
+    return decides
+
+
+def in_sequence(levels: np.ndarray) -> np.ndarray:
+    """(n,) int64 rank of each op in one sequence of all: the highest of ``levels`` (n,) first, ties
+    in topological order."""
+    rank = np.empty(len(levels), dtype=np.int64)
+    rank[np.argsort(-levels, kind="stable")] = np.arange(len(levels))
+    return rank

@@ -18,7 +18,7 @@ from go_gym.baselines.placements import single_device
 from go_gym.envs.registration import IDS
 from go_gym.errors import DecisionError, GoGymError, ProblemError
 from go_gym.simulator import simulate
-from tests.envs.examples import make
+from tests.envs.examples import CHAIN, OTHER, PAIR, make
 
 TASKS = ["GO-Scheduling-v0", "GO-Fusion-v0", "GO-Joint-v0"]
 URGENT = go_gym.ComputationGraph.from_costs([10, 4, 10], [(1, 1)], [(0, 2)])
@@ -60,6 +60,54 @@ def test_the_known_optimum_of_the_docstring(name):
         for action in product(*map(range, env.action_space.nvec))
     ]
     assert min(times) == best < max(times)
+
+
+def test_an_order_makes_a_device_wait():
+    """What no priorities can: the first device leaves op 1 for op 2, which comes later."""
+    graph = go_gym.ComputationGraph.from_costs([1, 4, 2, 4], [(0, 0), (2, 0)], [(0, 2), (1, 3)])
+    cluster = go_gym.Cluster.uniform(2, 1e9)
+    options = {"graph": graph, "cluster": cluster, "placement": [1, 0, 0, 1], "rounds": 100}
+    times = {}
+    for decides in ("priority", "order"):
+        env = gym.make("GO-Scheduling-v0", levels=2, decides=decides, **options).unwrapped
+        observation, _ = env.reset(seed=0)
+        assert (observation[decides] == -1).all()
+        times[decides] = []
+        for action in product(range(2), repeat=4):
+            observation, _, _, _, info = env.step(list(action))
+            assert env.observation_space.contains(observation)
+            times[decides].append(info["step_time_ns"] if info["valid"] else np.inf)
+    assert min(times["priority"]) == 10 and min(times["order"]) == 7
+    env.step([1, 0, 1, 0])
+    assert env.observation(env.episode)["order"].tolist() == [0, 2, 1, 3]
+
+
+def test_an_order_that_can_never_proceed_is_invalid():
+    env = gym.make("GO-Joint-v0", graph=CHAIN, cluster=PAIR, levels=4, decides="order")
+    env.reset(seed=0)
+    n = CHAIN.num_ops
+    action = [0] * 2 * n + list(range(n))  # the last op first
+    _, reward, _, _, info = env.step(action)
+    assert reward == -10 and not info["valid"] and "can never proceed" in info["reason"]
+
+
+def test_one_of_two_is_decided():
+    with pytest.raises(GoGymError, match="decides 'rank': expected 'priority' or 'order'"):
+        make("GO-Scheduling-v0", decides="rank")
+
+
+@pytest.mark.parametrize("name", ["GO-Scheduling-v0", "GO-Joint-v0"])
+def test_orders_in_a_vector_environment_are_those_of_single_ones(name):
+    options = {"graph": [CHAIN, OTHER], "cluster": PAIR, "decides": "order", "rounds": 3}
+    many = gym.make_vec(name, num_envs=3, **options)
+    single = gym.make_vec(name, num_envs=3, vectorization_mode="sync", **options)
+    many.reset(seed=5), single.reset(seed=5)
+    many.action_space.seed(1)
+    for _ in range(5):
+        action = many.action_space.sample()
+        for one, other in zip(many.step(action)[:4], single.step(action)[:4], strict=True):
+            for key in one if isinstance(one, dict) else [...]:
+                np.testing.assert_array_equal(one[key], other[key])
 
 
 def test_the_placement_is_the_experts_or_a_rules():
