@@ -90,5 +90,7 @@ def test_without_ssh_keygen_it_is_said_that_none_was_checked(board, tmp_path, mo
     monkeypatch.setattr(signature, "can_check", lambda: False)
     issues, (note,) = signature_of(board)
     assert not issues and "no ssh-keygen on this machine" in note
+    (asked,), notes = signature_of(board, tmp_path / "signers")
+    assert not notes and "no ssh-keygen on this machine" in str(asked)
     with pytest.raises(LeaderboardError, match="no ssh-keygen"):
         sign(board, tmp_path / "ada")
