@@ -73,12 +73,14 @@ print(f"{result.step_time_ns / 1e6:.1f} ms, {outcome.calls} calls")
 
 # %%
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+go_gym_program = Path(sys.executable).with_name("go-gym")  # of this interpreter
 folder = Path(tempfile.mkdtemp())
 run = ["run", "-a", "metis", "-g", "rnnlm-2", "-c", "p100x2", "--out", str(folder)]
 for command in (run, ["verify", str(folder)]):
-    done = subprocess.run(["go-gym", *command], capture_output=True, text=True, check=True)
+    done = subprocess.run([go_gym_program, *command], capture_output=True, text=True, check=True)
     print(done.stdout.strip().splitlines()[-1])
 print(sorted(path.name for path in folder.iterdir()))

@@ -93,7 +93,6 @@ def test_a_tutorial_runs(tutorial, tmp_path):
     done = subprocess.run(
         [sys.executable, tutorial],
         cwd=tmp_path,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         timeout=900,
