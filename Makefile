@@ -64,7 +64,7 @@ train-sb3: .venv/.all
 	$(INSTALL) --editable '.[docs]'
 	touch $@
 
-# the documentation, with its tutorials run: runs/docs/index.html, three minutes
+# the documentation, with its tutorials run: runs/docs/index.html
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 

@@ -78,9 +78,8 @@ simulate(graph, cluster, [0, 0, 0, 1], priority=[0, 0, 1, 0])
 #
 # A decision may give an order instead of priorities: a rank for each op, by which each device runs
 # its ops one after another. It then waits for its next op, even where another is ready. That can
-# be worth it: the job-shop instance ft06 has an optimum of 55, and its best schedule without such
-# waiting (a non-delay schedule) takes 57. Here the first device waits for `b`, and the step takes
-# 7 ms; without waiting it starts `c` and takes 10.
+# be worth it: here the first device waits for `b`, and the step takes 7 ms; without waiting it
+# starts `c` and takes 10.
 
 # %%
 graph = go_gym.ComputationGraph.from_costs(

@@ -52,10 +52,10 @@ class GO:
 
     Without a call the answer is that of ``go:one-shot``. With calls the decisions that the network
     ranks first and those of the classical heuristics are simulated in turn, and an annealing goes
-    on from the best: from coarse parts of the graph to single ops, each call trying, of 32 moves
-    that the neighbourhood draws, one that a second, small network thinks likely to gain. That one
-    sees what a move would change in loads, transfers and idle times, and by how much likelier the
-    first network, which reads the decision at hand every 200 calls, finds it afterwards.
+    on from the best: from coarse parts of the graph to single ops, trying, of 64 moves that the
+    neighbourhood draws, the four that a second, small network thinks likeliest to gain. That
+    network sees what a move would change in loads, transfers and idle times, and how much likelier
+    the first network finds what follows; that one reads the decision at hand every 200 calls.
 
     Nothing is learned of the problem at hand. GO as published (Zhou et al., NeurIPS 2020), which
     trains on it by PPO, is :class:`go_agents.go.paper.agent.PaperGO`. This departs from it in:

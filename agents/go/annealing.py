@@ -1,22 +1,19 @@
 """The search around the network: an annealing that tries, of several moves, those that may gain."""
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
 from go_gym.agent import Budget
 from go_gym.partitions import Hierarchy, Partition
-from go_gym.problem import Decision, Problem
-from go_gym.simulator import LocalSearch, Result, simulate
+from go_gym.simulator import LocalSearch, Result
 
 from ..common.step_view import StepView, step_view
 from ..common.traced import traced
+from ..search.annealing import judged
 from ..search.cooling import Acceptance, Cooling, length
-from ..search.costs import cost
 from ..search.description import Describer
 from ..search.encoding import Encoding
 from ..search.keys import GenomeKeys
@@ -187,27 +184,15 @@ def anneal(chooser: Chooser, budget: Budget, starts: Sequence[tuple[np.ndarray, 
             candidate = chooser.choose(progress)
             decision = encoding.decision(candidate)
             temperature = cooling.temperature(number, progress)
-            drawn = random.bit_generator.state
-            rise = acceptance.limit(temperature, random.random())
-            limit = None if math.isinf(rise) else math.ceil(current_cost * (1 + rise))
-            if delta:
-                result = delta.try_decision(decision, limit_ns=limit)
-            else:
-                result = budget.evaluate(decision, limit_ns=limit)
-            new_cost = cost(problem, result)
-            rise = new_cost / current_cost - 1
+            tried = judged(
+                problem, budget, delta, decision, current_cost, acceptance, temperature, random
+            )
             since_trace += 1
-            chooser.note(rise < 0)
-            if result.over_limit:
-                acceptance.note(rise, partial(_rise, problem, decision, current_cost))
+            chooser.note(tried.cost < current_cost)
+            if not tried.accepted:
                 continue
-            random.bit_generator.state = drawn
-            if rise > 0:
-                acceptance.note(rise)
-            if not acceptance.accepts(rise, temperature, random):
-                continue
-            current_cost = new_cost
-            chooser.accept(result)
+            current_cost = tried.cost
+            chooser.accept(tried.result)
             if delta:
                 delta.adopt()
             elif by_moves and progress > settings.fine:
@@ -217,8 +202,3 @@ def anneal(chooser: Chooser, budget: Budget, starts: Sequence[tuple[np.ndarray, 
                 chooser.view, since_trace = step_view(encoding.units, step), 0
             if current_cost < best_cost:
                 best, best_cost = candidate, current_cost
-
-
-def _rise(problem: Problem, decision: Decision, before: float) -> float:
-    """By what share a decision costs more than ``before``, simulated to the end."""
-    return cost(problem, simulate(problem, decision)) / before - 1

@@ -29,7 +29,7 @@ MOST, MOST_SHARE = 6.0, 0.1
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """Weights of the perceptron, in NumPy: a call takes some 30 µs.
+    """Weights of the perceptron, in NumPy.
 
     Attributes:
         mean, deviation: (INPUTS,) of what it was trained on.

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from go_gym.partitions import Hierarchy, Partition
 from go_gym.partitions.structure import structural_partitions
 from go_gym.partitions.units import smallest_units
 from go_gym.problem import Decision, Problem
-from go_gym.simulator import LocalSearch, simulate
+from go_gym.simulator import LocalSearch, Result, simulate
 
 from ..common.critical import Focus
 from ..common.separate import one_after_another
@@ -58,9 +58,7 @@ def anneal(
     Each call tries the first move that the neighbourhood gives. Costs are step times with lack of
     memory added (:func:`.costs.costs`). At the fine end of a round, placements under FIFO are
     simulated by what changes (``Budget.delta``), which gives the same; large moves, and priorities
-    that follow the placement, take whole simulations. What Metropolis's rule will reject need not
-    be simulated to its end: its random number is drawn first and gives the limit; decisions are the
-    same as without.
+    that follow the placement, take whole simulations.
     """
     problem, cooling = encoding.problem, settings.cooling
     neighbourhood = Neighbourhood(encoding, Hierarchy.of(partitions))
@@ -87,27 +85,12 @@ def anneal(
             trace = since_trace >= settings.trace_every
             since_trace += 1
             temperature = cooling.temperature(number, progress)
-            drawn = random.bit_generator.state
-            rise = acceptance.limit(temperature, random.random())
-            limit = None if math.isinf(rise) else math.ceil(current_cost * (1 + rise))
-            if delta:
-                result = delta.try_decision(decision, limit_ns=limit)
-            else:
-                result = budget.evaluate(decision, limit_ns=limit)
-            new_cost = cost(problem, result)
-            if result.over_limit:
-                neighbourhood.levels.note(int(move.drawn["level"][0]), False)
-                acceptance.note(
-                    new_cost / current_cost - 1, partial(_rise, problem, decision, current_cost)
-                )
-                continue
-            random.bit_generator.state = drawn
-            rise = new_cost / current_cost - 1
-            neighbourhood.levels.note(int(move.drawn["level"][0]), rise < 0)
-            if rise > 0:
-                acceptance.note(rise)
-            if acceptance.accepts(rise, temperature, random):
-                current, current_cost, busy = candidate, new_cost, result.busy_ns
+            tried = judged(
+                problem, budget, delta, decision, current_cost, acceptance, temperature, random
+            )
+            neighbourhood.levels.note(int(move.drawn["level"][0]), tried.cost < current_cost)
+            if tried.accepted:
+                current, current_cost, busy = candidate, tried.cost, tried.result.busy_ns
                 if delta:
                     delta.adopt()
                 elif by_moves and progress > settings.fine:
@@ -117,6 +100,47 @@ def anneal(
                     since_trace = 0
                 if current_cost < best_cost:
                     best, best_cost = current, current_cost
+
+
+class Judged(NamedTuple):
+    """A candidate that was evaluated: its result and cost, and whether to go on from it."""
+
+    result: Result
+    cost: float
+    accepted: bool
+
+
+def judged(
+    problem: Problem,
+    budget: Budget,
+    delta: LocalSearch | None,
+    decision: Decision,
+    current_cost: float,
+    acceptance: Acceptance,
+    temperature: float,
+    random: np.random.Generator,
+) -> Judged:
+    """Evaluate a candidate, by ``delta`` if given, as far as Metropolis's rule may accept it.
+
+    What the rule will reject need not be simulated to its end: its random number is drawn first and
+    gives the limit. Decisions, and the random numbers after them, are the same as without.
+    """
+    drawn = random.bit_generator.state
+    rise = acceptance.limit(temperature, random.random())
+    limit = None if math.isinf(rise) else math.ceil(current_cost * (1 + rise))
+    if delta:
+        result = delta.try_decision(decision, limit_ns=limit)
+    else:
+        result = budget.evaluate(decision, limit_ns=limit)
+    new_cost = cost(problem, result)
+    rise = new_cost / current_cost - 1
+    if result.over_limit:
+        acceptance.note(rise, partial(_rise, problem, decision, current_cost))
+        return Judged(result, new_cost, False)
+    random.bit_generator.state = drawn
+    if rise > 0:
+        acceptance.note(rise)
+    return Judged(result, new_cost, acceptance.accepts(rise, temperature, random))
 
 
 def _rise(problem: Problem, decision: Decision, before: float) -> float:

@@ -88,13 +88,13 @@ def best_move(
 ):  # fmt: skip
     """The place from which an op is taken, and that to which it goes; -1 for no move.
 
-    Of the moves of one critical path the one of the least estimate that turns no forbidden pair,
-    unless it promises less than ``best``; of equal ones, and where all are forbidden, chance
-    decides: ``drawn`` in [0, 1).
+    Of the moves of critical blocks the one of the least estimate that turns no forbidden pair,
+    unless it promises less than ``best``. Of equal ones, and where all are forbidden, chance
+    decides: the one of the least of ``drawn`` (2 m,) in [0, 1), of which each move has one.
     """
     end = (start + tail).max()
-    source, target, least, forbidden = -1, -1, np.int64(2**62), 0
-    spare_source, spare_target, count = -1, -1, 0
+    source, target, least, chance = -1, -1, np.int64(2**62), 1.0
+    spare_source, spare_target, spare_chance = -1, -1, 1.0
     for d in range(len(first) - 1):
         low = first[d]
         while low < first[d + 1]:
@@ -134,14 +134,13 @@ def best_move(
                             bad |= is_tabu(table, call, other, mover)
                         else:
                             bad |= is_tabu(table, call, mover, other)
-                    count += 1
-                    if (drawn * 7919 * count) % 1.0 < 1.0 / count:
-                        spare_source, spare_target = i, j
+                    luck = drawn[2 * k + way]
+                    if luck < spare_chance:
+                        spare_source, spare_target, spare_chance = i, j, luck
                     if bad and length >= best:
-                        forbidden += 1
                         continue
-                    if length < least or (length == least and (drawn * 104729 * count) % 1.0 < 0.5):
-                        source, target, least = i, j, length
+                    if length < least or (length == least and luck < chance):
+                        source, target, least, chance = i, j, length, luck
             low = high + 1
     if source < 0:
         return spare_source, spare_target

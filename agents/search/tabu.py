@@ -155,7 +155,7 @@ class _Search:
         source, target = best_move(
             s.sequence, s.first, s.position, s.duration, self.placement, start,
             now.trace.op_finish, tail, by_data, ready,
-            self.tabu, self.budget.used, best, self.random.random(),
+            self.tabu, self.budget.used, best, self.random.random(2 * len(s.sequence)),
         )  # fmt: skip
         return int(source), int(target)
 

@@ -53,17 +53,16 @@ def entry_decision(entry: Mapping[str, np.ndarray], problem: Problem, priorities
     if "rule" in entry:
         letters = entry["rule"].reshape(-1).tolist()
         rule = next((name for name in RULES if list(name.encode()) == letters), "")
-        if not rule or decision.priority is not None or decision.order is not None:
+        if not rule or decision.decides_order:
             raise DecisionError(
                 f"an entry's rule is {letters[:20]}, expected the letters of {', '.join(RULES)}, "
                 "and no priorities beside it"
             )
-    ordered = decision.priority is not None or decision.order is not None
-    decides = bool(rule) or ordered
+    decides = bool(rule) or decision.decides_order
     if decides != (priorities == OWN):
         what = "of its own" if decides else "by rule"
         raise DecisionError(f"the decision has priorities {what}, its row {priorities!r}")
-    if ordered:
+    if decision.decides_order:
         return decision
     return prioritised(problem, decision, rule or priorities)
 

@@ -8,7 +8,7 @@ import numpy as np
 from go_gym.leaderboard.schema import Row
 from go_gym.render.words import literal
 from go_gym.reproduce.curves import JobCurve
-from go_gym.reproduce.pictures import POINTS, save
+from go_gym.reproduce.pictures import POINTS, save, shown_of, strong_first
 
 
 def save_mean_curves_png(
@@ -28,7 +28,6 @@ def save_mean_curves_png(
             reference, no picture.
         reference: agent whose median step time on each graph is 1.
     """
-    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     base = reference_times(rows, reference)
@@ -39,8 +38,7 @@ def save_mean_curves_png(
     calls = np.unique(np.geomspace(1, last, POINTS).astype(int))
     figure = Figure(figsize=(8.6, 5.2), layout="constrained")
     panel = figure.subplots()
-    pairs = colormaps["tab20"].colors  # type: ignore[attr-defined]
-    colours = (*pairs[::2], *pairs[1::2])  # the strong ones first
+    colours = strong_first()
     for number, agent in enumerate(agents):
         table = mean_curves(agent, curves, rows, base, calls)
         if table is None:
@@ -61,8 +59,7 @@ def save_mean_curves_png(
     panel.grid(alpha=0.3)
     panel.set_title(title, loc="left")
     panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    shown = [(*row.key, row.step_time_ns, row.valid, row.budget_used, row.curve) for row in rows]
-    save(figure, path, [title, reference, shown])
+    save(figure, path, [title, reference, shown_of(rows)])
 
 
 def reference_times(rows: Sequence[Row], reference: str) -> dict[tuple[str, str], float]:

@@ -43,7 +43,6 @@ def save_curves_png(
         rows: those to which the curves lead; none, no picture.
         summary: the line over seeds and its band; default their median and range.
     """
-    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     graphs = list(dict.fromkeys((row.graph, row.cluster) for row in rows))
@@ -53,8 +52,7 @@ def save_curves_png(
     over = summary or median_range
     across = min(ACROSS, len(graphs))
     down = -(-len(graphs) // across)
-    pairs = colormaps["tab20"].colors  # type: ignore[attr-defined]
-    colours = (*pairs[::2], *pairs[1::2])  # the strong ones first
+    colours = strong_first()
     figure = Figure(figsize=(5.2 * across, 3.4 * down + 0.8), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flat
     for panel, (graph, cluster) in zip(panels, graphs, strict=False):
@@ -62,7 +60,10 @@ def save_curves_png(
         last = max([2, *(row.budget_used for row in here)])
         calls = np.unique(np.geomspace(1, last, POINTS).astype(int))
         for number, agent in enumerate(agents):
-            look = {"color": colours[number % len(colours)], "label": literal(agent)}
+            look: dict[str, Any] = {
+                "color": colours[number % len(colours)],
+                "label": literal(agent),
+            }
             mine = [c for c in curves if (c.graph, c.cluster, c.agent) == (graph, cluster, agent)]
             if mine:
                 _draw(panel, calls, [each.curve.best_at(calls) for each in mine], look, True, over)
@@ -89,8 +90,20 @@ def save_curves_png(
         list(handles.values()), list(handles), loc="outside lower center", ncols=min(6, len(agents))
     )
     figure.suptitle(f"{title}\nsolid: best so far; dashed: mean of each hundredth of the calls")
-    shown = [(*row.key, row.step_time_ns, row.valid, row.budget_used, row.curve) for row in rows]
-    save(figure, path, [title, shown])
+    save(figure, path, [title, shown_of(rows)])
+
+
+def strong_first() -> tuple[tuple[float, float, float], ...]:
+    """Twenty colours of agents, the strong ones first."""
+    from matplotlib import colormaps
+
+    pairs = colormaps["tab20"].colors  # type: ignore[attr-defined]
+    return (*pairs[::2], *pairs[1::2])
+
+
+def shown_of(rows: Sequence[Row]) -> list[tuple[object, ...]]:
+    """What a picture of ``rows`` follows from, for :func:`save`."""
+    return [(*row.key, row.step_time_ns, row.valid, row.budget_used, row.curve) for row in rows]
 
 
 def save(figure, path: Path, shown: object) -> None:

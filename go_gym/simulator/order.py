@@ -1,7 +1,5 @@
 """Strict orders: the place of each op in its device's sequence, and what waits for ever."""
 
-from collections.abc import Collection
-
 import numpy as np
 from numba import njit
 
@@ -44,59 +42,87 @@ def _positions(durations, device_class, placement, order):
     return levels
 
 
-def find_stuck(
-    problem: Problem, decision: Decision, done: Collection[int] | None = None
-) -> OrderStuck | None:
+def find_stuck(problem: Problem, decision: Decision) -> OrderStuck | None:
     """The ops that wait for each other under the order of ``decision``, None if all can run.
 
-    ``done`` are the ops that a simulation has finished; without it they are worked out. From the
-    first op that never runs, each waits for the next: the maker of an input, else the op before it
-    on its device. The cycle in which that ends is told from its lowest op on.
+    From the first op that never runs, each waits for the next: the op before it on its device if
+    that never runs, else the first maker of an input that does not. The cycle in which that ends is
+    told from its lowest op on.
     """
-    graph, place = problem.graph, np.asarray(decision.placement)
-    makers = graph.tensor_producer[graph.use_tensor].tolist()
-    needs: list[set[int]] = [set() for _ in range(graph.num_ops)]
-    for maker, user in zip(makers, graph.use_consumer.tolist(), strict=True):
-        needs[user].add(maker)
-    before: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for op in np.argsort(np.asarray(decision.order), kind="stable").tolist():
-        device = int(place[op])
-        if problem.durations_on(device)[op] > 0:
-            if device in last:
-                before[op] = last[device]
-            last[device] = op
-    finished = _runnable(needs, before) if done is None else set(done)
-    if len(finished) == graph.num_ops:
+    graph, placement = problem.graph, np.asarray(decision.placement)
+    sequence = np.argsort(np.asarray(decision.order))
+    before = _before(problem.durations, problem.device_class, placement, sequence)
+    inputs = (graph.op_use_ptr, graph.op_uses, graph.use_producer)
+    outputs = (graph.op_tensor_ptr, graph.tensor_use_ptr, graph.use_consumer)
+    cycle = _cycle(before, *inputs, *outputs)
+    if len(cycle) == 0:
         return None
-    op = min(set(range(graph.num_ops)) - finished)
-    path: dict[int, int] = {}
-    while op not in path:
-        path[op] = len(path)
-        waits = [maker for maker in sorted(needs[op]) if maker not in finished]
-        op = waits[0] if waits else before[op]
-    cycle = [each for each, at in path.items() if at >= path[op]]
-    first = cycle.index(min(cycle))
-    cycle = cycle[first:] + cycle[:first]
-    return OrderStuck(tuple(cycle), tuple(graph.op_names[each] for each in cycle))
+    ops = tuple(np.roll(cycle, -int(cycle.argmin())).tolist())
+    return OrderStuck(ops, tuple(graph.op_names[op] for op in ops))
 
 
-def _runnable(needs: list[set[int]], before: dict[int, int]) -> set[int]:
-    """All ops that can run (Kahn 1962)."""
-    waits = [set(makers) for makers in needs]
-    for op, previous in before.items():
-        waits[op].add(previous)
-    missing = [len(each) for each in waits]
-    after: list[list[int]] = [[] for _ in needs]
-    for op, each in enumerate(waits):
-        for previous in each:
-            after[previous].append(op)
-    free = [op for op, count in enumerate(missing) if count == 0]
-    done = set(free)
-    while free:
-        for op in after[free.pop()]:
-            missing[op] -= 1
-            if missing[op] == 0:
-                free.append(op)
-                done.add(op)
-    return done
+@njit(cache=True, nogil=True)
+def _before(durations, device_class, placement, sequence):
+    """(n,) int64: the op before each on its device, of those that take time; -1 for none."""
+    before = np.full(len(sequence), -1, dtype=np.int64)
+    last = np.full(len(device_class), -1, dtype=np.int64)
+    for op in sequence:
+        device = placement[op]
+        if durations[device_class[device], op] > 0:
+            before[op] = last[device]
+            last[device] = op
+    return before
+
+
+@njit(cache=True, nogil=True)
+def _cycle(before, op_use_ptr, op_uses, use_producer, op_tensor_ptr, tensor_use_ptr, use_consumer):
+    """(k,) int64: ops each of which waits for the next, the last for the first; none if all can
+    run (Kahn 1962)."""
+    n = len(before)
+    after = np.full(n, -1, dtype=np.int64)
+    missing = np.zeros(n, dtype=np.int64)
+    for op in range(n):
+        missing[op] += op_use_ptr[op + 1] - op_use_ptr[op]
+        if before[op] >= 0:
+            after[before[op]] = op
+            missing[op] += 1
+    stack = np.empty(n, dtype=np.int64)
+    height = 0
+    for op in range(n):
+        if missing[op] == 0:
+            stack[height] = op
+            height += 1
+    runs = np.zeros(n, dtype=np.bool_)
+    while height > 0:
+        height -= 1
+        op = stack[height]
+        runs[op] = True
+        for use in range(tensor_use_ptr[op_tensor_ptr[op]], tensor_use_ptr[op_tensor_ptr[op + 1]]):
+            user = use_consumer[use]
+            missing[user] -= 1
+            if missing[user] == 0:
+                stack[height] = user
+                height += 1
+        if after[op] >= 0:
+            missing[after[op]] -= 1
+            if missing[after[op]] == 0:
+                stack[height] = after[op]
+                height += 1
+    at = 0
+    while at < n and runs[at]:
+        at += 1
+    if at == n:
+        return stack[:0].copy()
+    place = np.full(n, -1, dtype=np.int64)
+    while place[at] < 0:
+        place[at] = height
+        stack[height] = at
+        height += 1
+        waits = before[at]
+        if waits < 0 or runs[waits]:
+            for i in range(op_use_ptr[at], op_use_ptr[at + 1]):
+                waits = use_producer[op_uses[i]]
+                if not runs[waits]:
+                    break
+        at = waits
+    return stack[place[at] : height].copy()

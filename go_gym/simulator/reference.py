@@ -21,14 +21,21 @@ import heapq
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 from go_gym.graph import Alias, Outlives
 from go_gym.problem import Decision, Problem, check_decision
 from go_gym.simulator.fused import simulate_kernels
-from go_gym.simulator.order import find_stuck
-from go_gym.simulator.result import ColocationBroken, OutOfMemory, Result, Trace, Violation
+from go_gym.simulator.result import (
+    ColocationBroken,
+    OrderStuck,
+    OutOfMemory,
+    Result,
+    Trace,
+    Violation,
+)
 
 
 def simulate_reference(
@@ -355,14 +362,30 @@ class Simulation:
         for op, leader in enumerate(leaders):
             if self.place[op] != self.place[leader]:
                 return ColocationBroken(op, self.graph.op_names[op], leader)
-        if self.sequence is not None and not over:
-            stuck = find_stuck(self.problem, self.decision, self.finished)
-            if stuck is not None:
-                return stuck
+        if self.sequence is not None and any(self.sequence) and not over:
+            return self.stuck(self.sequence)
         if self.out_of_memory is not None:
             time, device = self.out_of_memory
             return OutOfMemory(device, self.cluster.devices[device].name, time)
         return None
+
+    def stuck(self, sequence: list[list[int]]) -> OrderStuck:
+        """Ops that wait for each other, from that of the smallest number on.
+
+        Found from the first op that never ran, by what each waits for: the op before it on its
+        device if that has not run, else the first that has not of those that it reads from.
+        """
+        before = {op: earlier for ops in sequence for op, earlier in pairwise(ops)}
+        at, way = min(set(range(self.graph.num_ops)) - self.finished), list[int]()
+        while at not in way:
+            way.append(at)
+            makers = (self.producer[tensor] for tensor in self.inputs[at])
+            missing = (op for op in makers if op not in self.finished)
+            at = before[at] if at in before else next(missing)
+        cycle = way[way.index(at) :]
+        first = cycle.index(min(cycle))
+        ops = tuple(cycle[first:] + cycle[:first])
+        return OrderStuck(ops, tuple(self.graph.op_names[op] for op in ops))
 
     def trace(self) -> Trace:
         """Start and end of every op and transfer."""
