@@ -84,11 +84,20 @@ class TabuSearch:
         if budget.remaining < len(plain):
             return plain[-1]
         results = [budget.evaluate(each, trace=True) for each in plain]
-        _Search(problem, placement, budget, np.random.default_rng(seed), self.settings).run(results)
+        Search(problem, placement, budget, np.random.default_rng(seed), self.settings).run(results)
         return budget.best or plain[-1]
 
 
-class _Search:
+class Search:
+    """A tabu search of one problem.
+
+    Args:
+        problem, placement: whose orders are searched; (n,) devices.
+        budget: its calls are spent.
+        random: the only source of chance.
+        settings: see there.
+    """
+
     def __init__(
         self,
         problem: Problem,
@@ -121,7 +130,7 @@ class _Search:
                 now, since = best_result, 0
                 self.tabu[:] = 0
                 self._shake(now)
-                now = self._evaluate()
+                now = self.evaluate()
                 if not now.valid:
                     self.sequences.set(best_sequence)
                     now = best_result
@@ -131,7 +140,7 @@ class _Search:
                 return  # no critical path has two ops of a device beside each other: the optimum
             before = self.sequences.sequence.copy()
             self._apply(*place)
-            found = self._evaluate()
+            found = self.evaluate()
             since += 1
             if not found.valid:
                 self.sequences.set(before)
@@ -141,7 +150,8 @@ class _Search:
                 best, since = now.step_time_ns, 0
                 best_sequence, best_result = self.sequences.sequence.copy(), now
 
-    def _evaluate(self) -> Result:
+    def evaluate(self) -> Result:
+        """The result of the sequences as they are, with its trace."""
         decision = Decision(self.placement, order=self.sequences.order())
         return self.budget.evaluate(decision, trace=True)
 

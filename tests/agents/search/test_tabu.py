@@ -5,10 +5,10 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 from go_agents.search.critical_moves import best_move, estimate, heads, tails
-from go_agents.search.tabu import Sequences, TabuSearch
+from go_agents.search.tabu import Search, Sequences, TabuSearch, TabuSettings
 
 import go_gym
-from go_gym.agent import solve
+from go_gym.agent import Budget, load_agent, solve
 from go_gym.baselines.priorities import prioritised
 from go_gym.catalogue.instances.jobshop import job_shop
 from go_gym.simulator import simulate, simulate_batch
@@ -125,6 +125,32 @@ def test_a_forbidden_pair_is_not_turned_back():
     table = np.full(1 << 16, 99, dtype=np.int64)  # every pair: chance alone decides
     drawn = {best_move(*known, table, 10, 0, luck(seed)) for seed in range(50)}
     assert len(drawn) > 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_reaches_the_proven_optimum(seed):
+    problem = random_shop(6, 5, seed)
+    exact = load_agent("exact:seconds=30")
+    exact.solve(problem, Budget(problem, 50), seed=0)
+    proof = exact.proof
+    found = solve(TabuSearch(), problem, seed=0, simulations=1000)
+    assert simulate(problem, found.decision).step_time_ns == proof.step_time_ns == proof.bound_ns
+
+
+def test_what_cannot_proceed_is_taken_back():
+    problem = random_shop(3, 3, 0)
+    placement = np.asarray(problem.placement)
+    begin = simulate(problem, go_gym.Decision(placement), trace=True)
+    every = (go_gym.Decision(placement, order=rank) for rank in all_orders(problem))
+    stuck = next(each for each in every if not simulate(problem, each).valid)
+    budget = Budget(problem, 20)
+    search = Search(problem, placement, budget, np.random.default_rng(0), TabuSettings())
+    search.evaluate = lambda: budget.evaluate(stuck, trace=True)
+    search.run([begin])
+    expected = Sequences(problem, placement)
+    expected.follow(begin.trace.op_start)
+    assert budget.remaining == 0
+    np.testing.assert_array_equal(search.sequences.sequence, expected.sequence)
 
 
 def test_ft06_is_solved():
