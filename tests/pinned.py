@@ -28,6 +28,8 @@ LISTED = ("heft", "heft-contention", "cpop", "m-topo", "m-etf", "m-sct")
 SEARCHES = ("sa", "sa:start=best", "cem", "brkga")
 SMALL = ("rnnlm-2", "p100x2")
 CELLS = (("inception-b32", "p100x4"), ("transformer-xl-2", "p100x4"), ("graphsage", "a100x8"))
+UNEQUAL = ("rnnlm-2", "cpu+gpu")
+"""Devices of two kinds."""
 
 
 class Run(NamedTuple):
@@ -49,8 +51,12 @@ def runs() -> Iterator[Run]:
         yield Run("placement", *SMALL, agent, 1)
         for cell in CELLS:
             yield Run("placement", *cell, agent, 0)
-    for agent in ("fifo", "critical-path", "memory-aware", "random-priorities", "sa"):
+    for agent in (*PLACED_BY_RULE, *LISTED, *SEARCHES):
+        yield Run("placement", *UNEQUAL, agent, 0)
+    for agent in ("fifo", "critical-path", "memory-aware", "random-priorities", "sa", "tabu"):
         yield Run("scheduling", *SMALL, agent, 2)
+    for agent in ("critical-path", "sa", "tabu"):
+        yield Run("scheduling", *UNEQUAL, agent, 2)
     for agent in ("no-fusion", "framework-default", "random-fusion", "sa"):
         yield Run("fusion", *SMALL, agent, 0)
     for agent in ("one-by-one", "sa", "cem", "brkga"):
@@ -73,7 +79,9 @@ def digest(run: Run) -> str:
 
 
 def _columns(decision: Decision) -> list[np.ndarray]:
-    columns = (decision.placement, decision.priority, decision.fusion)
+    columns = [decision.placement, decision.priority, decision.fusion]
+    if decision.order is not None:
+        columns.append(decision.order)
     return [np.empty(0) if column is None else np.asarray(column) for column in columns]
 
 

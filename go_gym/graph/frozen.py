@@ -1,0 +1,20 @@
+"""What is read-only stays so in copies and in other processes."""
+
+from typing import Any
+
+import numpy as np
+
+
+class ReadOnlyArrays:
+    """Base of frozen objects whose arrays are read-only, once unpickled or copied as well.
+
+    NumPy forgets the flag in a pickle. Besides the promise, what Numba compiles for read-only
+    arrays would be compiled anew for writeable ones.
+    """
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for value in state.values():
+            for array in value if isinstance(value, tuple) else (value,):
+                if isinstance(array, np.ndarray):
+                    array.setflags(write=False)
