@@ -16,8 +16,8 @@ from .case import Case
 WORKERS = 2
 """Of the solver: always as many, whatever the machine has."""
 SUBSOLVERS = ("no_lp",)
-"""One searches without linear relaxations, which tell little of disjunctive scheduling (of ft10 the
-default search proves nothing in 40 s, this one the optimum in 17), the other improves solutions."""
+"""One searches without linear relaxations, which tell little of disjunctive scheduling (with them
+ft10 takes several times as long), the other improves solutions."""
 
 
 class Transfers(Enum):

@@ -61,10 +61,8 @@ PPO_PLACEMENT = SB3Settings(
 )
 """One-shot episodes: a rollout of 64 decisions, all in one batch.
 
-On rnnlm-2 and p100x2 with 20,000 calls the last samples take 179 ms in the mean with each of three
-seeds (the human expert 205 ms, one device 320, the best of 20,000 random 363; annealing finds no
-better than 179 in these groups). Without the table of logits it settles on one device, and with a
-tenth of the entropy bonus one seed of three stays at 257 ms."""
+Without the table of logits it settles on one device of rnnlm-2 on p100x2, and with a tenth of the
+entropy bonus so do some seeds. What it gives there: ``make train-sb3``."""
 A2C_PLACEMENT = SB3Settings(
     "a2c",
     apart=20.0,
