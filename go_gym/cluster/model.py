@@ -12,6 +12,7 @@ import numpy as np
 from go_gym.cluster.transfer import transfer_ns
 from go_gym.errors import ClusterError
 from go_gym.graph import DTYPES
+from go_gym.graph.frozen import ReadOnlyArrays
 
 CONTENTION_MODELS = ("none", "link", "egress", "duplex")
 """What a transfer occupies: nothing; its ordered pair of devices; the source's outgoing port, one
@@ -81,7 +82,7 @@ class Link:
 
 
 @dataclass(frozen=True, eq=False)
-class Cluster:
+class Cluster(ReadOnlyArrays):
     """Devices, the link of each ordered pair, and what a transfer occupies.
 
     Attributes:
@@ -228,7 +229,9 @@ class Cluster:
     @cached_property
     def memory_bytes(self) -> np.ndarray:
         """(d,) int64 capacities."""
-        return np.array([device.memory_bytes for device in self.devices], dtype=np.int64)
+        capacity = np.array([device.memory_bytes for device in self.devices], dtype=np.int64)
+        capacity.setflags(write=False)
+        return capacity
 
     @cached_property
     def content_hash(self) -> str:

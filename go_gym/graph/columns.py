@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from go_gym.graph.frozen import ReadOnlyArrays
+
 PHASES = ("forward", "backward", "optimizer")
 DTYPES = (
     "float32",
@@ -54,7 +56,7 @@ class Outlives:
 
 # Wide: an attribute for each column of the file
 @dataclass(frozen=True, eq=False, repr=False)
-class GraphColumns:
+class GraphColumns(ReadOnlyArrays):
     """What :class:`ComputationGraph` holds: the arrays alone, without the ways to make one.
 
     Arrays are read-only. ``n`` ops in topological order, ``t`` tensors (sorted by producer),

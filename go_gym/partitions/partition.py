@@ -7,9 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from go_gym.graph.frozen import ReadOnlyArrays
+
 
 @dataclass(frozen=True, eq=False)
-class Partition:
+class Partition(ReadOnlyArrays):
     """A partition of n items into ``count`` parts, none of them empty.
 
     Attributes:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from go_gym.errors import DecisionError, refuse_masked
+from go_gym.graph.frozen import ReadOnlyArrays
 
 
 @dataclass(frozen=True, eq=False)
-class Decision:
+class Decision(ReadOnlyArrays):
     """What an agent decides, per stored op of the graph.
 
     Attributes:

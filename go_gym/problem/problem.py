@@ -11,6 +11,7 @@ from go_gym.cluster.cost import duration_table
 from go_gym.cluster.model import Cluster
 from go_gym.errors import DecisionError, ProblemError
 from go_gym.graph import ComputationGraph
+from go_gym.graph.frozen import ReadOnlyArrays
 from go_gym.problem.decision import Decision, whole_column
 from go_gym.problem.task import FUSING_TASKS, PLACED_TASKS, TASKS
 
@@ -21,7 +22,7 @@ MAX_MEMORY = 2**61
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(ReadOnlyArrays):
     """One instance: what is to be decided about the ops of ``graph`` on ``cluster``?
 
     Attributes:

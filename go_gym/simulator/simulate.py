@@ -169,7 +169,9 @@ def _limits(limit_ns: int | Sequence[int] | None, count: int) -> np.ndarray:
     limits = np.asarray(given)
     if limits.dtype.kind not in "iu" or limits.shape not in ((), (count,)):
         raise DecisionError(f"limit_ns: {limit_ns!r}, expected whole ns, one or {count} of them")
-    return np.ascontiguousarray(np.broadcast_to(limits, count), dtype=np.int64)
+    column = np.broadcast_to(limits, count).astype(np.int64)
+    column.setflags(write=False)  # one type, and so one compilation, however they came
+    return column
 
 
 def _shares(count: int, most: int, workers: int) -> Iterator[range]:
@@ -215,7 +217,7 @@ class Engine:
 
     @contextmanager
     def work(self, priorities: bool) -> Iterator[Work]:
-        """Working memory for one thread; new memory costs as much as a tenth of a simulation."""
+        """Working memory for one thread; new memory has to be touched first."""
         spare = self.spare[priorities]
         try:
             work = spare.pop()
@@ -238,7 +240,7 @@ def find_engine(problem: Problem) -> Engine:
 
 def _rows(columns: Sequence[np.ndarray | Sequence[int]]) -> np.ndarray:
     """Columns stacked as rows, without a copy where there is one only: memory that is new to the
-    process costs as much as a tenth of a simulation, and lets threads wait for each other."""
+    process has to be touched first, and lets threads wait for each other."""
     rows = np.ascontiguousarray(columns[0])[None] if len(columns) == 1 else np.stack(columns)
     rows.setflags(write=False)  # one type, and so one compilation, however they came
     return rows
