@@ -1,4 +1,4 @@
-"""go-gym site: a leaderboard as a static page."""
+"""go-gym site: boards as static pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +10,15 @@ from go_gym.cli.shared import app, one_line_errors, say
 
 @app.command()
 def site(
-    folder: Annotated[Path, typer.Argument(help="Folder with results.csv.")],
-    out: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("runs/site"),
+    folder: Annotated[Path, typer.Argument(help="Folder with results.csv, or of such folders.")],
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("runs/site"),
 ) -> None:
-    """Write a leaderboard as one static page, for any web server.
+    """Write a folder's boards as static pages, for any web server or none.
 
     Example: go-gym site leaderboards --out runs/site
     """
-    from go_gym.leaderboard.schema import RESULTS, read_rows
-    from go_gym.leaderboard.site import write_site
+    from go_gym.site import write_site
 
     with one_line_errors():
-        path = write_site(read_rows(folder / RESULTS), out)
-    say(str(path))
+        page = write_site(folder, out)
+    say(str(page))

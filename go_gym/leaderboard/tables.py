@@ -74,10 +74,10 @@ def markdown(rows: Sequence[Row], known: Mapping[Key, Known] = NOTHING) -> str:
     lines = _of_versions(rows)
     for (task, cluster, priorities), board in standings(rows).items():
         lines += [f"### Standings: {task} on {cluster}, {priorities} priorities", ""]
-        lines += [*_table(SUMMARY_HEADINGS, [each.cells for each in board]), ""]
+        lines += [*markdown_table(SUMMARY_HEADINGS, [each.cells for each in board]), ""]
     for (task, graph, cluster, priorities), table in groups(rows, known).items():
         lines += [f"### {graph} on {cluster} ({task}, {priorities})", ""]
-        lines += [*_table(headings(known), table), ""]
+        lines += [*markdown_table(headings(known), table), ""]
     return "\n".join(lines)
 
 
@@ -95,8 +95,8 @@ def _of_versions(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table, numbers to the right."""
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table, numbers to the right."""
     rule = "| --- " + "| ---: " * (len(headings) - 2) + "| --- |"
     first, *rest = (f"| {' | '.join(line)} |" for line in (headings, *rows))
     return [first, rule, *rest]

@@ -16,6 +16,12 @@ class Cell:
 
     times: tuple[int, ...]
 
+    @classmethod
+    def of(cls, seeds: Sequence[Row]) -> "Cell":
+        """The cell of one row a seed."""
+        whole = all(row.valid for row in seeds)
+        return cls(tuple(row.step_time_ns for row in seeds) if whole else ())
+
     @property
     def median(self) -> float | None:
         """The median step time in ns; None if no seed's decision is valid."""
@@ -35,10 +41,11 @@ class Cell:
 NONE = Cell(())
 
 
-def cells(
+def chosen(
     rows: Iterable[Row], kind: str, best_priorities: Mapping[str, str]
-) -> dict[tuple[str, str], Cell]:
-    """The cell of each (graph, agent).
+) -> dict[tuple[str, str], tuple[Row, ...]]:
+    """The rows behind the cell of each (graph, agent): each seed's fastest valid row that counts,
+    one that is not valid where it has no other.
 
     Args:
         rows: any.
@@ -54,11 +61,19 @@ def cells(
         counts = row.priorities == FIFO if kind == FIFO else row.agent_name not in forms
         if counts:
             found[row.graph, plain.get(row.agent_name, row.agent_name)][row.seed].append(row)
-    made = {}
-    for key, seeds in found.items():
-        best = [[row.step_time_ns for row in mine if row.valid] for mine in seeds.values()]
-        made[key] = Cell(tuple(min(times) for times in best) if all(best) else ())
-    return made
+    return {
+        key: tuple(
+            min(mine, key=lambda row: (not row.valid, row.step_time_ns)) for mine in seeds.values()
+        )
+        for key, seeds in found.items()
+    }
+
+
+def cells(
+    rows: Iterable[Row], kind: str, best_priorities: Mapping[str, str]
+) -> dict[tuple[str, str], Cell]:
+    """The cell of each (graph, agent); for the arguments see :func:`chosen`."""
+    return {key: Cell.of(seeds) for key, seeds in chosen(rows, kind, best_priorities).items()}
 
 
 def ratios_to(known: Mapping[tuple[str, str], Cell], agent: str, reference: str) -> Ratios:

@@ -15,7 +15,7 @@ from go_gym.leaderboard.frame import PROBLEM, frame, over_seeds
 from go_gym.leaderboard.schema import COLUMNS, RESULTS
 from go_gym.leaderboard.store import Board
 from go_gym.leaderboard.tables import groups
-from tests.leaderboard.test_site import ROW
+from tests.leaderboard.test_summary import ROW
 
 FOLDER = Path(__file__).parents[2] / "leaderboards" / "table2"
 

@@ -12,7 +12,7 @@ from go_gym.errors import LeaderboardError
 from go_gym.leaderboard.optima import KNOWN, Known, columns, distances, impossible, keep_known
 from go_gym.leaderboard.optima import read_known as read
 from go_gym.leaderboard.tables import groups, headings, markdown
-from tests.leaderboard.test_site import ROW
+from tests.leaderboard.test_summary import ROW
 
 A, B, OPEN = ("a" * 64, "c" * 64), ("b" * 64, "c" * 64), ("d" * 64, "c" * 64)
 FACTS = {

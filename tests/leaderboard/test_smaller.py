@@ -13,7 +13,7 @@ from go_gym.cli import app
 from go_gym.errors import ClusterError
 from go_gym.leaderboard.schema import RESULTS, read_rows
 from go_gym.leaderboard.smaller import beaten, is_part
-from tests.leaderboard.test_site import ROW
+from tests.leaderboard.test_summary import ROW
 
 BOARDS = Path(__file__).parents[2] / "leaderboards"
 

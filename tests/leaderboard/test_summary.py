@@ -1,12 +1,10 @@
-"""Standings against figures by hand, and the page that shows them."""
+"""Standings against figures by hand."""
 
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
 from go_gym.leaderboard.schema import Row
-from go_gym.leaderboard.site import page, write_site
 from go_gym.leaderboard.summary import standings
 
 ROW = Row(
@@ -71,38 +69,3 @@ def test_standings_by_hand():
 def test_an_agent_without_a_valid_plan_is_last_with_nothing():
     (board,) = standings([ROW, replace(ROW, agent="0", valid=False)]).values()
     assert (board[-1].agent, board[-1].over_expert, board[-1].valid) == ("0", 0.0, 0)
-
-
-class Reader(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.open, self.cells, self.scripts = [], [], 0
-
-    def handle_starttag(self, tag, attrs):
-        self.scripts += tag == "script"
-        if tag not in ("meta", "input"):
-            self.open.append(tag)
-        if tag == "td":
-            self.cells.append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "td":
-            self.cells[-1] += data
-
-
-def test_the_page_is_well_formed_and_escapes_names(tmp_path):
-    path = write_site(ROWS, tmp_path / "site")
-    text = path.read_text(encoding="utf-8")
-    reader = Reader()
-    reader.feed(text)
-    assert reader.open == [] and reader.scripts == 1
-    assert reader.cells.count("<script>") == 2  # standings and its graph's table
-    assert "4.000" in reader.cells  # the geometric mean of 2 and 8
-    assert "2 of 2" in reader.cells
-
-
-def test_no_rows_give_an_empty_page():
-    assert "0 results" in page([])
