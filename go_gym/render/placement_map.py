@@ -42,7 +42,7 @@ def placement_map(problem: Problem, decision: Decision) -> Figure:
     graph = problem.graph
     device = np.asarray(decision.placement)
     work = problem.durations[problem.device_class[device], np.arange(problem.num_ops)]
-    row, labels = _rows(problem)
+    row, labels = layer_rows(problem)
     used = np.flatnonzero(np.bincount(device, minlength=problem.num_devices))
     colours = _colours(problem.num_devices)
 
@@ -103,7 +103,7 @@ def placement_map(problem: Problem, decision: Decision) -> Figure:
     return figure
 
 
-def _rows(problem: Problem) -> tuple[np.ndarray, list[str]]:
+def layer_rows(problem: Problem) -> tuple[np.ndarray, list[str]]:
     """The row of each op and the rows' labels; ops without a layer come last."""
     graph = problem.graph
     count = len(graph.layers)

@@ -1,6 +1,6 @@
 """The files of the site."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,45 +12,77 @@ from go_gym.simulator import VERSION
 from go_gym.site.boards import MAIN, SiteBoard, find_boards
 from go_gym.site.comparisons import comparisons
 from go_gym.site.data import board_data
+from go_gym.site.graphs import GraphPage, graph_pages
+from go_gym.site.plans import plan_data
 from go_gym.site.reports import report_html
 from go_gym.site.scripts import data_script, file_name
 
+Progress = Callable[[int, int], None]
 FIRST = "table2"
 """The board that the front page opens with, where it is there."""
 STATIC, VENDOR = "static", "vendor"
 
 
-def write_site(folder: Path, out: Path) -> Path:
+def write_site(
+    folder: Path, out: Path, plans: int | None = None, progress: Progress = lambda done, of: None
+) -> Path:
     """Write the site of the boards in ``folder``; gives the path of its front page.
 
     Each file is written whole or not at all; files that lie in ``out`` already stay.
 
+    Args:
+        folder: a board, or a folder of boards, or both.
+        out: folder of the pages.
+        plans: how many plans each cell shows, those of its fastest agents, beside the reference's;
+            None for every agent's, 0 for none at all.
+        progress: called after each graph with how many are done, and of how many.
+
     Raises:
         LeaderboardError: if the folder holds no board, or one that cannot be read.
     """
-    return write_boards(find_boards(folder), out)
+    return write_boards(find_boards(folder), out, plans, progress)
 
 
-def write_boards(boards: Sequence[SiteBoard], out: Path) -> Path:
+def write_boards(
+    boards: Sequence[SiteBoard],
+    out: Path,
+    plans: int | None = None,
+    progress: Progress = lambda done, of: None,
+) -> Path:
     """Write the site of ``boards``, one at least; see :func:`write_site`."""
     for place in (STATIC, VENDOR):
         _copy(place, out / place)
+    compared = [(board, comparisons(board)) for board in boards]
     told = []
-    for board in boards:
-        found = board_data(board, comparisons(board))
+    for board, found in compared:
+        data = board_data(board, found)
         path = out / "data" / f"board-{file_name(board.name)}.js"
-        atomic_write(path, data_script(f"board {board.name}", found))
-        told.append(_told(board, found))
+        atomic_write(path, data_script(f"board {board.name}", data))
+        told.append(_told(board, data))
     names = [board.name for board in boards]
     start = FIRST if FIRST in names else names[0]
-    page = out / "index.html"
+    front = out / "index.html"
     shown = next(each for each in told if each["name"] == start)
     whole = sum(each["rows"] for each in told)
-    _write(page, "index.html", boards=told, start=shown, rows=whole)
+    _write(front, "index.html", boards=told, start=shown, rows=whole)
     for board, each in zip(boards, told, strict=True):
         path = out / "boards" / each["page"]
         _write(path, "board.html", "../", boards=told, board=each, report=report_html(board))
-    return page
+    graphs = {graph for _, found in compared for each in found for graph, _ in each.rows}
+    for done, page in enumerate(graph_pages(compared, plans), start=1):
+        _write_graph(page, out, told)
+        progress(done, len(graphs))
+    return front
+
+
+def _write_graph(graph: GraphPage, out: Path, boards: Sequence[Mapping[str, Any]]) -> None:
+    name = file_name(graph.name)
+    for plan in graph.plans.values():
+        text = data_script(f"plan {plan.name}", plan_data(plan.board, plan.row))
+        atomic_write(out / "data" / "plans" / f"{plan.name}.js", text)
+    atomic_write(out / "data" / f"graph-{name}.js", data_script("graph", graph.data))
+    path = out / "graphs" / f"{name}.html"
+    _write(path, "graph.html", "../", boards=boards, graph=graph, file=f"graph-{name}.js")
 
 
 def _told(board: SiteBoard, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,10 @@ const goGym = {
     return value === null || value === undefined ? "–" : value.toFixed(digits);
   },
 
-  interval(middle, low, high) {
+  interval(middle, low, high, digits = 3) {
     if (middle === null) return "–";
-    return low === high ? this.number(middle) : `${this.number(middle)} [${this.number(low)}, ${this.number(high)}]`;
+    const [text, from, to] = [middle, low, high].map((each) => this.number(each, digits));
+    return low === high ? text : `${text} [${from}, ${to}]`;
   },
 
   /** A colour or other word of the style sheet. */

@@ -81,7 +81,7 @@
       const asked = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
       const shown = rows.filter((row) => asked.every((word) => `${row.agent} ${row.graph}`.toLowerCase().includes(word)));
       goGym.table(at("cells"), [
-        { title: "graph", value: (row) => row.graph, node: (row) => goGym.graphLink(row, board.name, found) },
+        { title: "graph", value: (row) => row.graph, node: (row) => graphLink(row, board.name, found) },
         { title: "cluster", words: true, value: (row) => row.cluster },
         { title: "agent", words: true, value: (row) => row.agent },
         { title: "step time, ms", value: (row) => row.ms, text: (row) => (row.ms === null ? "invalid" : goGym.number(row.ms)) },
@@ -95,7 +95,10 @@
     draw();
   }
 
-  goGym.graphLink = (row) => document.createTextNode(row.graph);
+  function graphLink(row, board, found) {
+    const cell = [board, found.task, row.cluster, found.rule, found.clock ? "time" : "calls"].join(" ");
+    return goGym.element("a", { href: `graphs/${row.page}#${new URLSearchParams({ cell })}` }, row.graph);
+  }
 
   async function update(wanted) {
     const option = fields.board.selectedOptions[0];

@@ -19,7 +19,7 @@ goGym.rankingChart = (place, ranked, reference) => {
     return {
       aria: { enabled: true, label: { description: `Step time over that of ${reference}, best first: ` +
         shown.map((each) => `${each.agent} ${goGym.interval(each.middle, each.low, each.high)}`).join("; ") } },
-      grid: { left: 8, right: 24, top: 8, bottom: 44, outerBoundsMode: "same" },
+      grid: { left: 8, right: 24, top: 8, bottom: 8, outerBoundsMode: "same" },
       tooltip: { ...goGym.tooltip(), formatter: ({ dataIndex }) => {
         const each = shown[dataIndex];
         return goGym.element("div", {}, goGym.element("b", {}, each.agent), goGym.element("br"),
