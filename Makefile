@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-portable test-portable-short lint bench datasets datasets-check leaderboards figures train-sb3 docs docs-serve clean
+.PHONY: demo test test-slow test-portable test-portable-short test-site site lint bench datasets datasets-check leaderboards figures train-sb3 docs docs-serve clean
 
 demo: .venv/.core
 	$(BIN)/go-gym demo
@@ -13,6 +13,11 @@ test: .venv/.all
 
 test-slow: .venv/.all
 	$(BIN)/python -m pytest -n auto -m slow
+
+# the boards' pages in headless Chromium, the system's (Debian: apt-get install chromium) or that of
+# `playwright install chromium`
+test-site: .venv/.site
+	$(BIN)/python -m pytest -m "slow or not slow" tests/site
 
 # numeric tests again under other instruction sets, numbers of threads and hash seeds
 test-portable: .venv/.all
@@ -41,6 +46,10 @@ leaderboards: .venv/.core
 	$(BIN)/go-gym leaderboard leaderboards --update
 	$(BIN)/go-gym verify leaderboards
 
+# the boards as pages: runs/site/index.html
+site: .venv/.core
+	$(BIN)/go-gym site leaderboards --out runs/site
+
 # the measured figures of README and docs, from the committed rows
 figures: .venv/.core
 	$(BIN)/python docs/figures/write.py
@@ -58,6 +67,10 @@ train-sb3: .venv/.all
 
 .venv/.all: .venv/.core
 	$(INSTALL) --editable '.[capture,exact,learn,lint,record,test]'
+	touch $@
+
+.venv/.site: .venv/.all
+	$(INSTALL) --editable '.[site-test]'
 	touch $@
 
 .venv/.docs: .venv/.all

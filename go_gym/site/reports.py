@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from go_gym.leaderboard import hardware
 from go_gym.leaderboard.optima import SUMMARY_HEADINGS as OPTIMA_HEADINGS
@@ -42,10 +42,11 @@ def _optima(board: SiteBoard) -> list[str]:
 
 
 def as_html(text: str) -> Markup:
-    """Markdown without HTML of its own as HTML; tables scroll sideways by themselves."""
+    """Markdown without HTML of its own as HTML; what is wide scrolls sideways by itself."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.add_render_rule("table_open", _opened)
     reader.add_render_rule("table_close", _closed)
+    reader.add_render_rule("fence", _fence)
     return Markup(reader.render(text))
 
 
@@ -55,3 +56,7 @@ def _opened(_self: Any, _tokens: Sequence[Any], _at: int, _options: Any, _env: M
 
 def _closed(_self: Any, _tokens: Sequence[Any], _at: int, _options: Any, _env: Mapping) -> str:
     return "</table></div>\n"
+
+
+def _fence(_self: Any, tokens: Sequence[Any], at: int, _options: Any, _env: Mapping) -> str:
+    return f'<pre tabindex="0"><code>{escape(tokens[at].content)}</code></pre>\n'
