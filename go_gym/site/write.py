@@ -13,6 +13,7 @@ from go_gym.site.boards import MAIN, SiteBoard, find_boards
 from go_gym.site.comparisons import comparisons
 from go_gym.site.data import board_data
 from go_gym.site.graphs import GraphPage, graph_pages
+from go_gym.site.pictures import pictures
 from go_gym.site.plans import plan_data
 from go_gym.site.reports import report_html
 from go_gym.site.scripts import data_script, file_name
@@ -59,6 +60,7 @@ def write_boards(
         path = out / "data" / f"board-{file_name(board.name)}.js"
         atomic_write(path, data_script(f"board {board.name}", data))
         told.append(_told(board, data))
+        atomic_write(out / "data" / told[-1]["pictures"], data_script("pictures", pictures(board)))
     names = [board.name for board in boards]
     start = FIRST if FIRST in names else names[0]
     front = out / "index.html"
@@ -91,7 +93,9 @@ def _told(board: SiteBoard, found: Mapping[str, Any]) -> dict[str, Any]:
         "name": board.name,
         "title": board.title,
         "file": f"board-{file_name(board.name)}.js",
+        "pictures": f"pictures-{file_name(board.name)}.js",
         "page": found["page"],
+        "links": [(name, page) for name, _, page in found["graphs"]],
         "rows": len(board.board.rows) + (len(board.timed.rows) if board.timed else 0),
         "agents": len(found["agents"]),
         "graphs": len(found["graphs"]),

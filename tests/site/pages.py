@@ -4,6 +4,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+from go_gym.leaderboard.hardware import MeasuredRow
+from go_gym.leaderboard.optima import Known
 from go_gym.leaderboard.store import Board
 from go_gym.site.boards import SiteBoard
 from tests.leaderboard.test_summary import ROW
@@ -20,9 +22,27 @@ def hand_made(folder: Path, *rows) -> SiteBoard:
 
 
 def hostile(folder: Path) -> SiteBoard:
-    """A board whose names would do harm as HTML."""
+    """A board whose names would do harm as HTML, with an optimum and a measured step."""
     named = replace(ROW, agent=HOSTILE, graph=HOSTILE, cluster=HOSTILE, reason=HOSTILE)
-    return hand_made(folder, named, replace(named, agent="a", step_time_ns=400))
+    board = hand_made(folder, named, replace(named, agent="a", step_time_ns=400))
+    known = Known(f"{HOSTILE}:x", ROW.graph_hash, ROW.cluster_hash, 50, 50, HOSTILE)
+    texts = dict.fromkeys(("graph", "cluster", "agent", "options", "machine"), HOSTILE)
+    measured = MeasuredRow(
+        task=ROW.task,
+        priorities="fifo",
+        seed=0,
+        decision="0",
+        simulated_ns=100,
+        step_ns=150,
+        spread=0.1,
+        steps=10,
+        taken=0.0,
+        noisy=False,
+        load=0.0,
+        **texts,
+    )
+    optima = {(known.graph_hash, known.cluster_hash): known}
+    return replace(board, title=HOSTILE, known=optima, measured=[measured])
 
 
 class Page(HTMLParser):

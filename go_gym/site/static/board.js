@@ -27,13 +27,30 @@
   }
   document.querySelectorAll(".report table").forEach(sortable);
 
+  /** A chart with its title in a place; draw() fills it. */
+  function figure(place, title, draw) {
+    const chart = goGym.element("div", { class: "chart" });
+    place.append(goGym.element("figure", {}, goGym.element("h2", {}, title), chart));
+    draw(chart);
+  }
+
+  const DRAW = {
+    bars: (chart, picture) => goGym.barsChart(chart, picture),
+    curves: (chart, picture) => goGym.curvesChart(chart, picture.agents.map(([name, value, curve], number) => (
+      { name, number, value, curve })), picture.label),
+    intervals: (chart, picture) => goGym.intervalChart(chart, picture.agents.map(([agent, middle, low, high]) => (
+      { agent, middle, low, high })), picture.label),
+  };
+  for (const picture of goGym.data.get("pictures")) {
+    figure(document.getElementById("pictures"), picture.title, (chart) => DRAW[picture.kind](chart, picture));
+  }
+
   const place = document.getElementById("charts");
   const board = goGym.data.get(place.dataset.key);
   for (const found of board.comparisons) {
     const rule = goGym.RULES[found.rule] || found.rule;
-    const chart = goGym.element("div", { class: "chart" });
     const title = `${found.task}, ${rule}, ${found.clock ? "equal time" : "equal calls"}`;
-    place.append(goGym.element("figure", {}, goGym.element("h2", {}, title), chart));
-    goGym.rankingChart(chart, goGym.ranked(found.summaries["|"].ranks, board.agents), found.reference);
+    const ranked = goGym.ranked(found.summaries["|"].ranks, board.agents);
+    figure(place, title, (chart) => goGym.rankingChart(chart, ranked, found.reference));
   }
 })();

@@ -8,7 +8,11 @@ goGym.ranked = (ranks, agents) => ranks.map(
     ({ agent: agents[agent], number: agent, middle, low, high, over, overLow, overHigh, leads, valid }));
 
 /** The chart of those that are ranked, the best on top. */
-goGym.rankingChart = (place, ranked, reference) => {
+goGym.rankingChart = (place, ranked, reference) =>
+  goGym.intervalChart(place, ranked, `step time / ${reference}, lower is better`, 1);
+
+/** Estimates with their intervals, the lowest on top, and a line at a value of note. */
+goGym.intervalChart = (place, ranked, label, noted) => {
   const shown = ranked.filter((each) => each.middle !== null).sort((a, b) => a.middle - b.middle);
   place.style.height = `${70 + 28 * Math.max(shown.length, 1)}px`;
   goGym.chart(place, () => {
@@ -17,7 +21,7 @@ goGym.rankingChart = (place, ranked, reference) => {
     const most = place.clientWidth < 500 ? 20 : 60; // letters of a name
     const names = shown.map((each) => each.agent);
     return {
-      aria: { enabled: true, label: { description: `Step time over that of ${reference}, best first: ` +
+      aria: { enabled: true, label: { description: `${label}, best first: ` +
         shown.map((each) => `${each.agent} ${goGym.interval(each.middle, each.low, each.high)}`).join("; ") } },
       grid: { left: 8, right: 24, top: 8, bottom: 8, outerBoundsMode: "same" },
       tooltip: { ...goGym.tooltip(), formatter: ({ dataIndex }) => {
@@ -25,7 +29,7 @@ goGym.rankingChart = (place, ranked, reference) => {
         return goGym.element("div", {}, goGym.element("b", {}, each.agent), goGym.element("br"),
           goGym.interval(each.middle, each.low, each.high));
       } },
-      xAxis: goGym.axis({ type: "value", scale: true, name: `step time / ${reference}, lower is better` }),
+      xAxis: goGym.axis({ type: "value", scale: true, name: label }),
       yAxis: goGym.axis({ type: "category", inverse: true, data: names, splitLine: { show: false },
         axisLabel: { formatter: (name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name) } }),
       series: [
@@ -40,7 +44,7 @@ goGym.rankingChart = (place, ranked, reference) => {
           } },
         { type: "scatter", name: "interquartile mean", symbolSize: 10,
           data: shown.map((each, index) => ({ value: [each.middle, index], itemStyle: { color: colour(index) } })),
-          markLine: { silent: true, symbol: "none", label: { show: false }, data: [{ xAxis: 1 }],
+          markLine: { silent: true, symbol: "none", label: { show: false }, data: noted === undefined ? [] : [{ xAxis: noted }],
             lineStyle: { color: goGym.style("quiet"), type: "dashed" } } },
       ],
     };
