@@ -44,7 +44,7 @@ def placement_map(problem: Problem, decision: Decision) -> Figure:
     work = problem.durations[problem.device_class[device], np.arange(problem.num_ops)]
     row, labels = layer_rows(problem)
     used = np.flatnonzero(np.bincount(device, minlength=problem.num_devices))
-    colours = _colours(problem.num_devices)
+    colours = device_colours(problem.num_devices)
 
     figure = Figure(figsize=(12, 2.2 + 0.24 * len(labels)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -122,7 +122,7 @@ def layer_rows(problem: Problem) -> tuple[np.ndarray, list[str]]:
     return row_of[layer], labels
 
 
-def _colours(devices: int) -> np.ndarray:
+def device_colours(devices: int) -> np.ndarray:
     """(devices, 3): distinct for up to 10 devices, and to 20; beyond, round the colour wheel."""
     if devices <= 10:
         return np.array([to_rgb(f"C{i}") for i in range(devices)])

@@ -9,7 +9,7 @@ from go_gym.reproduce.cells import Cell
 from go_gym.reproduce.statistics import Interval
 from go_gym.site.boards import SiteBoard
 from go_gym.site.comparisons import Comparison, Place, Ranked, comparisons, family
-from go_gym.site.scripts import file_name
+from go_gym.site.scripts import file_name, short
 
 CELL = ("agent", "graph", "cluster", "ms", "low", "high", "ratio", "gap", "gb", "seeds", "valid")
 """What the numbers of a cell are: three places in lists of names; the median over seeds of the step
@@ -17,7 +17,6 @@ time in ms, None unless all are valid, its range, its ratio to the reference, it
 lower bound; the median peak memory in GB; how many seeds, how many of them valid."""
 RANK = ("agent", "middle", "low", "high", "over", "over_low", "over_high", "leads", "valid")
 """What those of a rank are, see :class:`go_gym.site.comparisons.Ranked`."""
-DIGITS = 5
 
 
 def board_data(board: SiteBoard, found: Sequence[Comparison] | None = None) -> dict[str, Any]:
@@ -87,12 +86,12 @@ def cell_numbers(found: Comparison, place: Place, agent: str) -> list[Any]:
     base = found.bases.get(place)
     middle = median(times) if times else None
     return [
-        _short(middle),
-        _short(min(times, default=None)),
-        _short(max(times, default=None)),
-        _short(middle * 1e6 / base) if middle is not None and base else None,
-        _short(_gap(rows, middle)),
-        _short(median(row.peak_memory_bytes for row in rows) / 1e9),
+        short(middle),
+        short(min(times, default=None)),
+        short(max(times, default=None)),
+        short(middle * 1e6 / base) if middle is not None and base else None,
+        short(_gap(rows, middle)),
+        short(median(row.peak_memory_bytes for row in rows) / 1e9),
         len(rows),
         sum(row.valid for row in rows),
     ]
@@ -111,11 +110,7 @@ def _rank(ranked: Ranked, agents: "_Names") -> list[Any]:
 def _ends(interval: Interval | None) -> list[float | None]:
     if interval is None:
         return [None, None, None]
-    return [_short(end) for end in (interval.estimate, interval.low, interval.high)]
-
-
-def _short(number: float | None) -> float | None:
-    return None if number is None else float(f"{number:.{DIGITS}g}")
+    return [short(end) for end in (interval.estimate, interval.low, interval.high)]
 
 
 class _Names:

@@ -15,6 +15,7 @@ from go_gym.site.boards import SiteBoard
 from go_gym.site.comparisons import Comparison, Place, family
 from go_gym.site.data import cell_numbers
 from go_gym.site.plans import worth_showing
+from go_gym.site.scripts import short
 
 POINTS = 60
 """Numbers of calls at which a curve is given."""
@@ -112,4 +113,4 @@ def _curve(rows: Sequence[Row], board: Board) -> list[list[float | None]] | None
     if not seen.any():
         return None
     lines = [calls[seen], *median_range(table[:, seen])]
-    return [[float(f"{value:.5g}") for value in line.tolist()] for line in lines]
+    return [[short(value) for value in line.tolist()] for line in lines]

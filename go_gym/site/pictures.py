@@ -15,9 +15,8 @@ from go_gym.leaderboard.optima import distances
 from go_gym.reproduce.mean_curves import mean_curves, reference_times
 from go_gym.reproduce.report import Report
 from go_gym.site.boards import SiteBoard
-
-POINTS = 60
-"""Numbers of calls at which a curve is given."""
+from go_gym.site.graphs import POINTS
+from go_gym.site.scripts import short
 
 Values = Mapping[str, Sequence[float | None]]
 
@@ -37,7 +36,7 @@ def bars(
 ) -> dict[str, Any]:
     """A group of bars each of ``groups``, ``marks`` over those of the same name."""
     told = {
-        what: [[name, [_short(value) for value in each]] for name, each in named.items()]
+        what: [[name, [short(value) for value in each]] for name, each in named.items()]
         for what, named in (("bars", values), ("marks", marks))
     }
     return {"kind": "bars", "title": title, "label": label, "groups": list(groups), **told}
@@ -73,7 +72,7 @@ def _calls_of(report: Report) -> list[dict[str, Any]]:
         line = np.exp(np.log(table).mean(axis=0))
         ends = table.min(axis=0), table.max(axis=0)
         curve = [_list(calls[-table.shape[1] :]), _list(line), *map(_list, ends)]
-        agents.append([agent, _short(float(line[-1])), curve if agent in searched else None])
+        agents.append([agent, short(float(line[-1])), curve if agent in searched else None])
     return [
         {
             "kind": "curves",
@@ -92,7 +91,7 @@ def _optima(board: SiteBoard) -> list[dict[str, Any]]:
             if not np.isnan(each.mean_gap):
                 half = 0.0 if np.isnan(each.half_width) else each.half_width
                 ends = (each.mean_gap, max(each.mean_gap - half, 0.0), each.mean_gap + half)
-                agents.append([f"{each.agent}, {each.calls:,} calls", *map(_short, ends)])
+                agents.append([f"{each.agent}, {each.calls:,} calls", *map(short, ends)])
         label = "mean gap to the optimum"
         found.append({"kind": "intervals", "title": name, "label": label, "agents": agents})
     return found
@@ -115,8 +114,4 @@ def _measured(rows: Sequence[MeasuredRow]) -> list[dict[str, Any]]:
 
 
 def _list(values: np.ndarray) -> list[float | None]:
-    return [_short(value) for value in values.tolist()]
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")
+    return [short(value) for value in values.tolist()]

@@ -1,17 +1,21 @@
 """A row's plan as its page shows it: a timeline and a map of layers, both thinned."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_hex
 
 from go_gym.graph import PHASES
 from go_gym.leaderboard.schema import Row
 from go_gym.leaderboard.store import Board
 from go_gym.problem import Decision, Problem
+from go_gym.render.gantt import COLOURS
 from go_gym.render.kernels import Shown, shown
-from go_gym.render.placement_map import layer_rows
+from go_gym.render.placement_map import device_colours, layer_rows
 from go_gym.simulator import Result, simulate
+from go_gym.site.scripts import file_name
 
 MOST_SPANS = 1000
 """Spans of ops in a plan's timeline."""
@@ -47,6 +51,7 @@ def plan_data(board: Board, row: Row) -> dict[str, Any]:
         "cluster": row.cluster,
         "priorities": row.priorities,
         "seed": row.seed,
+        "commands": _commands(board, row),
         "row_ms": row.step_time_ns / 1e6,
         "row_simulator": row.simulator_version,
         "ms": result.step_time_ns / 1e6,
@@ -55,13 +60,25 @@ def plan_data(board: Board, row: Row) -> dict[str, Any]:
         "ops": what.problem.num_ops,
         "fused": what.plan is not None,
         "devices": _devices(problem, what.decision, result),
+        "device_colours": [to_hex(colour) for colour in device_colours(problem.num_devices)],
         "phases": list(PHASES),
+        "colours": COLOURS,
         "layers": labels,
         "spans": ops,
         "names": named,
         "transfers": _transfer_spans(what, unit),
         "map": _layer_map(what, layer, len(labels)),
     }
+
+
+def _commands(board: Board, row: Row) -> list[str]:
+    """The commands that make the whole trace, op by op."""
+    named = ("--graph", row.graph, "--cluster", row.cluster)
+    file = f"{file_name(f'{row.graph}-{row.cluster}-{row.agent_name}-{row.seed}')}.npz"
+    which = ("--task", row.task, "--priorities", row.priorities, "--seed", str(row.seed))
+    export = ("export", str(board.folder), "--agent", row.agent_name, *named, *which)
+    whole = ((*export, "--out", file), ("trace", *named, "--decision", file))
+    return [shlex.join(("go-gym", *words)) for words in whole]
 
 
 def _devices(problem: Problem, decision: Decision, result: Result) -> list[list[Any]]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from go_gym.files import sha256
 
+DIGITS = 5
+"""Of the numbers that pages show: more than they do."""
 MAX_NAME = 80
 REPLACED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"}
 """Letters that mean something in HTML: no string of the data can end a script element."""
@@ -21,6 +23,11 @@ def data_script(key: str, value: Any) -> str:
     """
     words = (json.dumps(each, separators=(",", ":"), allow_nan=False) for each in (key, value))
     return f"goGym.add({','.join(words)});\n".translate(REPLACED)
+
+
+def short(number: float | None) -> float | None:
+    """``number`` with as many digits as scripts hold."""
+    return None if number is None else float(f"{number:.{DIGITS}g}")
 
 
 def file_name(name: str) -> str:

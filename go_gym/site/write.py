@@ -69,7 +69,15 @@ def write_boards(
     _write(front, "index.html", boards=told, start=shown, rows=whole)
     for board, each in zip(boards, told, strict=True):
         path = out / "boards" / each["page"]
-        _write(path, "board.html", "../", boards=told, board=each, report=report_html(board))
+        _write(
+            path,
+            "board.html",
+            "../",
+            each["name"],
+            boards=told,
+            board=each,
+            report=report_html(board),
+        )
     graphs = {graph for _, found in compared for each in found for graph, _ in each.rows}
     for done, page in enumerate(graph_pages(compared, plans), start=1):
         _write_graph(page, out, told)
@@ -117,7 +125,7 @@ def _ranking(found: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
     ]
 
 
-def _write(path: Path, template: str, root: str = "", **shown: Any) -> None:
+def _write(path: Path, template: str, root: str = "", current: str = "", **shown: Any) -> None:
     environment = Environment(
         loader=PackageLoader("go_gym.site"),
         autoescape=True,
@@ -126,7 +134,7 @@ def _write(path: Path, template: str, root: str = "", **shown: Any) -> None:
         lstrip_blocks=True,
     )
     found = environment.get_template(template)
-    atomic_write(path, found.render(version=VERSION, root=root, **shown))
+    atomic_write(path, found.render(version=VERSION, root=root, current=current, **shown))
 
 
 def _copy(place: str, out: Path) -> None:

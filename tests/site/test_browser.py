@@ -6,6 +6,9 @@ Skipped where playwright, axe-playwright-python (extra ``site-test``) or Chromiu
 import json
 import shutil
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -75,7 +78,7 @@ def opened(chromium, url, size=DESKTOP, scheme="light", **more):
 
 
 def outside(url):
-    return not url.startswith(("file:", "data:", "blob:"))
+    return not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1:"))
 
 
 def url_of(site, path, fragment=""):
@@ -93,6 +96,30 @@ def test_every_page_loads_without_a_word(site, chromium):
         with opened(chromium, url_of(site, path)) as page:
             assert page.locator("h1").inner_text()
             assert page.locator("canvas").count() >= 1, path
+
+
+@pytest.fixture
+def served(site):
+    handler = partial(Quiet, directory=site)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_web_server_serves_them_alike(site, served, chromium, kind):
+    texts = []
+    for url in (url_of(site, KINDS[kind]), f"{served}/{KINDS[kind]}"):
+        with opened(chromium, url) as page:
+            assert page.locator("canvas").count() >= 1
+            texts.append(page.locator("main").inner_text())
+    assert texts[0] == texts[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,11 +1,14 @@
 """Plans and curves of the graphs' pages against the simulator's trace and the boards' curves."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from go_gym.cli import app
 from go_gym.cluster import load_cluster
 from go_gym.graph.builder import GraphBuilder, Op
 from go_gym.leaderboard.store import Board
@@ -57,10 +60,10 @@ def test_a_thinned_timeline_is_as_busy_as_the_step(agent):
         assert (busy <= length).all() and (ops >= 1).all()
 
 
-def test_a_small_plan_has_every_op_with_its_name_and_times(monkeypatch, two_ops):
+def test_a_small_plan_has_every_op_with_its_name_and_times(monkeypatch, two_ops, tmp_path):
     problem, decision = two_ops
     result = simulate(problem, decision, trace=True)
-    board, row = object.__new__(Board), replace(ROW, step_time_ns=result.step_time_ns)
+    board, row = Board(tmp_path), replace(ROW, step_time_ns=result.step_time_ns)
     monkeypatch.setattr(Board, "problem", lambda self, row: problem)
     monkeypatch.setattr(Board, "decision", lambda self, row: decision)
     plan = plan_data(board, row)
@@ -125,3 +128,17 @@ def test_curves_end_on_the_rows_and_every_plan_is_there(table3, tmp_path):
                 assert key == f"plan {agent['plan']}"
                 assert (plan["agent"], plan["graph"]) == (agent["name"], page.name)
                 assert plan["fused"]
+
+
+def test_the_commands_on_the_page_make_the_whole_trace(table3, tmp_path, monkeypatch):
+    row = row_of(table3.board, graph="rnnlm-4", agent="sa", options="start=best", seed=1)
+    plan = plan_data(table3.board, row)
+    monkeypatch.chdir(tmp_path)
+    for command in plan["commands"]:
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exit_code == 0, result.output
+    (path,) = tmp_path.rglob("*.trace.json")
+    events = [event for event in json.loads(path.read_text())["traceEvents"] if event["ph"] == "X"]
+    assert max(event["ts"] + event["dur"] for event in events) == pytest.approx(plan["ms"] * 1000)
+    ops = sum(event["cat"] != "transfer" for event in events)
+    assert ops == sum(count for *_, count, _ in plan["spans"])

@@ -19,7 +19,9 @@
         const order = (a, b) => {
           const [x, y] = [key(a, index), key(b, index)];
           const same = typeof x === typeof y;
-          return (same ? (x < y ? -1 : x > y ? 1 : 0) : typeof x === "number" ? -1 : 1) * (down ? -1 : 1);
+          return (
+            (same ? (x < y ? -1 : x > y ? 1 : 0) : typeof x === "number" ? -1 : 1) * (down ? -1 : 1)
+          );
         };
         table.tBodies[0].append(...[...table.tBodies[0].rows].sort(order));
       });
@@ -36,13 +38,23 @@
 
   const DRAW = {
     bars: (chart, picture) => goGym.barsChart(chart, picture),
-    curves: (chart, picture) => goGym.curvesChart(chart, picture.agents.map(([name, value, curve], number) => (
-      { name, number, value, curve })), picture.label),
-    intervals: (chart, picture) => goGym.intervalChart(chart, picture.agents.map(([agent, middle, low, high]) => (
-      { agent, middle, low, high })), picture.label),
+    curves: (chart, picture) =>
+      goGym.curvesChart(
+        chart,
+        picture.agents.map(([name, value, curve], number) => ({ name, number, value, curve })),
+        picture.label,
+      ),
+    intervals: (chart, picture) =>
+      goGym.intervalChart(
+        chart,
+        picture.agents.map(([agent, middle, low, high]) => ({ agent, middle, low, high })),
+        picture.label,
+      ),
   };
   for (const picture of goGym.data.get("pictures")) {
-    figure(document.getElementById("pictures"), picture.title, (chart) => DRAW[picture.kind](chart, picture));
+    figure(document.getElementById("pictures"), picture.title, (chart) =>
+      DRAW[picture.kind](chart, picture),
+    );
   }
 
   const place = document.getElementById("charts");

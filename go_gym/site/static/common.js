@@ -6,7 +6,9 @@ const goGym = {
   version: Number(document.body.dataset.version),
 
   /** Called by the scripts in data/, see go_gym/site/scripts.py. */
-  add(key, value) { this.data.set(key, value); },
+  add(key, value) {
+    this.data.set(key, value);
+  },
 
   /** The data under a key, after its script, if it has not run yet. */
   load(key, file) {
@@ -24,7 +26,8 @@ const goGym = {
   element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
-      if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+      if (value !== undefined && value !== false)
+        made.setAttribute(name, value === true ? "" : value);
     }
     made.append(...children);
     return made;
@@ -41,10 +44,14 @@ const goGym = {
   },
 
   /** A colour or other word of the style sheet. */
-  style(name) { return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim(); },
+  style(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  },
 
   /** Filters in the address: #board=table2&rule=fifo. */
-  readHash() { return Object.fromEntries(new URLSearchParams(location.hash.slice(1))); },
+  readHash() {
+    return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  },
   writeHash(values) {
     const kept = Object.entries(values).filter(([, value]) => value !== "");
     history.replaceState(null, "", `#${new URLSearchParams(kept)}`);
@@ -52,8 +59,10 @@ const goGym = {
 
   /** Fill a select; gives its value, the wanted one where there is such an option. */
   options(select, choices, wanted) {
-    const value = choices.some(([each]) => each === wanted) ? wanted : choices[0]?.[0] ?? "";
-    select.replaceChildren(...choices.map(([each, text]) => this.element("option", { value: each }, text)));
+    const value = choices.some(([each]) => each === wanted) ? wanted : (choices[0]?.[0] ?? "");
+    select.replaceChildren(
+      ...choices.map(([each, text]) => this.element("option", { value: each }, text)),
+    );
     select.value = value;
     select.disabled = choices.length < 2;
     return value;
@@ -72,9 +81,15 @@ const goGym = {
       return (x < y ? -1 : x > y ? 1 : 0) * (state.down ? -1 : 1);
     };
     const cell = (column, row, index) => {
-      const inside = column.node ? column.node(row) : column.text ? column.text(row) : String(column.value(row) ?? "–");
+      const inside = column.node
+        ? column.node(row)
+        : column.text
+          ? column.text(row)
+          : String(column.value(row) ?? "–");
       const look = column.words ? "text" : undefined;
-      return index ? this.element("td", { class: look }, inside) : this.element("th", { scope: "row" }, inside);
+      return index
+        ? this.element("td", { class: look }, inside)
+        : this.element("th", { scope: "row" }, inside);
     };
     const draw = (focus) => {
       const head = columns.map((column, index) => {
@@ -85,16 +100,40 @@ const goGym = {
           draw(index);
         });
         const sorted = index === state.sort ? (state.down ? "descending" : "ascending") : undefined;
-        return this.element("th", { scope: "col", "aria-sort": sorted, class: column.words ? "text" : undefined }, button);
+        return this.element(
+          "th",
+          { scope: "col", "aria-sort": sorted, class: column.words ? "text" : undefined },
+          button,
+        );
       });
       const ordered = [...rows].sort(order);
-      const lines = ordered.slice(0, state.most).map((row) =>
-        this.element("tr", { class: row.look }, ...columns.map((column, index) => cell(column, row, index))));
-      place.replaceChildren(this.element("table", { "aria-label": label },
-        this.element("thead", {}, this.element("tr", {}, ...head)), this.element("tbody", {}, ...lines)));
+      const lines = ordered
+        .slice(0, state.most)
+        .map((row) =>
+          this.element(
+            "tr",
+            { class: row.look },
+            ...columns.map((column, index) => cell(column, row, index)),
+          ),
+        );
+      place.replaceChildren(
+        this.element(
+          "table",
+          { "aria-label": label },
+          this.element("thead", {}, this.element("tr", {}, ...head)),
+          this.element("tbody", {}, ...lines),
+        ),
+      );
       if (rows.length > state.most) {
-        const more = this.element("button", { type: "button", class: "more" }, `Show all ${rows.length} rows`);
-        more.addEventListener("click", () => { state.most = Infinity; draw(); });
+        const more = this.element(
+          "button",
+          { type: "button", class: "more" },
+          `Show all ${rows.length} rows`,
+        );
+        more.addEventListener("click", () => {
+          state.most = Infinity;
+          draw();
+        });
         place.append(more);
       }
       if (focus !== undefined) place.querySelectorAll("thead button")[focus].focus();
@@ -117,12 +156,23 @@ const goGym = {
     made.goGymOption = option;
     const draw = () => {
       const text = { color: this.style("text"), fontFamily: "system-ui, sans-serif" };
-      made.setOption({ animation: false, backgroundColor: "transparent", textStyle: text,
-        aria: { enabled: true }, ...made.goGymOption() }, true);
+      made.setOption(
+        {
+          animation: false,
+          backgroundColor: "transparent",
+          textStyle: text,
+          aria: { enabled: true },
+          ...made.goGymOption(),
+        },
+        true,
+      );
     };
     if (!old) {
       addEventListener("theme", draw);
-      new ResizeObserver(() => { made.resize(); draw(); }).observe(place);
+      new ResizeObserver(() => {
+        made.resize();
+        draw();
+      }).observe(place);
     }
     made.resize();
     draw();
@@ -131,13 +181,24 @@ const goGym = {
 
   /** The look of a tooltip, and of an axis, in the page's colours. */
   tooltip() {
-    return { confine: true, backgroundColor: this.style("page"), borderColor: this.style("line"),
-      textStyle: { color: this.style("text") } };
+    return {
+      confine: true,
+      backgroundColor: this.style("page"),
+      borderColor: this.style("line"),
+      textStyle: { color: this.style("text") },
+    };
   },
   axis(more) {
     const line = { lineStyle: { color: this.style("line") } };
-    return { axisLine: line, splitLine: line, axisTick: { show: false }, nameGap: 28, nameLocation: "middle",
-      nameTextStyle: { color: this.style("quiet") }, ...more,
-      axisLabel: { color: this.style("text"), ...more.axisLabel } };
+    return {
+      axisLine: line,
+      splitLine: line,
+      axisTick: { show: false },
+      nameGap: 28,
+      nameLocation: "middle",
+      nameTextStyle: { color: this.style("quiet") },
+      ...more,
+      axisLabel: { color: this.style("text"), ...more.axisLabel },
+    };
   },
 };

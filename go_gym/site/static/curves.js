@@ -2,8 +2,30 @@
 "use strict";
 (() => {
   const PALETTES = {
-    light: ["#1f5fa8", "#b3440a", "#0b7a53", "#8a3ca5", "#a8193c", "#6b5a00", "#007a8a", "#5b4bd0", "#8c4a2f", "#4a5560"],
-    dark: ["#7db4f0", "#f59a5c", "#5fd0a0", "#cf95e8", "#f5829b", "#d8c453", "#54c7d6", "#aaa0ff", "#d6a087", "#b3bdc7"],
+    light: [
+      "#1f5fa8",
+      "#b3440a",
+      "#0b7a53",
+      "#8a3ca5",
+      "#a8193c",
+      "#6b5a00",
+      "#007a8a",
+      "#5b4bd0",
+      "#8c4a2f",
+      "#4a5560",
+    ],
+    dark: [
+      "#7db4f0",
+      "#f59a5c",
+      "#5fd0a0",
+      "#cf95e8",
+      "#f5829b",
+      "#d8c453",
+      "#54c7d6",
+      "#aaa0ff",
+      "#d6a087",
+      "#b3bdc7",
+    ],
   };
 
   /** The colour of a number, in the page's theme. */
@@ -14,24 +36,55 @@
 
   /** Where the upright axis ends: what lies above hides how the others differ. */
   function ceiling(rows) {
-    const best = Math.min(...rows.map((row) => row.value));
+    const [best, worst] = [Math.min, Math.max].map((pick) => pick(...rows.map((row) => row.value)));
     const highest = Math.max(...rows.map((row) => (row.curve ? row.curve[1][0] : row.value)));
-    return highest > 2 * best ? Number((2 * best).toPrecision(2)) : undefined;
+    const end = Math.max(2 * best, Math.min(1.1 * worst, 3 * best));
+    return highest > end ? Number(end.toPrecision(2)) : undefined;
   }
 
   function lines(row, last) {
     const look = { color: goGym.colour(row.number), width: 2 };
-    const line = { type: "line", name: row.name, step: "end", symbolSize: 5, showSymbol: false, lineStyle: look,
-      itemStyle: { color: look.color }, emphasis: { focus: "series" } };
+    const line = {
+      type: "line",
+      name: row.name,
+      step: "end",
+      symbolSize: 5,
+      showSymbol: false,
+      lineStyle: look,
+      itemStyle: { color: look.color },
+      emphasis: { focus: "series" },
+    };
     if (!row.curve) {
-      return [{ ...line, lineStyle: { ...look, type: "dotted" }, data: [[1, row.value], [last, row.value]] }];
+      return [
+        {
+          ...line,
+          lineStyle: { ...look, type: "dotted" },
+          data: [
+            [1, row.value],
+            [last, row.value],
+          ],
+        },
+      ];
     }
     const [calls, middle, low, high] = row.curve;
-    const band = { type: "line", name: row.name, step: "end", symbol: "none", silent: true, stack: `band ${row.number}`,
-      stackStrategy: "all", lineStyle: { opacity: 0 }, itemStyle: { color: look.color } };
+    const band = {
+      type: "line",
+      name: row.name,
+      step: "end",
+      symbol: "none",
+      silent: true,
+      stack: `band ${row.number}`,
+      stackStrategy: "all",
+      lineStyle: { opacity: 0 },
+      itemStyle: { color: look.color },
+    };
     return [
       { ...band, data: calls.map((call, index) => [call, low[index]]) },
-      { ...band, areaStyle: { color: look.color, opacity: 0.15 }, data: calls.map((call, index) => [call, high[index] - low[index]]) },
+      {
+        ...band,
+        areaStyle: { color: look.color, opacity: 0.15 },
+        data: calls.map((call, index) => [call, high[index] - low[index]]),
+      },
       { ...line, data: calls.map((call, index) => [call, middle[index]]) },
     ];
   }
@@ -44,15 +97,42 @@
     const last = Math.max(2, ...rows.flatMap((row) => (row.curve ? row.curve[0] : [])));
     place.style.height = "24rem";
     goGym.chart(place, () => ({
-      aria: { enabled: true, label: { description: `${label} after all simulator calls: ` +
-        rows.map((row) => `${row.name} ${goGym.number(row.value)}`).join("; ") } },
+      aria: {
+        enabled: true,
+        label: {
+          description:
+            `${label} after all simulator calls: ` +
+            rows.map((row) => `${row.name} ${goGym.number(row.value)}`).join("; "),
+        },
+      },
       grid: { left: 8, right: 16, top: 40, bottom: 8, outerBoundsMode: "same" },
-      legend: { type: "scroll", top: 0, textStyle: { color: goGym.style("text") }, pageTextStyle: { color: goGym.style("text") },
-        data: rows.map((row) => row.name) },
-      tooltip: { ...goGym.tooltip(), trigger: "item", formatter: ({ seriesName, value }) => goGym.element("div", {},
-        goGym.element("b", {}, seriesName), goGym.element("br"), `${value[1]} after ${value[0].toLocaleString("en")} calls`) },
+      legend: {
+        type: "scroll",
+        top: 0,
+        textStyle: { color: goGym.style("text") },
+        pageTextStyle: { color: goGym.style("text") },
+        data: rows.map((row) => row.name),
+      },
+      tooltip: {
+        ...goGym.tooltip(),
+        trigger: "item",
+        formatter: ({ seriesName, value }) =>
+          goGym.element(
+            "div",
+            {},
+            goGym.element("b", {}, seriesName),
+            goGym.element("br"),
+            `${value[1]} after ${value[0].toLocaleString("en")} calls`,
+          ),
+      },
       xAxis: goGym.axis({ type: "log", name: "simulator calls", min: 1, max: last }),
-      yAxis: goGym.axis({ type: "value", name: label, scale: true, nameGap: 50, max: ceiling(rows) }),
+      yAxis: goGym.axis({
+        type: "value",
+        name: label,
+        scale: true,
+        nameGap: 50,
+        max: ceiling(rows),
+      }),
       series: rows.flatMap((row) => lines(row, last)),
     }));
   };

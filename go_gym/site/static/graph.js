@@ -4,17 +4,41 @@
   const graph = goGym.data.get("graph");
   const at = (id) => document.getElementById(id);
   const hash = goGym.readHash();
-  const state = { cell: hash.cell ?? "", a: hash.a ?? "", b: hash.b ?? "", hidden: new Set(), shownFor: null };
+  const state = {
+    cell: hash.cell ?? "",
+    a: hash.a ?? "",
+    b: hash.b ?? "",
+    hidden: new Set(),
+    shownFor: null,
+  };
   const effort = (cell) => (cell.clock ? "equal time" : "equal calls");
-  const key = (cell) => [cell.board, cell.task, cell.cluster, cell.rule, cell.clock ? "time" : "calls"].join(" ");
-  const title = (cell) => `${cell.board}: ${cell.task} on ${cell.cluster}, ${goGym.RULES[cell.rule] || cell.rule}, ${effort(cell)}`;
+  const key = (cell) =>
+    [cell.board, cell.task, cell.cluster, cell.rule, cell.clock ? "time" : "calls"].join(" ");
+  const title = (cell) =>
+    `${cell.board}: ${cell.task} on ${cell.cluster}, ${goGym.RULES[cell.rule] || cell.rule}, ${effort(cell)}`;
   const cells = new Map(graph.cells.map((cell) => [key(cell), cell]));
   const select = at("cell-form").elements.cell;
 
-  const rowsOf = (cell) => cell.agents.map((each, index) => {
-    const [ms, low, high, ratio, gap, gb, seeds, valid] = each.numbers;
-    return { ...each, number: index, value: ms, ms, low, high, ratio, gap, gb, seeds, valid, look: ms === null ? "quiet" : undefined };
-  }).sort((a, b) => (a.ms ?? Infinity) - (b.ms ?? Infinity));
+  const rowsOf = (cell) =>
+    cell.agents
+      .map((each, index) => {
+        const [ms, low, high, ratio, gap, gb, seeds, valid] = each.numbers;
+        return {
+          ...each,
+          number: index,
+          value: ms,
+          ms,
+          low,
+          high,
+          ratio,
+          gap,
+          gb,
+          seeds,
+          valid,
+          look: ms === null ? "quiet" : undefined,
+        };
+      })
+      .sort((a, b) => (a.ms ?? Infinity) - (b.ms ?? Infinity));
 
   const remember = () => goGym.writeHash({ cell: state.cell, a: state.a, b: state.b });
 
@@ -26,16 +50,24 @@
       const first = goGym.firstShown(rows, cell.reference);
       state.hidden = new Set(rows.filter((row) => !first.has(row.name)).map((row) => row.name));
     }
-    const old = [...new Set(rows.flatMap((row) => row.simulators))].filter((each) => each !== goGym.version);
+    const old = [...new Set(rows.flatMap((row) => row.simulators))].filter(
+      (each) => each !== goGym.version,
+    );
     at("note").className = old.length ? "note old" : "note";
-    at("note").textContent = old.length ? `Rows of version ${old.join(", ")} of the simulator, older than the current ` +
-      `${goGym.version}, are among these: step times of different versions are not comparable.` : "";
+    at("note").textContent = old.length
+      ? `Rows of version ${old.join(", ")} of the simulator, older than the current ` +
+        `${goGym.version}, are among these: step times of different versions are not comparable.`
+      : "";
     curves(rows);
     agents(cell, rows);
   }
 
-  const curves = (rows) => goGym.curvesChart(at("curves"),
-    rows.filter((row) => row.ms !== null && !state.hidden.has(row.name)), "step time, ms");
+  const curves = (rows) =>
+    goGym.curvesChart(
+      at("curves"),
+      rows.filter((row) => row.ms !== null && !state.hidden.has(row.name)),
+      "step time, ms",
+    );
 
   function agents(cell, rows) {
     const box = (row) => {
@@ -43,7 +75,8 @@
       made.checked = !state.hidden.has(row.name);
       made.disabled = row.ms === null;
       made.addEventListener("change", () => {
-        if (made.checked) state.hidden.delete(row.name); else state.hidden.add(row.name);
+        if (made.checked) state.hidden.delete(row.name);
+        else state.hidden.add(row.name);
         curves(rows);
       });
       return made;
@@ -52,24 +85,54 @@
       if (!row.plan) return document.createTextNode("–");
       const group = goGym.element("span", { class: "pair" });
       for (const side of ["a", "b"]) {
-        const button = goGym.element("button", { type: "button", "aria-label": `plan of ${row.name} as plan ${side.toUpperCase()}` }, side.toUpperCase());
-        button.addEventListener("click", () => showPlan(side, row.plan).then(() => at(`plan-${side}`).scrollIntoView({ block: "nearest" })));
+        const button = goGym.element(
+          "button",
+          { type: "button", "aria-label": `plan of ${row.name} as plan ${side.toUpperCase()}` },
+          side.toUpperCase(),
+        );
+        button.addEventListener("click", () =>
+          showPlan(side, row.plan).then(() =>
+            at(`plan-${side}`).scrollIntoView({ block: "nearest" }),
+          ),
+        );
         group.append(button);
       }
       return group;
     };
-    goGym.table(at("agents"), [
-      { title: "agent", value: (row) => row.name },
-      { title: "curve", value: (row) => (state.hidden.has(row.name) ? 1 : 0), node: box },
-      { title: "step time, ms", value: (row) => row.ms, text: (row) => (row.ms === null ? "invalid" : goGym.interval(row.ms, row.low, row.high, 1)) },
-      { title: "plan", value: (row) => (row.plan ? 0 : 1), node: plan },
-      { title: `/ ${cell.reference}`, value: (row) => row.ratio, text: (row) => goGym.number(row.ratio) },
-      { title: "above lower bound", value: (row) => row.gap, text: (row) => (row.gap === null ? "–" : `${(row.gap * 100).toFixed(1)} %`) },
-      { title: "peak memory, GB", value: (row) => row.gb, text: (row) => goGym.number(row.gb) },
-      { title: "seeds valid", value: (row) => row.valid, text: (row) => `${row.valid} of ${row.seeds}` },
-      { title: "version", value: (row) => row.versions.join(", ") },
-      { title: "simulator", value: (row) => row.simulators.join(", ") },
-    ], rows, { sort: 2, label: "Agents on this graph" });
+    goGym.table(
+      at("agents"),
+      [
+        { title: "agent", value: (row) => row.name },
+        { title: "curve", value: (row) => (state.hidden.has(row.name) ? 1 : 0), node: box },
+        {
+          title: "step time, ms",
+          value: (row) => row.ms,
+          text: (row) =>
+            row.ms === null ? "invalid" : goGym.interval(row.ms, row.low, row.high, 1),
+        },
+        { title: "plan", value: (row) => (row.plan ? 0 : 1), node: plan },
+        {
+          title: `/ ${cell.reference}`,
+          value: (row) => row.ratio,
+          text: (row) => goGym.number(row.ratio),
+        },
+        {
+          title: "above lower bound",
+          value: (row) => row.gap,
+          text: (row) => (row.gap === null ? "–" : `${(row.gap * 100).toFixed(1)} %`),
+        },
+        { title: "peak memory, GB", value: (row) => row.gb, text: (row) => goGym.number(row.gb) },
+        {
+          title: "seeds valid",
+          value: (row) => row.valid,
+          text: (row) => `${row.valid} of ${row.seeds}`,
+        },
+        { title: "version", value: (row) => row.versions.join(", ") },
+        { title: "simulator", value: (row) => row.simulators.join(", ") },
+      ],
+      rows,
+      { sort: 2, label: "Agents on this graph" },
+    );
   }
 
   async function showPlan(side, name) {
@@ -86,17 +149,32 @@
 
   function fillPlans() {
     const names = [];
-    const groups = graph.cells.map((cell) => goGym.element("optgroup", { label: title(cell) }, ...rowsOf(cell)
-      .filter((row) => row.plan && !names.includes(row.plan)).map((row) => {
-        names.push(row.plan);
-        return goGym.element("option", { value: row.plan }, `${row.name}, median ${goGym.number(row.ms, 1)} ms`);
-      }))).filter((group) => group.children.length);
+    const groups = graph.cells
+      .map((cell) =>
+        goGym.element(
+          "optgroup",
+          { label: title(cell) },
+          ...rowsOf(cell)
+            .filter((row) => row.plan && !names.includes(row.plan))
+            .map((row) => {
+              names.push(row.plan);
+              return goGym.element(
+                "option",
+                { value: row.plan },
+                `${row.name}, median ${goGym.number(row.ms, 1)} ms`,
+              );
+            }),
+        ),
+      )
+      .filter((group) => group.children.length);
     if (!names.length) {
       at("plans-title").parentElement.hidden = true;
       return;
     }
     const inCell = rowsOf(cells.get(state.cell)).filter((row) => row.plan);
-    const reference = inCell.find((row) => row.name === cells.get(state.cell).reference && row !== inCell[0]) || inCell[1];
+    const reference =
+      inCell.find((row) => row.name === cells.get(state.cell).reference && row !== inCell[0]) ||
+      inCell[1];
     const usual = { a: inCell[0]?.plan ?? names[0], b: reference?.plan ?? names[1] ?? names[0] };
     for (const side of ["a", "b"]) {
       const field = at(`plan-${side}`).querySelector("select");
@@ -108,10 +186,21 @@
 
   const curved = (cell) => cell.agents.filter((each) => each.curve).length;
   const usual = graph.cells.reduce((best, cell) => (curved(cell) > curved(best) ? cell : best));
-  state.cell = goGym.options(select, graph.cells.map((cell) => [key(cell), title(cell)]), cells.has(state.cell) ? state.cell : key(usual));
-  select.addEventListener("change", () => { state.cell = select.value; state.a = state.b = ""; showCell(); fillPlans(); remember(); });
+  state.cell = goGym.options(
+    select,
+    graph.cells.map((cell) => [key(cell), title(cell)]),
+    cells.has(state.cell) ? state.cell : key(usual),
+  );
+  select.addEventListener("change", () => {
+    state.cell = select.value;
+    state.a = state.b = "";
+    showCell();
+    fillPlans();
+    remember();
+  });
   addEventListener("hashchange", () => location.reload());
-  for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+  for (const form of document.querySelectorAll("form"))
+    form.addEventListener("submit", (event) => event.preventDefault());
   showCell();
   fillPlans();
 })();

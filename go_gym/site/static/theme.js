@@ -3,7 +3,13 @@
 (() => {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const kept = () => { try { return localStorage.getItem("go-gym-theme"); } catch { return null; } };
+  const kept = () => {
+    try {
+      return localStorage.getItem("go-gym-theme");
+    } catch {
+      return null;
+    }
+  };
   const apply = (theme) => {
     root.dataset.theme = theme;
     const button = document.getElementById("theme");
@@ -17,7 +23,11 @@
     apply(chosen());
     document.getElementById("theme").addEventListener("click", () => {
       const theme = root.dataset.theme === "dark" ? "light" : "dark";
-      try { localStorage.setItem("go-gym-theme", theme); } catch { /* a page without storage */ }
+      try {
+        localStorage.setItem("go-gym-theme", theme);
+      } catch {
+        /* a page without storage */
+      }
       apply(theme);
     });
   });
