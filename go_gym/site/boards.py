@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from go_gym.catalogue import datasets
 from go_gym.errors import LeaderboardError
 from go_gym.leaderboard.hardware import MEASURED, MeasuredRow, read_measured
 from go_gym.leaderboard.optima import Key, Known, read_known
@@ -48,6 +50,18 @@ class SiteBoard:
     def rows(self) -> Sequence[Row]:
         """The rows that it shows: of an experiment those that its report is about."""
         return self.board.rows if self.report is None else self.report.rows
+
+    @cached_property
+    def families(self) -> Mapping[str, str]:
+        """By graph: a catalogue graph's family, an instance's set, ``own`` for what comes along."""
+        found = {}
+        for row in (*self.board.rows, *(self.timed.rows if self.timed else ())):
+            if row.graph not in found:
+                known = self.known.get((row.graph_hash, row.cluster_hash))
+                own = "own" if known is None else known.set_name
+                there = datasets.exists(row.graph)
+                found[row.graph] = datasets.info(row.graph).family if there else own
+        return found
 
     @property
     def simulators(self) -> list[int]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from go_gym.catalogue import datasets
 from go_gym.leaderboard.schema import Row
 from go_gym.reproduce.cells import Cell, chosen
 from go_gym.reproduce.specification import BEST, FIFO
@@ -20,6 +19,8 @@ from go_gym.site.boards import SiteBoard
 Place = tuple[str, str]
 """Names of a graph and a cluster."""
 EXPERT = "human-expert"
+MOST_CLUSTERS = 20
+"""Above this many, nobody chooses one from a list."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Comparison:
         reference: whose step times ratios are to.
         rows: by place and agent, the row of each seed.
         bases: the reference's step time at each place, ns.
+        families: of the graphs.
     """
 
     task: str
@@ -61,6 +63,7 @@ class Comparison:
     reference: str
     rows: Mapping[Place, Mapping[str, tuple[Row, ...]]]
     bases: Mapping[Place, float]
+    families: Mapping[str, str]
 
     @property
     def agents(self) -> list[str]:
@@ -100,11 +103,14 @@ class Comparison:
         return [*ranked, *(Ranked(a, None, None, False, len(ratios[a])) for a in others)]
 
     def subsets(self) -> dict[tuple[str, str], list[Place]]:
-        """The places by (cluster, family), an empty text for all of them."""
+        """The places by (cluster, family), an empty text for all of them; only by family where
+        there are more than ``MOST_CLUSTERS``, as of instances that each bring their own."""
+        few = len({cluster for _, cluster in self.rows}) <= MOST_CLUSTERS
         found: dict[tuple[str, str], list[Place]] = {}
         for place in self.rows:
             graph, cluster = place
-            for key in {(c, f) for c in ("", cluster) for f in ("", family(graph))}:
+            clusters = ("", cluster) if few else ("",)
+            for key in {(c, f) for c in clusters for f in ("", self.families[graph])}:
                 found.setdefault(key, []).append(place)
         return found
 
@@ -118,7 +124,7 @@ def comparisons(board: SiteBoard) -> list[Comparison]:
         mine = [row for row in board.rows if (row.task, row.priorities) == (task, rule)]
         places = by_place(mine, BEST, {})
         bases = {(row.graph, row.cluster): float(max(row.expert_ns, 1)) for row in mine}
-        found.append(Comparison(task, rule, False, EXPERT, places, bases))
+        found.append(Comparison(task, rule, False, EXPERT, places, bases, board.families))
     return sorted(found, key=lambda each: (-len(each.rows) * len(each.agents), each.rule != FIFO))
 
 
@@ -139,7 +145,9 @@ def _of_experiment(board: SiteBoard) -> list[Comparison]:
                 reference = whole.get(place, {}).get(what.reference)
                 if clock and reference:
                     places[place] = {what.reference: reference, **places[place]}
-            found.append(Comparison(what.task, kind, clock, what.reference, places, bases))
+            found.append(
+                Comparison(what.task, kind, clock, what.reference, places, bases, board.families)
+            )
     return found
 
 
@@ -154,10 +162,3 @@ def by_place(
         for (graph, agent), seeds in chosen(mine, kind, best_priorities).items():
             found[graph, cluster][agent] = seeds
     return {place: here for place, here in found.items() if here}
-
-
-def family(graph: str) -> str:
-    """A catalogue graph's family, an instance's set, ``own`` for a graph that comes along."""
-    if datasets.exists(graph):
-        return datasets.info(graph).family
-    return graph.partition(":")[0] if ":" in graph else "own"

@@ -8,7 +8,7 @@ from go_gym.leaderboard.schema import Row
 from go_gym.reproduce.cells import Cell
 from go_gym.reproduce.statistics import Interval
 from go_gym.site.boards import SiteBoard
-from go_gym.site.comparisons import Comparison, Place, Ranked, comparisons, family
+from go_gym.site.comparisons import Comparison, Place, Ranked, comparisons
 from go_gym.site.scripts import file_name, short
 
 CELL = ("agent", "graph", "cluster", "ms", "low", "high", "ratio", "gap", "gb", "seeds", "valid")
@@ -36,7 +36,9 @@ def board_data(board: SiteBoard, found: Sequence[Comparison] | None = None) -> d
         "page": f"{file_name(board.name)}.html",
         "simulators": board.simulators,
         "agents": agents.names,
-        "graphs": [[name, family(name), f"{file_name(name)}.html"] for name in graphs.names],
+        "graphs": [
+            [name, board.families[name], f"{file_name(name)}.html"] for name in graphs.names
+        ],
         "clusters": clusters.names,
         "comparisons": [_comparison(each, agents, graphs, clusters) for each in found],
     }

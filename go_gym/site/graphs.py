@@ -8,11 +8,12 @@ import numpy as np
 
 from go_gym.baselines.priorities import FIFO, OWN
 from go_gym.files import sha256
+from go_gym.leaderboard.optima import columns
 from go_gym.leaderboard.schema import Row
 from go_gym.leaderboard.store import Board
 from go_gym.reproduce.pictures import median_range
 from go_gym.site.boards import SiteBoard
-from go_gym.site.comparisons import Comparison, Place, family
+from go_gym.site.comparisons import Comparison, Place
 from go_gym.site.data import cell_numbers
 from go_gym.site.plans import worth_showing
 from go_gym.site.scripts import short
@@ -54,7 +55,7 @@ def graph_pages(found: Found, most: int | None) -> Iterator[GraphPage]:
             for place in each.rows:
                 places.setdefault(place[0], []).append((board, each, place))
     for name, mine in places.items():
-        page = GraphPage(name, {"name": name, "family": family(name), "cells": []}, {})
+        page = GraphPage(name, {"name": name, "cells": []}, {})
         for board, each, place in mine:
             page.data["cells"].append(_cell(page, board, each, place, most))
         yield page
@@ -82,6 +83,7 @@ def _cell(
         "clock": found.clock,
         "reference": found.reference,
         "base": base / 1e6 if base else None,
+        "optimum": _optimum(board, next(iter(here.values()))[0]),
         "agents": [
             {
                 "name": agent,
@@ -94,6 +96,15 @@ def _cell(
             for agent in here
         ],
     }
+
+
+def _optimum(board: SiteBoard, row: Row) -> str:
+    """What is known of the optimum of a row's problem, in words."""
+    known = board.known.get((row.graph_hash, row.cluster_hash))
+    if known is None:
+        return ""
+    text, _ = columns((row.graph_hash, row.cluster_hash), row.step_time_ns, board.known)
+    return f"Optimum: {text} ms ({known.source})."
 
 
 def _plan_name(board: SiteBoard, row: Row, clock: bool) -> str:

@@ -13,11 +13,13 @@ import pytest
 
 from go_gym.cli import app
 from go_gym.errors import LeaderboardError
+from go_gym.leaderboard.optima import Known
 from go_gym.simulator import VERSION
 from go_gym.site import write_site
 from go_gym.site.boards import find_boards, read_board
-from go_gym.site.comparisons import comparisons
+from go_gym.site.comparisons import MOST_CLUSTERS, comparisons
 from go_gym.site.data import CELL, RANK, board_data
+from go_gym.site.graphs import graph_pages
 from go_gym.site.scripts import data_script, file_name
 from go_gym.site.write import write_boards
 from tests.leaderboard.test_summary import ROW
@@ -102,6 +104,24 @@ def test_a_part_of_the_graphs_is_ranked_by_itself(tmp_path):
         ("b", 0.5, True),
         ("a", 2, False),
     ]
+
+
+def test_instances_are_of_the_family_of_their_set_and_no_cluster_is_chosen_of_many(tmp_path):
+    rows = [
+        replace(ROW, graph=f"i{number}", graph_hash=str(number), cluster=f"c{number}")
+        for number in range(MOST_CLUSTERS + 1)
+    ]
+    known = {("3", "0"): Known("jobshop:ft06", "3", "0", 100, 100, "someone")}
+    board = replace(hand_made(tmp_path, *rows), known=known)
+    (found,) = comparisons(board)
+    assert {key: len(places) for key, places in found.subsets().items()} == {
+        ("", ""): len(rows),
+        ("", "own"): len(rows) - 1,
+        ("", "jobshop"): 1,
+    }
+    cells = {page.name: page.data["cells"][0] for page in graph_pages([(board, [found])], 0)}
+    assert cells["i3"]["optimum"] == "Optimum: 0.0001 ms (someone)."
+    assert cells["i4"]["optimum"] == ""
 
 
 def test_rules_and_equal_time_are_apart():

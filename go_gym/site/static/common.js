@@ -37,10 +37,15 @@ const goGym = {
     return value === null || value === undefined ? "–" : value.toFixed(digits);
   },
 
-  interval(middle, low, high, digits = 3) {
+  /** A time in ms, or a size in GB: as many digits as it needs. */
+  amount(value, digits = 3) {
+    if (value === null || value === undefined) return "–";
+    return value >= 1 || value === 0 ? value.toFixed(digits) : String(Number(value.toPrecision(4)));
+  },
+
+  interval(middle, low, high, show = (value) => this.number(value)) {
     if (middle === null) return "–";
-    const [text, from, to] = [middle, low, high].map((each) => this.number(each, digits));
-    return low === high ? text : `${text} [${from}, ${to}]`;
+    return low === high ? show(middle) : `${show(middle)} [${show(low)}, ${show(high)}]`;
   },
 
   /** A colour or other word of the style sheet. */

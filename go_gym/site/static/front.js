@@ -173,7 +173,7 @@
           {
             title: "step time, ms",
             value: (row) => row.ms,
-            text: (row) => (row.ms === null ? "invalid" : goGym.number(row.ms)),
+            text: (row) => (row.ms === null ? "invalid" : goGym.amount(row.ms)),
           },
           {
             title: `/ ${found.reference}`,
@@ -185,7 +185,7 @@
             value: (row) => row.gap,
             text: (row) => (row.gap === null ? "–" : `${(row.gap * 100).toFixed(1)} %`),
           },
-          { title: "peak memory, GB", value: (row) => row.gb, text: (row) => goGym.number(row.gb) },
+          { title: "peak memory, GB", value: (row) => row.gb, text: (row) => goGym.amount(row.gb) },
           {
             title: "seeds valid",
             value: (row) => row.valid,

@@ -54,6 +54,7 @@
       (each) => each !== goGym.version,
     );
     at("note").className = old.length ? "note old" : "note";
+    at("optimum").textContent = cell.optimum;
     at("note").textContent = old.length
       ? `Rows of version ${old.join(", ")} of the simulator, older than the current ` +
         `${goGym.version}, are among these: step times of different versions are not comparable.`
@@ -108,7 +109,9 @@
           title: "step time, ms",
           value: (row) => row.ms,
           text: (row) =>
-            row.ms === null ? "invalid" : goGym.interval(row.ms, row.low, row.high, 1),
+            row.ms === null
+              ? "invalid"
+              : goGym.interval(row.ms, row.low, row.high, (value) => goGym.amount(value, 1)),
         },
         { title: "plan", value: (row) => (row.plan ? 0 : 1), node: plan },
         {
@@ -121,7 +124,7 @@
           value: (row) => row.gap,
           text: (row) => (row.gap === null ? "–" : `${(row.gap * 100).toFixed(1)} %`),
         },
-        { title: "peak memory, GB", value: (row) => row.gb, text: (row) => goGym.number(row.gb) },
+        { title: "peak memory, GB", value: (row) => row.gb, text: (row) => goGym.amount(row.gb) },
         {
           title: "seeds valid",
           value: (row) => row.valid,
@@ -161,7 +164,7 @@
               return goGym.element(
                 "option",
                 { value: row.plan },
-                `${row.name}, median ${goGym.number(row.ms, 1)} ms`,
+                `${row.name}, median ${goGym.amount(row.ms, 1)} ms`,
               );
             }),
         ),

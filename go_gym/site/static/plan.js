@@ -1,6 +1,7 @@
 // A plan: what each device does over the step, which layers lie where, and its devices in numbers.
 "use strict";
 (() => {
+  const LIMITLESS = 1e6; // GB that no device has
   const shown = {}; // the plan of each side
   const duration = (ns) =>
     ns >= 1e5 ? `${(ns / 1e6).toFixed(3)} ms` : `${(ns / 1e3).toFixed(2)} µs`;
@@ -196,11 +197,11 @@
     const newer =
       plan.row_simulator === goGym.version
         ? ""
-        : ` Version ${plan.row_simulator} gave the row's ${goGym.number(plan.row_ms)} ms.`;
+        : ` Version ${plan.row_simulator} gave the row's ${goGym.amount(plan.row_ms)} ms.`;
     const verdict = plan.reason ? ` Invalid now: ${plan.reason}.` : "";
     return (
       `${plan.agent} on ${plan.cluster}, ${plan.task}, ${goGym.RULES[plan.priorities] || plan.priorities}, seed ${plan.seed}: ` +
-      `${goGym.number(plan.ms)} ms.${newer}${verdict}`
+      `${goGym.amount(plan.ms)} ms.${newer}${verdict}`
     );
   }
 
@@ -238,7 +239,8 @@
         {
           title: "peak memory, GB",
           value: (row) => row[2],
-          text: (row) => `${goGym.number(row[2], 2)} of ${goGym.number(row[3], 0)}`,
+          text: (row) =>
+            goGym.amount(row[2], 2) + (row[3] < LIMITLESS ? ` of ${goGym.amount(row[3], 0)}` : ""),
         },
         {
           title: plan.fused ? "kernels" : "ops",
