@@ -144,6 +144,7 @@ def test_filters_change_rows_and_the_address_brings_them_back(site, chromium):
     with opened(chromium, url) as page:
         assert page.get_by_label("Family", exact=True).input_value() == "gnmt"
         assert page.locator("#ranking").inner_text() == ranking
+        assert column(page, "#cells", 2) == ["heft-contention"]
         page.get_by_label("Task", exact=True).select_option("fusion")
         assert set(column(page, "#ranking", 0)) == {
             "framework-default",
@@ -219,7 +220,11 @@ def test_boxes_hide_curves(site, chromium):
         box = page.get_by_label("show go", exact=True)
         box.focus()
         page.keyboard.press("Space")
-        assert "go" not in page.evaluate(names) and not box.is_checked()
+        left = page.evaluate(names)
+        assert "go" not in left and not box.is_checked()
+        url = page.url
+    with opened(chromium, url) as page:
+        assert page.evaluate(names) == left
 
 
 def test_a_trace_is_downloaded_and_handed_to_perfetto(site, chromium):

@@ -62,7 +62,7 @@
     const values = Object.fromEntries(
       Object.entries(fields).map(([name, field]) => [name, field.value]),
     );
-    goGym.writeHash(values);
+    goGym.writeHash({ ...values, search: at("search").value });
     const facts = new Map(found.agents.map(([agent, ...rest]) => [agent, rest]));
     const wantedAgent = (agent) => {
       const [tracks, budgets] = facts.get(agent);
@@ -196,7 +196,10 @@
         { sort: 4, label: "Each agent on each graph" },
       );
     };
-    at("search").oninput = draw;
+    at("search").oninput = () => {
+      goGym.writeHash({ ...values, search: at("search").value });
+      draw();
+    };
     draw();
   }
 
@@ -221,6 +224,7 @@
   }
   function follow() {
     const wanted = goGym.readHash();
+    at("search").value = wanted.search ?? "";
     if ([...fields.board.options].some((each) => each.value === wanted.board))
       fields.board.value = wanted.board;
     update(wanted);

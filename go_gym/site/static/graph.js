@@ -8,6 +8,7 @@
     cell: hash.cell ?? "",
     a: hash.a ?? "",
     b: hash.b ?? "",
+    agents: hash.agents ?? "", // those whose curves are shown, where that was chosen
     hidden: new Set(),
     shownFor: null,
   };
@@ -40,14 +41,17 @@
       })
       .sort((a, b) => (a.ms ?? Infinity) - (b.ms ?? Infinity));
 
-  const remember = () => goGym.writeHash({ cell: state.cell, a: state.a, b: state.b });
+  const remember = () =>
+    goGym.writeHash({ cell: state.cell, a: state.a, b: state.b, agents: state.agents });
 
   function showCell() {
     const cell = cells.get(state.cell);
     const rows = rowsOf(cell);
     if (state.shownFor !== cell) {
       state.shownFor = cell;
-      const first = goGym.firstShown(rows, cell.reference);
+      const first = state.agents
+        ? new Set(state.agents.split("|"))
+        : goGym.firstShown(rows, cell.reference);
       state.hidden = new Set(rows.filter((row) => !first.has(row.name)).map((row) => row.name));
     }
     const old = [...new Set(rows.flatMap((row) => row.simulators))].filter(
@@ -78,6 +82,9 @@
       made.addEventListener("change", () => {
         if (made.checked) state.hidden.delete(row.name);
         else state.hidden.add(row.name);
+        const shown = rows.filter((each) => !state.hidden.has(each.name));
+        state.agents = shown.map((each) => each.name).join("|");
+        remember();
         curves(rows);
       });
       return made;
@@ -196,7 +203,7 @@
   );
   select.addEventListener("change", () => {
     state.cell = select.value;
-    state.a = state.b = "";
+    state.a = state.b = state.agents = "";
     showCell();
     fillPlans();
     remember();
