@@ -9,7 +9,7 @@ MAX_QUOTED = 300
 """How much of a text that an offender wrote a message quotes, in letters."""
 MAX_MESSAGE = 2000
 _QUOTED = re.compile(
-    r"""(?<!\w)(?P<quote>['"])(?P<kept>(?:(?!(?P=quote)).){300})(?:(?!(?P=quote)).)+"""
+    r"""(?<!\w)(?P<quote>['"])(?P<shown>(?:(?!(?P=quote)).){300})(?:(?!(?P=quote)).)+"""
 )
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -39,7 +39,7 @@ def is_visible(text: str) -> bool:
 def one_line(text: str) -> str:
     """A message as one line of bounded length: see :func:`visible`; quotes over MAX_QUOTED letters
     and messages over MAX_MESSAGE are cut."""
-    line = _QUOTED.sub(r"\g<quote>\g<kept>…", visible(text))
+    line = _QUOTED.sub(r"\g<quote>\g<shown>…", visible(text))
     return line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]}…"
 
 

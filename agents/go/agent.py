@@ -18,7 +18,7 @@ from ..common.devices import device_name, own_torch
 from ..heuristics.portfolio import placements_on_fewer
 from ..search.costs import costs
 from ..search.encoding import Encoding
-from .annealing import Chooser, Settings, anneal
+from .annealing import Chooser, GOSettings, anneal
 from .oneshot.agent import OneShotGO, heuristic_starts, in_turn
 from .oneshot.decoding import Decoding
 from .oneshot.network import Network
@@ -91,12 +91,12 @@ class GO:
         self,
         options: GOOptions | None = None,
         weights: str | Path = SHIPPED,
-        settings: Settings | None = None,
+        settings: GOSettings | None = None,
         device: torch.device | str | None = None,
         rows: int = ROWS,
         scorer: Scorer | None = None,
     ) -> None:
-        self.options, self.settings = options or GOOptions(), settings or Settings()
+        self.options, self.settings = options or GOOptions(), settings or GOSettings()
         self.scheduled = self.options.priorities == "critical-path"
         self.tasks = TASKS[:1] if self.scheduled else TASKS
         untrained = self.options.weights == "untrained"

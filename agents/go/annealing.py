@@ -23,7 +23,7 @@ from .scorer import Preferences, Scorer
 
 
 @dataclass(frozen=True)
-class Settings:
+class GOSettings:
     """How the search runs; our choice, by problems of the validation families.
 
     Attributes:
@@ -44,6 +44,7 @@ class Settings:
     fine: float = 0.85
 
 
+# Wide: what it is made of, and where its walk is: the decision, the moves offered, the last reading
 class Chooser:
     """Draws moves from a decision and chooses one, never one that was tried before if it can.
 
@@ -65,7 +66,7 @@ class Chooser:
         partitions: Sequence[Partition],
         scorer: Scorer,
         reader: Reader | None,
-        settings: Settings,
+        settings: GOSettings,
         random: np.random.Generator,
     ) -> None:
         self.encoding, self.scorer, self.reader = encoding, scorer, reader

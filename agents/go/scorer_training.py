@@ -19,7 +19,7 @@ from go_gym.catalogue.problems import make_problem
 from go_gym.problem import Problem
 
 from .agent import GO
-from .annealing import Chooser, Settings
+from .annealing import Chooser, GOSettings
 from .oneshot.labels import load
 from .scorer import SHIPPED, Scorer, perceptron
 
@@ -40,7 +40,7 @@ class Recorded(GO):
     """GO that keeps what its chooser saw of each move that was tried, and whether it gained."""
 
     def __init__(self, scorer: Scorer | None) -> None:
-        every_move = Settings(offers=1, tries=1)
+        every_move = GOSettings(offers=1, tries=1)
         super().__init__(
             scorer=scorer or Scorer.untrained(), settings=every_move if scorer is None else None
         )

@@ -10,7 +10,7 @@ from go_gym.problem import Decision, Problem
 from .arrays import cost_arrays, graph_arrays
 from .etf_kernel import Case, Favourites, Groups, earliest_task_first, new_state
 from .favourites import favourite_children
-from .listing import Schedule
+from .listing import EstimatedSchedule
 
 
 def m_topo_placement(problem: Problem) -> np.ndarray:
@@ -40,7 +40,7 @@ def m_topo_placement(problem: Problem) -> np.ndarray:
     return device_of[groups.part_of]
 
 
-def m_etf_schedule(problem: Problem) -> Schedule:
+def m_etf_schedule(problem: Problem) -> EstimatedSchedule:
     """The schedule of section 3.2: always the earliest schedulable (op, device) pair that fits.
 
     The earliest task first of Hwang et al. (1989) under a memory limit: a group's parameters and
@@ -50,7 +50,7 @@ def m_etf_schedule(problem: Problem) -> Schedule:
     return earliest_schedule(problem, nobody, nobody)
 
 
-def m_sct_schedule(problem: Problem) -> Schedule:
+def m_sct_schedule(problem: Problem) -> EstimatedSchedule:
     """The schedule of section 3.3: like m-ETF, but devices wait for favourite children.
 
     The small communication times of Hanen and Munier (1995) under a memory limit; the favourites
@@ -64,7 +64,9 @@ def m_sct_schedule(problem: Problem) -> Schedule:
     return earliest_schedule(problem, favourite, parent)
 
 
-def earliest_schedule(problem: Problem, favourite: np.ndarray, parent: np.ndarray) -> Schedule:
+def earliest_schedule(
+    problem: Problem, favourite: np.ndarray, parent: np.ndarray
+) -> EstimatedSchedule:
     """What :func:`earliest_task_first` plans, with favourites and whose they are, (n,) int64."""
     groups = colocation_partition(problem)
     case = Case(
@@ -76,7 +78,7 @@ def earliest_schedule(problem: Problem, favourite: np.ndarray, parent: np.ndarra
     state = new_state(case)
     earliest_task_first(case, state)
     plan = state.plan
-    return Schedule(np.maximum(plan.device_of, 0)[groups.part_of], plan.start, plan.finish)
+    return EstimatedSchedule(np.maximum(plan.device_of, 0)[groups.part_of], plan.start, plan.finish)
 
 
 def resident_bytes(problem: Problem) -> np.ndarray:

@@ -7,7 +7,7 @@ from go_gym.partitions import colocation_partition
 from go_gym.problem import Decision, Problem
 
 from .listing import (
-    Schedule,
+    EstimatedSchedule,
     by_ready_priority,
     mean_downward_ranks,
     mean_upward_ranks,
@@ -30,7 +30,7 @@ def critical_path_ops(problem: Problem, upward: np.ndarray) -> list[int]:
         path.append(op)
 
 
-def cpop_schedule(problem: Problem) -> Schedule:
+def cpop_schedule(problem: Problem) -> EstimatedSchedule:
     """The schedule of section 4.3 of the paper.
 
     Ready ops by upward + downward rank; those of the critical path on the device that runs them

@@ -8,10 +8,10 @@ from go_gym.agent import EXACT, Budget
 from go_gym.partitions.rules import edge_zeroed_partition
 from go_gym.problem import Decision, Problem
 
-from .listing import Schedule, by_rank, mean_upward_ranks, schedule_in_order
+from .listing import EstimatedSchedule, by_rank, mean_upward_ranks, schedule_in_order
 
 
-def heft_schedule(problem: Problem) -> Schedule:
+def heft_schedule(problem: Problem) -> EstimatedSchedule:
     """The schedule of Topcuoglu, Hariri and Wu (TPDS 2002, section 4.2).
 
     Ops by upward rank of mean durations and mean communication costs; each on the device where it
@@ -37,7 +37,7 @@ TOLLS = (0.0, 1.0)
 """Weights of the port time that a choice takes, beside its finish."""
 
 
-def contention_schedules(problem: Problem) -> Iterator[Schedule]:
+def contention_schedules(problem: Problem) -> Iterator[EstimatedSchedule]:
     """HEFT's schedules under the cluster's contention model, one for each of GRAINS × TOLLS.
 
     Every transfer takes the earliest gap that its ports have in common. Earliest finish alone

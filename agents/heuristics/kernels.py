@@ -72,7 +72,7 @@ class Trial(NamedTuple):
     until: np.ndarray  # (lines,) int64, end of its last transfer there
 
 
-class Plan(NamedTuple):
+class PartialSchedule(NamedTuple):
     """What is decided so far, and working memory. n ops, g groups."""
 
     device_of: np.ndarray  # (g,) int64, -1 for open
@@ -131,13 +131,13 @@ def ports_of(contention: str, devices: int) -> Ports:
     return Ports(np.stack([at_source, at_target], axis=2), total, contention == "egress")
 
 
-def new_plan(case: Case, given: np.ndarray) -> Plan:
+def new_plan(case: Case, given: np.ndarray) -> PartialSchedule:
     """Nothing planned but the groups' ``given`` devices (g,) int64, -1 for open."""
     graph = case.graph
     n, d, u = len(case.group_of), len(case.costs.device_class), len(graph.op_uses)
     lines = d + case.ports.total
     bookings = n + (2 * u if case.ports.total > 0 else 0)
-    return Plan(
+    return PartialSchedule(
         given.copy(),
         np.zeros(n, dtype=np.int64),
         np.zeros(n, dtype=np.int64),

@@ -14,7 +14,7 @@ from .kernels import Case, list_schedule, new_plan, ports_of
 
 
 @dataclass(frozen=True, eq=False)
-class Schedule:
+class EstimatedSchedule:
     """What a list scheduler planned: its own belief, not the simulator's word.
 
     Attributes:
@@ -85,7 +85,7 @@ def schedule_in_order(
     toll: float = 0.0,
     given: np.ndarray | None = None,
     units: Partition | None = None,
-) -> Schedule:
+) -> EstimatedSchedule:
     """Place ops in ``order`` (n,), each where it finishes first; see ``kernels.list_schedule``.
 
     Args:
@@ -106,4 +106,4 @@ def schedule_in_order(
     open_units = np.full(units.count, -1, dtype=np.int64) if given is None else given
     plan = new_plan(case, open_units)
     list_schedule(case, plan, order, float(toll))
-    return Schedule(np.maximum(plan.device_of, 0)[units.part_of], plan.start, plan.finish)
+    return EstimatedSchedule(np.maximum(plan.device_of, 0)[units.part_of], plan.start, plan.finish)

@@ -95,17 +95,9 @@ def frees_most(problem: Problem) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _tails(
-    placement,
-    durations,
-    device_class,
-    op_tensor_ptr,
-    tensor_use_ptr,
-    tensor_bytes,
-    use_consumer,
-    link_of,
-    slowness,
-    latency,
-):
+    placement, durations, device_class, op_tensor_ptr, tensor_use_ptr, tensor_bytes,
+    use_consumer, link_of, slowness, latency,
+):  # fmt: skip
     """One pass from the last op to the first: searches ask for every placement they try."""
     n = len(placement)
     rank = np.empty(n, dtype=np.int64)
@@ -126,17 +118,9 @@ def _tails(
 
 @njit(cache=True, nogil=True)
 def _heads(
-    placement,
-    durations,
-    device_class,
-    op_tensor_ptr,
-    tensor_use_ptr,
-    tensor_bytes,
-    use_consumer,
-    link_of,
-    slowness,
-    latency,
-):
+    placement, durations, device_class, op_tensor_ptr, tensor_use_ptr, tensor_bytes,
+    use_consumer, link_of, slowness, latency,
+):  # fmt: skip
     n = len(placement)
     head = np.zeros(n, dtype=np.int64)
     for op in range(n):

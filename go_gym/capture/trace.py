@@ -209,16 +209,7 @@ def trace_training_step(
             for key in keys
         }
         module = _record(model, recorder, step, values, by_key, batch, list(fixed.values()))
-    placeholders = [
-        *(Placeholder("parameter", f"parameter:{name}", i) for i, name in enumerate(names)),
-        *(
-            Placeholder("state", f"{key}:{names[number]}", number)
-            for key, state in by_key.items()
-            for number in state
-        ),
-        *(Placeholder("input", f"input:{number}") for number in range(len(batch))),
-        *_fixed(model, fixed),
-    ]
+    placeholders = [*_changing(names, by_key, len(batch)), *_fixed(model, fixed)]
     outputs = ["loss", *(f"gradient:{name}" for name in names if name not in unreached)]
     for name, state in zip(names, states, strict=True):
         if name not in unreached:
@@ -230,6 +221,19 @@ def trace_training_step(
         states_of = {f"{key}:{name}" for name in unreached for key in keys}
         placeholders = _without(module, placeholders, states_of)
     return Traced(module, tuple(placeholders), tuple(outputs))
+
+
+def _changing(
+    names: list[str], by_key: Mapping[str, Mapping[int, Any]], inputs: int
+) -> Iterator[Placeholder]:
+    """The parameters that are trained, by number their states of the optimizer, and the inputs."""
+    for number, name in enumerate(names):
+        yield Placeholder("parameter", f"parameter:{name}", number)
+    for key, state in by_key.items():
+        for number in state:
+            yield Placeholder("state", f"{key}:{names[number]}", number)
+    for number in range(inputs):
+        yield Placeholder("input", f"input:{number}")
 
 
 def _gradients(

@@ -36,6 +36,7 @@ UNDECIDED: dict[str, Any] = {
 """The information before an episode's first decision; the memory is zeros."""
 
 
+# Wide: what the arguments of all environments are kept as, and what is worked out of them once
 class GraphEnv(gymnasium.Env[Observation, Any], ABC):
     """An environment about computation graphs; subclasses say what an action decides.
 
@@ -236,8 +237,8 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
         }
         if result is None:
             memory = np.zeros(problem.num_devices, dtype=np.int64)
-            return self._told(info | UNDECIDED | {"peak_memory": memory}, episode)
-        told = info | {
+            return self._shown(info | UNDECIDED | {"peak_memory": memory}, episode)
+        shown = info | {
             "step_time_ns": result.step_time_ns,
             "speedup": baseline_ns / max(result.step_time_ns, 1) if result.valid else 0.0,
             "valid": result.valid,
@@ -245,9 +246,9 @@ class GraphEnv(gymnasium.Env[Observation, Any], ABC):
             "peak_memory": result.peak_memory.copy(),
             "bytes_moved": result.bytes_moved,
         }
-        return self._told(told, episode)
+        return self._shown(shown, episode)
 
-    def _told(self, info: dict[str, Any], episode: Episode) -> dict[str, Any]:
+    def _shown(self, info: dict[str, Any], episode: Episode) -> dict[str, Any]:
         """``info`` as it is, or its numbers, with that of the graph for its name."""
         if self.infos == "all":
             return info

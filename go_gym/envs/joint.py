@@ -96,6 +96,7 @@ class JointEnv(OneShotEnv):
 
     task = "joint"
 
+    # Every environment writes its arguments out: gym.make, help() and its page show these.
     def __init__(
         self,
         graph: GraphLike = "rnnlm-2",

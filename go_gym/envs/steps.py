@@ -127,6 +127,7 @@ class PlacementStepsEnv(GraphEnv):
 
     task = "placement"
 
+    # Every environment writes its arguments out: gym.make, help() and its page show these.
     def __init__(
         self,
         graph: GraphLike = "rnnlm-2",

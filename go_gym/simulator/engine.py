@@ -103,7 +103,7 @@ def _begin(tables, work, placement, level, limit):
     for i in range(U(len(tables.followers))):
         follower, leader = tables.followers[i, U(0)], tables.followers[i, ONE]
         if ops[U(follower)].device != ops[U(leader)].device:
-            s.stray = follower
+            s.misplaced = follower
             break
     offset = U(0)
     for i in range(U(len(devices))):
@@ -322,6 +322,7 @@ def _depart(work, s, slot, instantly):
 # -- completions
 
 
+# Long: one pass over the words of a packet, each part beginning where the last one left off
 @jit_once
 def _end_op(tables, work, contention, level, s, here, at):
     """What follows from the end of the op of the packet ``at``, on device ``here``."""

@@ -34,7 +34,7 @@ from go_gym.simulator.work import (
     last_moment,
     make_outcome,
     make_work,
-    told,
+    read_outcome,
 )
 
 SHARE_OPS = 1 << 16
@@ -72,10 +72,10 @@ def simulate(
     if not trace:
         with engine.work(ranked) as work:
             _run(engine, work, [decision], ranked, limits, outcome)
-        return _told(problem, engine, [decision], outcome, limits)[0]
+        return _results(problem, engine, [decision], outcome, limits)[0]
     work = make_work(engine.tables, engine.contention, ranked, trace=True)
     _run(engine, work, [decision], ranked, limits, outcome)
-    result = _told(problem, engine, [decision], outcome, limits)[0]
+    result = _results(problem, engine, [decision], outcome, limits)[0]
     return result if result.over_limit else replace(result, trace=_trace(engine.tables, work))
 
 
@@ -148,13 +148,13 @@ def simulate_batch(
         return BatchResult.of(
             [
                 fused.get(i)
-                or _told(
+                or _results(
                     problem, engine, decisions[i : i + 1], outcome[i : i + 1], limits[i : i + 1]
                 )[0]
                 for i in range(count)
             ]
         )
-    return _told(problem, engine, decisions, outcome, limits)
+    return _results(problem, engine, decisions, outcome, limits)
 
 
 def _ranked(decision: Decision) -> bool:
@@ -283,7 +283,7 @@ def _levels(tables: Tables, decision: Decision) -> np.ndarray | Sequence[int]:
     return np.zeros(len(decision.placement), dtype=np.int64)
 
 
-def _told(
+def _results(
     problem: Problem,
     engine: Engine,
     decisions: Sequence[Decision],
@@ -291,7 +291,7 @@ def _told(
     limits: np.ndarray,
 ) -> BatchResult:
     """What each row of ``outcome`` says, of runs of ``decisions`` under ``limits``."""
-    step, busy, peak, moved, faults = told(engine.tables, outcome)
+    step, busy, peak, moved, faults = read_outcome(engine.tables, outcome)
     over = step > limits
     step[over] = limits[over] + 1
     faults[over, :2] = -1  # memory is not known to the end
@@ -315,12 +315,12 @@ def _stopped(tables: Tables, decision: Decision, busy: np.ndarray) -> bool:
     return bool(tables.durations[rows, np.arange(len(rows))].sum() != busy.sum())
 
 
-def violation_of(problem: Problem, time: int, device: int, stray: int) -> Violation | None:
+def violation_of(problem: Problem, time: int, device: int, misplaced: int) -> Violation | None:
     """What an engine's numbers say was violated: an op off its group, else memory; None if
     nothing."""
-    if stray >= 0:
-        leader = int(problem.colocation_leader[stray])
-        return ColocationBroken(stray, problem.graph.op_names[stray], leader)
+    if misplaced >= 0:
+        leader = int(problem.colocation_leader[misplaced])
+        return ColocationBroken(misplaced, problem.graph.op_names[misplaced], leader)
     if time >= 0:
         return OutOfMemory(device, problem.cluster.devices[device].name, time)
     return None

@@ -34,6 +34,7 @@ TENSOR = np.dtype(
 LINK = np.dtype([("ns_per_byte", np.float64), ("latency", np.int64)])
 
 
+# Wide: an array for each kind of thing that a run reads, as compiled code takes them
 class Tables(NamedTuple):
     """Everything about a problem that a simulation reads. n ops, t tensors, u uses, d devices."""
 

@@ -35,7 +35,7 @@ STATE = np.dtype(
         ("moved", np.int64),  # bytes
         ("oom_time", np.int64),  # the first lack of memory, -1 if none
         ("oom_device", np.int64),
-        ("stray", np.int64),  # the first op away from its co-location group, -1 if none
+        ("misplaced", np.int64),  # the first op away from its co-location group, -1 if none
         ("least", np.int64),  # what the step takes at least, by the ops that have begun
         ("limit", np.int64),  # above which the run stops
     ]
@@ -115,6 +115,7 @@ TRANSFER = np.dtype(
 )
 
 
+# Wide: an array for each kind of thing that a run changes, as compiled code takes them
 class Work(NamedTuple):
     """What changes during a simulation. n ops, t tensors, u uses, d devices, p ports."""
 
@@ -212,7 +213,7 @@ def _fresh(tables: Tables, ports: int, leaves: int) -> np.ndarray:
     state["leaves"] = leaves
     state["root"] = leaves // _power_of_two(d + ports)
     state["next"] = state["limit"] = LAST_MOMENT
-    for label in ("oom_time", "oom_device", "stray"):
+    for label in ("oom_time", "oom_device", "misplaced"):
         state[label] = -1
     device["moment"] = -1
     device["room"] = tables.capacity
@@ -250,7 +251,7 @@ def last_moment(tables: Tables, outcome: np.ndarray) -> np.ndarray:
     return _parts(outcome, len(tables.capacity))[0]["now"][:, 0].copy()
 
 
-def told(tables: Tables, outcome: np.ndarray) -> tuple[np.ndarray, ...]:
+def read_outcome(tables: Tables, outcome: np.ndarray) -> tuple[np.ndarray, ...]:
     """What an outcome of `make_outcome` says of each of b decisions.
 
     Returns:
@@ -259,7 +260,7 @@ def told(tables: Tables, outcome: np.ndarray) -> tuple[np.ndarray, ...]:
         co-location group, each -1 if none.
     """
     state, device, _ = _parts(outcome, len(tables.capacity))
-    faults = [state[label] for label in ("oom_time", "oom_device", "stray")]
+    faults = [state[label] for label in ("oom_time", "oom_device", "misplaced")]
     return (
         np.maximum(state["now"][:, 0], state["least"][:, 0]),
         device["busy"].copy(),

@@ -63,6 +63,40 @@ class Features:
         return len(self.work)
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What several of the features are made from; (R,) of each row, (R, R) of each pair.
+
+    Attributes:
+        work: (R,) ns; ``total`` of all, and ``share`` of a row if all had as much.
+        middle, at_head, at_module: (R,) in [0, 1], where it stands among the ops, on the longest
+            path and among the modules.
+        module: (R,) int64, its number.
+        cost: (R, R) ns to send what row r gives to row s; ``shared`` of the tensors both use.
+        after: (R, R) shares of row s that come after anything of row r.
+        parallel: (R, R) shares that come neither before nor after.
+        together: (R, R), likewise, that the longest paths leave at the same time.
+    """
+
+    work: np.ndarray
+    total: float
+    share: float
+    middle: np.ndarray
+    at_head: np.ndarray
+    at_module: np.ndarray
+    module: np.ndarray
+    cost: np.ndarray
+    shared: np.ndarray
+    after: np.ndarray
+    parallel: np.ndarray
+    together: np.ndarray
+
+    @property
+    def alike(self) -> np.ndarray:
+        """(R, R) float64: 1 where two rows are of one module."""
+        return (self.module[:, None] == self.module[None]).astype(float)
+
+
 def features_of(problem: Problem, rows: QuotientGraph) -> Features:
     """The features of a problem that is decided in ``rows``."""
     graph, count, of = problem.graph, rows.count, rows.part_of
@@ -73,9 +107,7 @@ def features_of(problem: Problem, rows: QuotientGraph) -> Features:
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(of, weight * values, count) / row_weight
 
-    work = rows.work
-    total = max(float(work.sum()), 1.0)
-    share = total / count
+    total = max(float(rows.work.sum()), 1.0)
     head, tail = heads_and_tails(problem, np.rint(duration).astype(np.int64))
     path = max(float((head + duration + tail).max()), 1.0)
     place = _places(head, graph.depth)
@@ -85,111 +117,142 @@ def features_of(problem: Problem, rows: QuotientGraph) -> Features:
     low[none] = high[none] = (mean(head) / path)[none]
     first, last = _span(of, place, place, count)
     module = _modules(problem, rows)
-    modules = max(int(module.max()), 1)
-    at_module = module / modules
-
-    cost = _transfer_ns(problem, rows)
-    into, out = cost.sum(0), cost.sum(1)
     first_use = graph.tensor_use_ptr[graph.op_tensor_ptr]
     after = _work_after(of, first_use, graph.use_consumer, weight, count) / row_weight
     np.fill_diagonal(after, 0.0)
     parallel = np.clip(1.0 - after - after.T, 0.0, 1.0)
     np.fill_diagonal(parallel, 0.0)
-    shared = _shared(problem, rows, share)
-    parameters = np.bincount(of, graph.parameter_bytes, count)
+    seen = _Rows(
+        work=rows.work,
+        total=total,
+        share=total / count,
+        middle=mean(place),
+        at_head=mean(head) / path,
+        at_module=module / max(int(module.max()), 1),
+        module=module,
+        cost=_transfer_ns(problem, rows),
+        shared=_shared(problem, rows, total / count),
+        after=after,
+        parallel=parallel,
+        together=_overlap(low, high) * parallel,
+    )
     capacity = np.minimum(problem.cluster.memory_bytes.astype(float), 1e12)
-    middle, at_head, at_tail = mean(place), mean(head) / path, mean(tail) / path
-    overlap = _overlap(low, high)
-    latency = float(np.mean([link.latency_ns for link in problem.cluster.links]))
     memory, received = _memory(problem, rows, place, float(capacity.mean()))
-
-    general = [
-        np.log2(problem.num_devices) / 3,
-        np.log(path * problem.num_devices / total) / 2,
-        np.log1p(cost.sum() / total),
-        np.log1p(latency / share) / 3,
-        parameters.sum() / (capacity.mean() * problem.num_devices),
-        memory.max(0).sum() / problem.num_devices,
-        np.log1p(problem.num_devices * cost.sum() / count / total),
-    ]
-    small = work + 1e-2 * share
+    parameters = np.bincount(of, graph.parameter_bytes, count)
+    at_tail = mean(tail) / path
     columns = [
-        np.log(work / share + 1e-3) / 3,
-        np.sqrt(work / share),
-        at_head,
+        np.log(seen.work / seen.share + 1e-3) / 3,
+        np.sqrt(seen.work / seen.share),
+        seen.at_head,
         at_tail,
-        1 - at_head - at_tail - mean(duration) / path,
+        1 - seen.at_head - at_tail - mean(duration) / path,
         low,
         high,
         mean(graph.depth / max(int(graph.depth.max()), 1)),
-        middle,
+        seen.middle,
         first,
         last,
         *(mean(graph.phase == phase) for phase in range(3)),
-        at_module,
-        np.log1p(np.bincount(module, minlength=modules + 1)[module]) / 3,
+        seen.at_module,
+        np.log1p(np.bincount(module, minlength=max(int(module.max()), 1) + 1)[module]) / 3,
         np.log1p(parameters / max(parameters.sum(), 1) * count),
         memory.max(1) * problem.num_devices / max(memory.max(1).sum(), 1e-9),
-        np.log1p(into / share) / 2,
-        np.log1p(out / share) / 2,
-        np.log1p(into / small) / 3,
-        np.log1p(out / small) / 3,
-        np.log1p((cost > 0).sum(0)) / 2,
-        np.log1p((cost > 0).sum(1)) / 2,
-        parallel @ work / total,
-        *_waves(middle),
-        *_waves(at_head),
-        *_waves(at_module),
-        *(np.full(count, value) for value in general),
+        *_exchanged(seen),
+        *_waves(seen.middle),
+        *_waves(seen.at_head),
+        *_waves(seen.at_module),
     ]
-    alike = (module[:, None] == module[None]).astype(float)
-    pairs = [
-        np.log1p(cost / share),
-        np.log1p(cost.T / share),
-        after,
-        after.T,
-        overlap * parallel,
-        parallel,
-        alike,
-        _away(at_module),
-        np.exp(-_away(middle) / NEAR),
-        np.exp(-_away(at_head) / NEAR),
-        np.log1p(shared / share) / 2,
-        middle[None] - middle[:, None],
-    ]
-    other = 1.0 - np.eye(count)
-    weigh = (work / total)[None]
-    close = np.exp(-_away(middle) / 0.03) * other
-    early = (middle[None] < middle[:, None]).astype(float)
-    together = overlap * parallel * other * weigh
-    gathered = [
-        _even(cost.T),
-        _even(cost),
-        cost.T / share / 4,
-        cost / share / 4,
-        _even(shared),
-        _even(together),
-        together * problem.num_devices,
-        _even(alike * other * weigh),
-        _even(close * early * weigh),
-        _even(close * (1 - early) * weigh),
-        _even(np.exp(-_away(at_head) / 0.03) * other * weigh),
-        _even(np.exp(-_away(at_module) / NEAR) * other * weigh),
-    ]
+    columns += [np.full(count, v) for v in _general(problem, seen, path, parameters, memory)]
     where = np.minimum((place * WINDOWS).astype(np.int64), WINDOWS - 1)
     window = np.bincount(of * WINDOWS + where, duration, count * WINDOWS) / total
     devices = _devices(problem)
     return Features(
         np.stack(columns, 1).astype(np.float32),
-        np.stack(pairs, 2).astype(np.float16),
-        np.clip(np.stack(gathered), 0, 8).astype(np.float16),
-        (work / total).astype(np.float32),
+        _pairs(seen),
+        _gathered(seen, problem.num_devices),
+        (seen.work / total).astype(np.float32),
         memory.astype(np.float32),
         received.astype(np.float16),
         window.reshape(count, WINDOWS).astype(np.float32),
         devices,
         _twins(devices),
     )
+
+
+def _exchanged(seen: _Rows) -> list[np.ndarray]:
+    """(R,) each: what a row takes in and gives out, and how much could run beside it."""
+    into, out = seen.cost.sum(0), seen.cost.sum(1)
+    small = seen.work + 1e-2 * seen.share
+    return [
+        np.log1p(into / seen.share) / 2,
+        np.log1p(out / seen.share) / 2,
+        np.log1p(into / small) / 3,
+        np.log1p(out / small) / 3,
+        np.log1p((seen.cost > 0).sum(0)) / 2,
+        np.log1p((seen.cost > 0).sum(1)) / 2,
+        seen.parallel @ seen.work / seen.total,
+    ]
+
+
+def _general(
+    problem: Problem, seen: _Rows, path: float, parameters: np.ndarray, memory: np.ndarray
+) -> list[float]:
+    """What is the same for all rows: the size of the problem and of its transfers and memory."""
+    devices, total, share = problem.num_devices, seen.total, seen.share
+    capacity = np.minimum(problem.cluster.memory_bytes.astype(float), 1e12)
+    latency = float(np.mean([link.latency_ns for link in problem.cluster.links]))
+    return [
+        np.log2(devices) / 3,
+        np.log(path * devices / total) / 2,
+        np.log1p(seen.cost.sum() / total),
+        np.log1p(latency / share) / 3,
+        parameters.sum() / (capacity.mean() * devices),
+        memory.max(0).sum() / devices,
+        np.log1p(devices * seen.cost.sum() / len(seen.work) / total),
+    ]
+
+
+def _pairs(seen: _Rows) -> np.ndarray:
+    """(R, R, PAIR_FEATURES) float16."""
+    pairs = [
+        np.log1p(seen.cost / seen.share),
+        np.log1p(seen.cost.T / seen.share),
+        seen.after,
+        seen.after.T,
+        seen.together,
+        seen.parallel,
+        seen.alike,
+        _away(seen.at_module),
+        np.exp(-_away(seen.middle) / NEAR),
+        np.exp(-_away(seen.at_head) / NEAR),
+        np.log1p(seen.shared / seen.share) / 2,
+        seen.middle[None] - seen.middle[:, None],
+    ]
+    return np.stack(pairs, 2).astype(np.float16)
+
+
+def _gathered(seen: _Rows, devices: int) -> np.ndarray:
+    """(GATHERED, R, R) float16."""
+    other = 1.0 - np.eye(len(seen.work))
+    weigh = (seen.work / seen.total)[None]
+    close = np.exp(-_away(seen.middle) / 0.03) * other
+    early = (seen.middle[None] < seen.middle[:, None]).astype(float)
+    together = seen.together * other * weigh
+    gathered = [
+        _even(seen.cost.T),
+        _even(seen.cost),
+        seen.cost.T / seen.share / 4,
+        seen.cost / seen.share / 4,
+        _even(seen.shared),
+        _even(together),
+        together * devices,
+        _even(seen.alike * other * weigh),
+        _even(close * early * weigh),
+        _even(close * (1 - early) * weigh),
+        _even(np.exp(-_away(seen.at_head) / 0.03) * other * weigh),
+        _even(np.exp(-_away(seen.at_module) / NEAR) * other * weigh),
+    ]
+    return np.clip(np.stack(gathered), 0, 8).astype(np.float16)
 
 
 def memory_needed(problem: Problem, placement: np.ndarray) -> np.ndarray:

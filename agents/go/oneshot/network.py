@@ -74,6 +74,7 @@ class Layer(nn.Module):
         return z + self.perceptron(self.last_norm(z))
 
 
+# Wide: a module each
 class Network(nn.Module):
     """See the module's text."""
 

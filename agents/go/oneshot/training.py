@@ -25,7 +25,7 @@ from .network import Network, Sizes, completion_loss
 
 
 @dataclass(frozen=True)
-class Settings:
+class ImitationSettings:
     """How to train; our choice.
 
     Attributes:
@@ -62,12 +62,12 @@ class Training:
 
     def __init__(
         self,
-        settings: Settings | None = None,
+        settings: ImitationSettings | None = None,
         sizes: Sizes | None = None,
         device: str = "cpu",
         seed: int = 0,
     ) -> None:
-        self.settings, self.device, self.seed = settings or Settings(), device, seed
+        self.settings, self.device, self.seed = settings or ImitationSettings(), device, seed
         torch.manual_seed(seed)
         self.network = Network(sizes).to(device)
         self.averaged = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
@@ -171,7 +171,10 @@ def _shape(example: Example) -> tuple[int, bool]:
 
 
 def best_decisions(
-    chosen: Sequence[Example], settings: Settings, batch: Batch, random: np.random.Generator
+    chosen: Sequence[Example],
+    settings: ImitationSettings,
+    batch: Batch,
+    random: np.random.Generator,
 ) -> Tensor:
     """(B, S, R) int64: for each mask of each problem one of its good decisions, the best rather."""
     target = np.zeros((len(chosen), settings.masks, batch.here.shape[1]), dtype=np.int64)
@@ -184,7 +187,7 @@ def best_decisions(
 
 
 def hide(
-    batch: Batch, target: Tensor, settings: Settings, random: np.random.Generator
+    batch: Batch, target: Tensor, settings: ImitationSettings, random: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """What is shown of decisions (B, S, R): which rows, and on which devices.
 

@@ -17,7 +17,7 @@ OUTCOME = np.dtype(
         ("bytes_moved", np.int64),
         ("oom_time", np.int64),  # the first lack of memory, -1 if none
         ("oom_device", np.int64),
-        ("stray", np.int64),  # the first op away from its co-location group, -1 if none
+        ("misplaced", np.int64),  # the first op away from its co-location group, -1 if none
     ]
 )
 

@@ -31,6 +31,7 @@ EVENT = np.dtype([("time", np.int64), ("leaf", np.uint32), ("slot", np.uint32)])
 COUNTS = np.dtype([(label, np.uint64) for label in ("ready", "event", "tensor", "use")])
 
 
+# Wide: a column for each part of the working memory that is saved
 class Checkpoints(NamedTuple):
     """The state at k moments of a simulation, each after all that happens then.
 

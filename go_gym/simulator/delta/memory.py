@@ -19,14 +19,14 @@ RECORDED, MOVED = U(0), U(1)
 
 
 @jit_once
-def nothing_held(work, index, run, move, points, k, reach):
+def nothing_held(work, index, run, move, points, k, span):
     """Does nothing hold an affected tensor at checkpoint ``k``, wherever its copies are?
 
     The same ops have ended in both runs, and none of the tensors is under way: then nothing does
     in the recorded run either, and memory is the same.
     """
     now = points.state[k].now
-    for number in range(reach.first, reach.last):
+    for number in range(span.first, span.last):
         tensor = U(number)
         if not move.affected[tensor]:
             continue
@@ -45,14 +45,14 @@ def nothing_held(work, index, run, move, points, k, reach):
 
 
 @jit_once
-def peaks_of_rest(work, index, run, move, scratch, points, k, reach):
+def peaks_of_rest(work, index, run, move, scratch, points, k, span):
     """Put the peak of each device from checkpoint ``k`` on into ``scratch.rest_peak``; False where
     it cannot be told."""
     now = points.state[k].now
     for i in range(U(len(work.device))):
         scratch.rest_peak[i] = points.peak_after[k, i]
     known = True
-    for number in range(reach.last - 1, reach.first - 1, -1):  # views before what they share
+    for number in range(span.last - 1, span.first - 1, -1):  # views before what they share
         tensor = U(number)
         if move.affected[tensor]:
             known &= _compare_copies(work, index, run, move, scratch, points, k, tensor, now)

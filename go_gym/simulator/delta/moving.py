@@ -18,7 +18,7 @@ def place(tables, work, index, run, move, ops, devices):
         how many ops move by that, and the first that is then away from its co-location group or -1
     """
     moved, apart = np.int64(0), False
-    stray = run.outcome[U(0)].stray
+    misplaced = run.outcome[U(0)].misplaced
     for i in range(U(len(ops))):
         move.placement[U(ops[i])] = devices[i if len(devices) > 1 else U(0)]
     for i in range(U(len(ops))):
@@ -32,13 +32,13 @@ def place(tables, work, index, run, move, ops, devices):
     for i in range(U(moved)):
         _regroup(tables, work, index, move, U(move.ops[i]))
     if apart:
-        stray = np.int64(-1)
+        misplaced = np.int64(-1)
         for i in range(U(len(tables.followers))):
             op, leader = tables.followers[i, U(0)], tables.followers[i, ONE]
             if move.placement[U(op)] != move.placement[U(leader)]:
-                stray = op
+                misplaced = op
                 break
-    return moved, stray
+    return moved, misplaced
 
 
 @jit
@@ -86,7 +86,7 @@ def settle(run, move, moved):
         run.placement[op] = move.placement[op]
 
 
-class Reach(NamedTuple):
+class Span(NamedTuple):
     """What a move can change."""
 
     since: np.int64  # ns: nothing before that, not even at that moment
@@ -96,8 +96,8 @@ class Reach(NamedTuple):
 
 
 @jit_once
-def reach_of(work, index, run, move, moved):
-    """The Reach of the move; marks the tensors that it affects.
+def span_of(work, index, run, move, moved):
+    """The Span of the move; marks the tensors that it affects.
 
     An op whose inputs are elsewhere than before matters from the earliest end of an op that makes
     one of them, an op without inputs from before the beginning.
@@ -122,13 +122,13 @@ def reach_of(work, index, run, move, moved):
                 lowest = min(lowest, np.int64(tensor))
                 end = max(end, np.int64(tensor) + 1)
                 tensor = work.tensor[tensor].alias
-    return Reach(since, until, lowest, end)
+    return Span(since, until, lowest, end)
 
 
 @jit_apart
-def forget_affected(work, index, move, reach):
+def forget_affected(work, index, move, span):
     """No tensor is affected, and nothing holds those that were."""
-    for number in range(reach.first, reach.last):
+    for number in range(span.first, span.last):
         tensor = U(number)
         if move.affected[tensor]:
             move.affected[tensor] = False

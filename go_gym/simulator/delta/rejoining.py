@@ -19,7 +19,7 @@ from go_gym.simulator.work import LAST_MOMENT, U
 
 
 @jit_apart
-def rejoins(tables, work, index, run, move, scratch, points, k, moved, reach, exactly):
+def rejoins(tables, work, index, run, move, scratch, points, k, moved, span, exactly):
     """Is the rest of the run that from checkpoint ``k`` on, shifted?
 
     ``scratch.rest_peak`` (d,) gets its peak of memory, and False is returned where that cannot be
@@ -35,10 +35,10 @@ def rejoins(tables, work, index, run, move, scratch, points, k, moved, reach, ex
     ):
         return False
     if not exactly:
-        return peaks_of_rest(work, index, run, move, scratch, points, k, reach)
+        return peaks_of_rest(work, index, run, move, scratch, points, k, span)
     for i in range(U(len(work.device))):
         scratch.rest_peak[i] = points.peak_after[k, i]
-    return nothing_held(work, index, run, move, points, k, reach)
+    return nothing_held(work, index, run, move, points, k, span)
 
 
 @jit

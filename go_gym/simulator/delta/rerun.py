@@ -12,8 +12,8 @@ from go_gym.simulator.delta.moving import (
     forget_affected,
     last_before,
     place,
-    reach_of,
     settle,
+    span_of,
     take_back,
 )
 from go_gym.simulator.delta.rejoining import rejoins, shift_at
@@ -98,16 +98,16 @@ def _rerun(
     tables, work, index, run, move, scratch, points, contention, level,
     ops, devices, purpose, save_every, limit, busy, peak, outcome,
 ):  # fmt: skip
-    moved, stray = place(tables, work, index, run, move, ops, devices)
+    moved, misplaced = place(tables, work, index, run, move, ops, devices)
     if moved == 0 and purpose != RECORD:
         return UNMOVED, -1
-    reach = reach_of(work, index, run, move, moved)
+    span = span_of(work, index, run, move, moved)
     resumed = np.int64(-1)
     if purpose != RECORD:
-        resumed = last_before(points, move, reach.since)
+        resumed = last_before(points, move, span.since)
     if resumed >= 0:
         load(tables, work, index, run, move, points, U(resumed), limit)
-        work.state[U(0)].stray = stray
+        work.state[U(0)].misplaced = misplaced
     else:
         begin(tables, work, move.placement, level, limit)
     for i in range(U(len(peak))):
@@ -117,7 +117,7 @@ def _rerun(
             dev.peak = points.peak_before[U(resumed), i]
     rejoined = _run_on(
         tables, work, index, run, move, scratch, points, contention, level,
-        moved, reach, resumed, purpose, save_every,
+        moved, span, resumed, purpose, save_every,
     )  # fmt: skip
     shift = np.int64(0)
     if rejoined >= 0:
@@ -131,7 +131,7 @@ def _rerun(
         clear(work, points, U(rejoined))
     elif is_over(work):
         wipe(tables, work, index, points, resumed)
-    forget_affected(work, index, move, reach)
+    forget_affected(work, index, move, span)
     if purpose == TRY:
         take_back(tables, work, index, run, move, moved)
     else:
@@ -142,7 +142,7 @@ def _rerun(
 @jit_once
 def _run_on(
     tables, work, index, run, move, scratch, points, contention, level,
-    moved, reach, resumed, purpose, save_every,
+    moved, span, resumed, purpose, save_every,
 ):  # fmt: skip
     """Go on until the rest of the run is the recorded one, and fits; save checkpoints on the way
     unless it is a try.
@@ -153,7 +153,7 @@ def _run_on(
     count, compares = len(points.state), purpose != RECORD
     for number in range(resumed + 1, count):
         k = U(number)
-        comparable = compares and points.valid[k] and points.state[k].now >= reach.until
+        comparable = compares and points.valid[k] and points.state[k].now >= span.until
         saves = purpose != TRY and (number - resumed) % save_every == 0
         if purpose == ADOPT and not saves:
             points.valid[k] = False
@@ -164,7 +164,7 @@ def _run_on(
         if is_over(work):
             return np.int64(-1)
         if comparable and rejoins(
-            tables, work, index, run, move, scratch, points, k, moved, reach, purpose != TRY
+            tables, work, index, run, move, scratch, points, k, moved, span, purpose != TRY
         ):
             if work.state[U(0)].oom_time >= 0 or fits(scratch.rest_peak, move.room):
                 return np.int64(number)
@@ -193,7 +193,7 @@ def _sum_up(work, run, scratch, points, rejoined, shift, busy, peak, outcome):
     found.bytes_moved = s.moved
     found.oom_time = s.oom_time
     found.oom_device = s.oom_device
-    found.stray = s.stray
+    found.misplaced = s.misplaced
     for i in range(U(len(busy))):
         dev = work.device[i]
         busy[i] = dev.busy

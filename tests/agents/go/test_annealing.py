@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from go_agents.go.agent import GO
-from go_agents.go.annealing import Settings
+from go_agents.go.annealing import GOSettings
 from go_agents.go.scorer import HIDDEN, INPUTS, MOST, MOST_SHARE, Preferences, Scorer, perceptron
 from go_agents.go.scorer_training import train
 from go_agents.search.encoding import Encoding
@@ -17,7 +17,7 @@ from tests.agents.go.test_network import layered
 
 def chooser_of(problem, **settings):
     encoding = Encoding(problem, smallest_units(problem))
-    chooser = GO(settings=Settings(**settings)).chooser(encoding, seed=0)
+    chooser = GO(settings=GOSettings(**settings)).chooser(encoding, seed=0)
     chooser.start(encoding.neutral(np.arange(problem.num_ops) % problem.num_devices))
     return chooser
 

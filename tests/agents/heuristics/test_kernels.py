@@ -165,7 +165,7 @@ def new_case(problem: go_gym.Problem) -> Case:
     return Case(groups, graph_arrays(problem), cost_arrays(problem), ports)
 
 
-def snapshot(plan: kernels.Plan) -> bytes:
+def snapshot(plan: kernels.PartialSchedule) -> bytes:
     """All that is decided and booked in ``plan``."""
     used = plan.timelines.used[0]
     booked = (plan.timelines.stretches, plan.timelines.gap_start[:used])
