@@ -15,9 +15,9 @@ from go_gym.catalogue import datasets
 from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import CONTENTION_MODELS, Cluster, Device
 from go_gym.errors import DecisionError
-from go_gym.graph import Alias
+from go_gym.graph import Alias, Outlives
 from go_gym.simulator import DeltaSimulator, simulate
-from go_gym.simulator.delta import recording, simulator
+from go_gym.simulator.delta import checkpoints, recording, simulator
 from tests.simulator.test_engine import assert_equal, random_problem
 from tests.strategies import decisions, problems
 
@@ -84,6 +84,34 @@ def test_equals_a_full_simulation(data):
     found = DeltaSimulator(problem, decision)
     assert_equal(found.result, simulate(problem, decision))
     check_moves(found, np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))), 8, 3)
+
+
+def test_nothing_is_saved_twice_where_a_result_is_a_view_of_a_copy(monkeypatch):
+    """Such a copy is held when the step ends; its uses may be others in the next run."""
+    made = []
+
+    def make_checkpoints(work, count):
+        made.append(checkpoints.make_checkpoints(work, count))
+        return made[-1]
+
+    monkeypatch.setattr(recording, "make_checkpoints", make_checkpoints)
+    graph = go_gym.ComputationGraph.from_arrays(
+        "views",
+        num_ops=6,
+        tensors=[(0, 2), (1, 0), (1, 2), (2, 1), (2, 2), (4, 0)],
+        uses=[(0, 1), (0, 4), (1, 2), (1, 4), (2, 3)],
+        aliases=[Alias.OWN, Alias.OWN, Alias.OWN, 1, Alias.OWN, 0],
+        outlives=[0, Outlives.IN_PLACE, 0, 0, 0, Outlives.HELD],
+        durations=[[2], [2], [3], [1], [0], [0]],
+        duration_kinds=["*"],
+    )
+    problem = go_gym.Problem(graph, Cluster.uniform(devices=2, bandwidth=1e9, contention="none"))
+    found = DeltaSimulator(problem, go_gym.Decision([1, 1, 1, 0, 0, 0]))
+    check_moves(found, np.random.default_rng(1), 8, 3)
+    [points] = made
+    for k in np.flatnonzero(points.valid):
+        uses = points.use[k]["number"][: int(points.counts[k]["use"])].tolist()
+        assert len(uses) == len(set(uses)) == points.counts[k]["use"]
 
 
 @pytest.mark.parametrize("contention", CONTENTION_MODELS)

@@ -32,6 +32,7 @@ class GraphIndex(NamedTuple):
     tensor_use_ptr: np.ndarray  # (t + 1,) int64, stretches of
     use_consumer: np.ndarray  # (u,) uint32, uses numbered as in the tables
     lasting: np.ndarray  # (t,) bool: held until the end of the step
+    shared: np.ndarray  # (s,) uint32: tensors of which one that lasts is a view
     leader: np.ndarray  # (n,) uint32: the op that each follows from, itself for no member
     member_ptr: np.ndarray  # (n + 1,) int64, stretches of the tables' members, by leader
     timed: np.ndarray  # (m,) uint32: ops that take time on some device
@@ -42,6 +43,7 @@ class GraphIndex(NamedTuple):
 def make_index(problem: Problem, tables: Tables) -> GraphIndex:
     """The GraphIndex of a problem's graph."""
     graph, leader, n = problem.graph, problem.colocation_leader, problem.num_ops
+    lasting = graph.tensor_outlives != Outlives.NO
     follows = np.arange(n, dtype=np.uint32)
     follows[tables.members[:, 0]] = tables.members[:, 1]
     return GraphIndex(
@@ -51,13 +53,24 @@ def make_index(problem: Problem, tables: Tables) -> GraphIndex:
         tensor_producer=graph.tensor_producer.astype(np.uint32),
         tensor_use_ptr=graph.tensor_use_ptr.astype(np.int64),
         use_consumer=tables.consumer.copy(),
-        lasting=graph.tensor_outlives != Outlives.NO,
+        lasting=lasting,
+        shared=_viewed(graph.tensor_alias, lasting),
         leader=follows,
         member_ptr=np.searchsorted(tables.members[:, 1], np.arange(n + 1)).astype(np.int64),
         timed=np.flatnonzero(problem.durations.max(axis=0) > 0).astype(np.uint32),
         parameter_bytes=graph.parameter_bytes.astype(np.int64),
         grouped=np.bincount(leader, minlength=n)[leader] > 1,
     )
+
+
+def _viewed(alias: np.ndarray, lasting: np.ndarray) -> np.ndarray:
+    """(s,) uint32: what ``lasting`` tensors are views of, and what that is a view of."""
+    viewed: list[np.ndarray] = []
+    views = np.flatnonzero(lasting & (alias >= 0))
+    while len(views):
+        viewed.append(np.unique(alias[views]))
+        views = viewed[-1][alias[viewed[-1]] >= 0]
+    return np.unique(np.concatenate([np.empty(0, dtype=np.uint32), *viewed])).astype(np.uint32)
 
 
 class RecordedRun(NamedTuple):

@@ -322,6 +322,15 @@ def clear(work, points, k):
 
 
 @jit_apart
+def let_go(work, index):
+    """Likewise, after a run to its end, when copies are held still of which results are views."""
+    for i in range(U(len(index.shared))):
+        tensor = U(index.shared[i])
+        for use in range(U(index.tensor_use_ptr[tensor]), U(index.tensor_use_ptr[tensor + ONE])):
+            work.use[use].holders = 0
+
+
+@jit_apart
 def wipe(tables, work, index, points, resumed):
     """Likewise, after a run that was broken off."""
     ended = U(0)

@@ -6,7 +6,7 @@ from numba import types
 from numba.experimental import structref
 
 from go_gym.simulator.delta.adopting import adopt
-from go_gym.simulator.delta.checkpoints import clear, load, save, wipe
+from go_gym.simulator.delta.checkpoints import clear, let_go, load, save, wipe
 from go_gym.simulator.delta.moving import (
     fits,
     forget_affected,
@@ -131,6 +131,8 @@ def _rerun(
         clear(work, points, U(rejoined))
     elif is_over(work):
         wipe(tables, work, index, points, resumed)
+    else:
+        let_go(work, index)
     forget_affected(work, index, move, span)
     if purpose == TRY:
         take_back(tables, work, index, run, move, moved)
