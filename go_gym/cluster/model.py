@@ -12,7 +12,7 @@ import numpy as np
 from go_gym.cluster.transfer import transfer_ns
 from go_gym.errors import ClusterError
 from go_gym.graph import DTYPES
-from go_gym.graph.frozen import ReadOnlyArrays
+from go_gym.graph.frozen import ReadOnlyArrays, frozen
 
 CONTENTION_MODELS = ("none", "link", "egress", "duplex")
 """What a transfer occupies: nothing; its ordered pair of devices; the source's outgoing port, one
@@ -229,9 +229,7 @@ class Cluster(ReadOnlyArrays):
     @cached_property
     def memory_bytes(self) -> np.ndarray:
         """(d,) int64 capacities."""
-        capacity = np.array([device.memory_bytes for device in self.devices], dtype=np.int64)
-        capacity.setflags(write=False)
-        return capacity
+        return frozen(np.array([device.memory_bytes for device in self.devices], dtype=np.int64))
 
     @cached_property
     def content_hash(self) -> str:

@@ -11,6 +11,7 @@ from go_gym.fusion.kinds import Kind
 from go_gym.fusion.plan import FusionPlan, plan_levels
 from go_gym.fusion.structure import structure
 from go_gym.graph import ComputationGraph
+from go_gym.graph.frozen import frozen
 from go_gym.problem import Decision, Problem
 
 _VIEW = int(Kind.VIEW)
@@ -155,8 +156,7 @@ def relaxed(problem: Problem) -> KernelProblem:
     arithmetic = ops["flops"] / cost.flop_rate[:, ops["dtype"]]
     least = np.floor(arithmetic * 1e9 * (1 - 1e-12)).astype(np.int64)
     durations = np.where(ops["kind"] > _VIEW, least, problem.durations)
-    durations.setflags(write=False)
-    given = (durations, problem.device_class)
+    given = (frozen(durations), problem.device_class)
     return KernelProblem(problem.graph, problem.cluster, kernel_durations=given)
 
 
@@ -164,7 +164,7 @@ def _names(graph: ComputationGraph) -> np.ndarray:
     """(n,) object: the ops' names, built once a graph."""
     found: np.ndarray | None = graph.__dict__.get("_name_array")
     if found is None:
-        found = graph.__dict__["_name_array"] = np.array(graph.op_names, dtype=object)
+        found = graph.__dict__["_name_array"] = frozen(np.array(graph.op_names, dtype=object))
     return found
 
 

@@ -17,6 +17,7 @@ from numba import njit
 
 from go_gym.fusion.kinds import Kind, kind_of
 from go_gym.graph import Alias, ComputationGraph, Outlives
+from go_gym.graph.frozen import frozen
 
 OP = np.dtype(
     [
@@ -55,7 +56,7 @@ def structure(graph: ComputationGraph) -> Structure:
     """The Structure of ``graph``, built once and kept with it."""
     found: Structure | None = graph.__dict__.get("_fusion_structure")
     if found is None:
-        found = graph.__dict__["_fusion_structure"] = _build(graph)
+        found = graph.__dict__["_fusion_structure"] = Structure(*map(frozen, _build(graph)))
     return found
 
 

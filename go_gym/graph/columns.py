@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from go_gym.graph.frozen import ReadOnlyArrays
+from go_gym.graph.frozen import ReadOnlyArrays, frozen
 
 PHASES = ("forward", "backward", "optimizer")
 DTYPES = (
@@ -112,7 +112,7 @@ class GraphColumns(ReadOnlyArrays):
         """(n,) bool: ops that cost nothing anywhere (views, getitems, parameters, inputs)."""
         unmeasured = (self.durations <= 0).all(axis=1)
         idle = (self.flops == 0) & (self.bytes_read == 0) & (self.bytes_written == 0)
-        return _frozen(idle & unmeasured)
+        return frozen(idle & unmeasured)
 
     @cached_property
     def op_tensor_ptr(self) -> np.ndarray:
@@ -133,12 +133,12 @@ class GraphColumns(ReadOnlyArrays):
     def op_uses(self) -> np.ndarray:
         """(u,) int32: use numbers sorted by consumer, then tensor: an op's inputs."""
         order = np.argsort(self.use_consumer, kind="stable")
-        return _frozen(order.astype(np.int32))
+        return frozen(order.astype(np.int32))
 
     @cached_property
     def use_producer(self) -> np.ndarray:
         """(u,) int32: the op that produces the used tensor."""
-        return _frozen(self.tensor_producer[self.use_tensor])
+        return frozen(self.tensor_producer[self.use_tensor])
 
     @cached_property
     def content_hash(self) -> str:
@@ -182,13 +182,8 @@ COLUMNS: dict[str, type[np.generic]] = {
 """The stored columns in file and hash order, with their dtypes."""
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array
-
-
 def _pointers(sorted_or_not: np.ndarray, size: int) -> np.ndarray:
     counts = np.bincount(sorted_or_not, minlength=size)
     pointers = np.zeros(size + 1, dtype=np.int64)
     np.cumsum(counts, out=pointers[1:])
-    return _frozen(pointers)
+    return frozen(pointers)

@@ -5,6 +5,12 @@ from typing import Any
 import numpy as np
 
 
+def frozen(array: np.ndarray) -> np.ndarray:
+    """The same array, read-only from now on."""
+    array.setflags(write=False)
+    return array
+
+
 class ReadOnlyArrays:
     """Base of frozen objects whose arrays are read-only, once unpickled or copied as well.
 
@@ -17,4 +23,4 @@ class ReadOnlyArrays:
         for value in state.values():
             for array in value if isinstance(value, tuple) else (value,):
                 if isinstance(array, np.ndarray):
-                    array.setflags(write=False)
+                    frozen(array)

@@ -11,6 +11,7 @@ import numpy as np
 from go_gym.files import atomic_write, read_bytes
 from go_gym.graph import build, io, topology
 from go_gym.graph.columns import GraphColumns
+from go_gym.graph.frozen import frozen
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,6 +109,4 @@ class ComputationGraph(GraphColumns):
     @cached_property
     def depth(self) -> np.ndarray:
         """(n,) int32: number of uses on the longest path from a source op."""
-        depth = topology.depths(self)
-        depth.setflags(write=False)
-        return depth
+        return frozen(topology.depths(self))

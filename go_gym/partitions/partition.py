@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from go_gym.graph.frozen import ReadOnlyArrays
+from go_gym.graph.frozen import ReadOnlyArrays, frozen
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Partition(ReadOnlyArrays):
     count: int
 
     def __post_init__(self) -> None:
-        self.part_of.setflags(write=False)
+        frozen(self.part_of)
 
     @classmethod
     def singletons(cls, items: int) -> "Partition":
@@ -48,17 +48,17 @@ class Partition(ReadOnlyArrays):
     @cached_property
     def sizes(self) -> np.ndarray:
         """(count,) int64: how many items each part has."""
-        return np.bincount(self.part_of, minlength=self.count)
+        return frozen(np.bincount(self.part_of, minlength=self.count))
 
     @cached_property
     def pointers(self) -> np.ndarray:
         """(count + 1,) int64: the items of part p are ``order[pointers[p]:pointers[p + 1]]``."""
-        return np.concatenate([[0], np.cumsum(self.sizes)])
+        return frozen(np.concatenate([[0], np.cumsum(self.sizes)]))
 
     @cached_property
     def order(self) -> np.ndarray:
         """(n,) int64: the items by part, rising within each."""
-        return np.argsort(self.part_of, kind="stable")
+        return frozen(np.argsort(self.part_of, kind="stable"))
 
     def members(self, part: int) -> np.ndarray:
         """The items of ``part``, rising."""

@@ -1,9 +1,11 @@
 """``action_masks``: what they leave out is never worth taking, and MaskablePPO heeds them."""
 
+import itertools
+
 import gymnasium as gym
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import go_gym
@@ -49,7 +51,7 @@ def test_a_full_device_is_masked_stepwise():
     assert env.action_masks().tolist() == [True, True], "the episode is over"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_what_memory_masks_is_out_of_memory_whatever_follows(data):
     """Every placement of the units that are left, tried one by one."""
@@ -63,10 +65,9 @@ def test_what_memory_masks_is_out_of_memory_whatever_follows(data):
     for device in placed:
         env.step(device)
     mask = env.action_masks(memory=True)
-    assume(not mask.all())
     units, left = env.units[0], len(sizes) - len(placed) - 1
-    for rest in np.ndindex(*[2] * left):
-        whole = np.array([*placed, int(np.flatnonzero(~mask)[0]), *rest])
+    for masked, *rest in itertools.product(np.flatnonzero(~mask), *[range(2)] * left):
+        whole = np.array([*placed, masked, *rest])
         result = go_gym.simulate(env.problem, go_gym.Decision(units.spread(whole)))
         assert not result.valid and "memory" in result.reason
 

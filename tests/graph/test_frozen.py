@@ -11,14 +11,19 @@ from go_gym.catalogue.problems import make_problem
 from go_gym.cluster import load_cluster
 from go_gym.partitions import Partition
 from go_gym.problem import Decision
+from go_gym.simulator import simulate
 
 
 def _objects():
-    problem = make_problem(datasets.load("rnnlm-2"), load_cluster("p100x2"), "scheduling")
+    problem = make_problem(datasets.load("rnnlm-2"), load_cluster("p100x2"), "joint")
     problem.durations, problem.mean_durations, problem.graph.op_uses  # noqa: B018  made and cached
     problem.cluster.memory_bytes  # noqa: B018
-    decision = Decision(problem.placement, priority=np.arange(problem.num_ops))
-    return [problem, problem.graph, problem.cluster, decision, Partition.singletons(4)]
+    ops = np.arange(problem.num_ops)
+    decision = Decision(ops * 0, priority=ops, fusion=ops)
+    simulate(problem, decision)
+    parts = Partition.singletons(4)
+    parts.sizes, parts.pointers, parts.order  # noqa: B018
+    return [problem, problem.graph, problem.cluster, decision, parts]
 
 
 def _arrays(value):
