@@ -18,7 +18,7 @@ from go_gym.site.boards import SiteBoard
 
 Place = tuple[str, str]
 """Names of a graph and a cluster."""
-EXPERT = "human-expert"
+EXPERT, OPTIMUM = "human-expert", "the optimum"
 MOST_CLUSTERS = 20
 """Above this many, nobody chooses one from a list."""
 
@@ -123,9 +123,22 @@ def comparisons(board: SiteBoard) -> list[Comparison]:
     for task, rule in sorted({(row.task, row.priorities) for row in board.rows}):
         mine = [row for row in board.rows if (row.task, row.priorities) == (task, rule)]
         places = by_place(mine, BEST, {})
-        bases = {(row.graph, row.cluster): float(max(row.expert_ns, 1)) for row in mine}
-        found.append(Comparison(task, rule, False, EXPERT, places, bases, board.families))
+        reference, bases = _reference(board, mine)
+        found.append(Comparison(task, rule, False, reference, places, bases, board.families))
     return sorted(found, key=lambda each: (-len(each.rows) * len(each.agents), each.rule != FIFO))
+
+
+def _reference(board: SiteBoard, rows: Iterable[Row]) -> tuple[str, dict[Place, float]]:
+    """Whose step times ratios are to, and these in ns: the optimum where all are known, else the
+    human expert's plan."""
+    expert, optimum = {}, {}
+    for row in rows:
+        place = row.graph, row.cluster
+        expert[place] = float(max(row.expert_ns, 1))
+        known = board.known.get((row.graph_hash, row.cluster_hash))
+        if known is not None and known.optimum_ns:
+            optimum[place] = float(known.optimum_ns)
+    return (OPTIMUM, optimum) if len(optimum) == len(expert) else (EXPERT, expert)
 
 
 def _of_experiment(board: SiteBoard) -> list[Comparison]:

@@ -119,6 +119,10 @@ def test_instances_are_of_the_family_of_their_set_and_no_cluster_is_chosen_of_ma
         ("", "own"): len(rows) - 1,
         ("", "jobshop"): 1,
     }
+    assert found.reference == "human-expert"  # as not every optimum is known
+    (alone,) = comparisons(replace(board, board=hand_made(tmp_path, rows[3]).board))
+    (ranked,) = alone.ranking(list(alone.rows))
+    assert (alone.reference, ranked.middle.estimate) == ("the optimum", 1.0)
     cells = {page.name: page.data["cells"][0] for page in graph_pages([(board, [found])], 0)}
     assert cells["i3"]["optimum"] == "Optimum: 0.0001 ms (someone)."
     assert cells["i4"]["optimum"] == ""

@@ -60,7 +60,12 @@ goGym.intervalChart = (place, ranked, label, noted) => {
           );
         },
       },
-      xAxis: goGym.axis({ type: "value", scale: true, name: label }),
+      xAxis: goGym.axis({
+        type: "value",
+        scale: true,
+        splitNumber: place.clientWidth < 500 ? 3 : 6,
+        name: label,
+      }),
       yAxis: goGym.axis({
         type: "category",
         inverse: true,
