@@ -1,5 +1,6 @@
 """Run an experiment and write its rows, table and pictures."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -150,7 +151,7 @@ def _wanted(
     Args:
         pairs: names of its graphs and clusters; None for whatever there are rows of.
     """
-    return [
+    wanted = [
         row
         for row in rows
         if (pairs is None or (row.graph, row.cluster) in pairs)
@@ -158,6 +159,18 @@ def _wanted(
         and row.seed in experiment.seeds
         and row.task == experiment.what.task
     ]
+    return _of_one_simulator(wanted)
+
+
+def _of_one_simulator(rows: Sequence[Row]) -> list[Row]:
+    """Rows of the simulator's version that made most of them, the newest of several such.
+
+    Step times of two versions are not compared: what a board has of another one waits until it is
+    whole there.
+    """
+    made = Counter(row.simulator_version for row in rows)
+    shown = max(made, key=lambda version: (made[version], version), default=0)
+    return [row for row in rows if row.simulator_version == shown]
 
 
 def _timed(rows: Sequence[Row]) -> list[Row]:
