@@ -8,6 +8,7 @@ from math import fsum
 
 import numpy as np
 
+from go_gym.graph import ComputationGraph
 from go_gym.partitions.partition import equal_work
 from go_gym.problem import Problem
 
@@ -63,7 +64,12 @@ def settle(problem: Problem, device: np.ndarray) -> np.ndarray:
     An op without a device follows its first input's producer, else its first consumer, else goes
     to device 0. A co-location group goes where most of its work is.
     """
-    graph = problem.graph
+    return unite_groups(problem, follow_inputs(problem.graph, device))
+
+
+def follow_inputs(graph: ComputationGraph, device: np.ndarray) -> np.ndarray:
+    """(n,) int64: ``device`` with -1 filled in and free ops moved to their input, as
+    :func:`settle` says."""
     result = np.array(device, dtype=np.int64)
     first_input = np.full(graph.num_ops, -1, dtype=np.int64)
     consumers, producers = graph.use_consumer[::-1], graph.use_producer[::-1]
@@ -78,7 +84,7 @@ def settle(problem: Problem, device: np.ndarray) -> np.ndarray:
         if first_consumer[op] >= 0:
             result[op] = result[first_consumer[op]]
     result[result < 0] = 0
-    return unite_groups(problem, result)
+    return result
 
 
 def unite_groups(problem: Problem, device: np.ndarray) -> np.ndarray:

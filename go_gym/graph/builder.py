@@ -1,6 +1,6 @@
 """A graph under construction, op by op."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,8 +89,14 @@ class GraphBuilder:
             if producer.layer is None:
                 producer.layer = self.ops[number].layer
 
-    def graph(self, name: str, metadata: Mapping[str, Any] | None = None) -> ComputationGraph:
-        """The checked graph, its ops in topological order.
+    def graph(
+        self,
+        name: str,
+        metadata: Mapping[str, Any] | None = None,
+        durations: Any = None,
+        duration_kinds: Sequence[str] = (),
+    ) -> ComputationGraph:
+        """The checked graph, its ops in topological order; measured ``durations`` (ops, kinds) ns.
 
         Raises:
             GraphError: naming the op, tensor or column at fault.
@@ -114,6 +120,8 @@ class GraphBuilder:
             bytes_written=[op.bytes_written for op in ops],
             parameter_bytes=[op.parameter_bytes for op in ops],
             colocation=[op.colocation for op in ops],
+            durations=durations,
+            duration_kinds=duration_kinds,
             metadata=metadata,
         )
 
