@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from go_gym.cli.shared import MAX_SEED, app, complain, one_line_errors, print_table, say
+from go_gym.cli.shared import MAX_SEED, app, bar, complain, one_line_errors, print_table, say
 from go_gym.errors import CaptureError, CaptureWarning
 
 
@@ -79,13 +79,32 @@ def _sizes(given: list[str]) -> dict[str, int]:
     return sizes
 
 
+def _with_memory(problem, gigabytes: float):
+    """The same problem on devices of at most so much memory."""
+    from dataclasses import replace
+
+    most = int(gigabytes * 1e9)
+    devices = tuple(
+        replace(device, memory_bytes=min(device.memory_bytes, most))
+        for device in problem.cluster.devices
+    )
+    return replace(problem, cluster=replace(problem.cluster, devices=devices))
+
+
 @app.command()
 def optimize(
     graph: Annotated[str, typer.Argument(help="Graph file (.npz) or a name of the catalogue.")],
     cluster: Annotated[str, typer.Option("--cluster", "-c", help="Preset or .toml path.")],
     agent: Annotated[
         list[str] | None,
-        typer.Option("--agent", "-a", help="Repeat for several; default heft-contention."),
+        typer.Option("--agent", "-a", help="Repeat for several; default: rules and a search."),
+    ] = None,
+    layers: Annotated[
+        str, typer.Option(help="whole: choose a plan that splits no module; or any.")
+    ] = "whole",
+    max_memory: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="GB of each device that the plan may use; default all."),
     ] = None,
     budget: Annotated[int, typer.Option(min=0, help="Simulator calls for each agent.")] = 4000,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the agents.")] = 0,
@@ -94,28 +113,47 @@ def optimize(
     """Plan where and when each op runs, beside what practitioners do today.
 
     Writes the best decision found, plan.json, device_map.json (module path → device), a Gantt
-    chart and a Perfetto trace.
+    chart and a Perfetto trace. Plans that do not fit are never chosen.
 
-    Example: go-gym optimize my.graph.npz -c a100x8 -a heft-contention -o plan
+    Example: go-gym optimize my.graph.npz -c a100x8 -o plan
     """
     from go_gym.catalogue.problems import only_problem
-    from go_gym.planning.plan import make_plan, summary, write_plan
+    from go_gym.errors import GoGymError
+    from go_gym.planning.plan import PORTFOLIO, USUAL, make_plan, summary, write_plan
 
     with one_line_errors():
-        plan = make_plan(only_problem(graph, cluster), agent or ["heft-contention"], budget, seed)
+        if layers not in ("whole", "any"):
+            raise GoGymError(f"layers {layers!r}: expected whole or any")
+        problem = only_problem(graph, cluster)
+        if max_memory is not None:
+            problem = _with_memory(problem, max_memory)
+        whole, asked = layers == "whole", agent or list(PORTFOLIO)
+        with bar(len({*asked, *USUAL}) + whole) as progress:
+
+            def asking(name: str) -> None:
+                progress.update(progress.task_ids[0], advance=1, description=name)
+
+            plan = make_plan(problem, asked, budget, seed, whole, asking)
         facts = summary(plan)
         rows = [
             (
                 row["agent"],
                 row["priorities"],
-                f"{row['step_time_ns'] / 1e6:,.3f}" if row["valid"] else row["reason"],
+                f"{row['step_time_ns'] / 1e6:,.3f}" if row["valid"] else "-",
                 f"{row['chosen_is_faster_by']:.2f}×" if row["valid"] else "-",
                 f"{row['peak_memory_bytes'] / 2**30:,.2f}",
+                str(row["modules_split"]),
             )
             for row in facts["plans"]
         ]
-        headings = ("plan", "priorities", "step (ms)", "chosen is faster by", "peak memory (GiB)")
+        headings = (
+            "plan", "priorities", "step (ms)", "chosen is faster by", "peak memory (GiB)",
+            "modules split",
+        )  # fmt: skip
         print_table(f"{facts['graph']} on {facts['cluster']}, as simulated", headings, rows)
+        for row in facts["plans"]:
+            if not row["valid"]:
+                say(f"{row['agent']}: {row['reason']}")
         bound = plan.lower_bound_ns / 1e6
         say(f"No plan takes less than {bound:,.3f} ms here.")
         if splits := facts["modules_split"]:

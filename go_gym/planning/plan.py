@@ -1,7 +1,7 @@
 """A plan for one graph on one cluster: an agent's decision beside the usual ones, as files."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from go_gym.baselines.bounds import lower_bound_ns
 from go_gym.baselines.priorities import OWN, PRIORITIES, prioritised
 from go_gym.errors import GoGymError
 from go_gym.files import atomic_write
+from go_gym.planning.whole import WHOLE_LAYERS, whole_layers
 from go_gym.problem import Decision, Problem
 from go_gym.problem.decision_file import save_decision
 from go_gym.problem.device_map import accelerate_map, device_map
@@ -20,6 +21,9 @@ from go_gym.simulator import Result, simulate
 
 USUAL = ("single-device", "human-expert", "metis")
 """What practitioners do today; each plan is set beside these agents'."""
+PORTFOLIO = ("best-heuristic", "sa:start=best")
+"""Who is asked where nobody is named: rules, of which the best that fits counts, and a search from
+there."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Option:
     priorities: str  # a rule's name, or "own"
     decision: Decision
     result: Result
+    splits: int = 0  # modules that it parts
 
     @property
     def placement(self) -> np.ndarray:
@@ -43,7 +48,8 @@ class Plan:
 
     Attributes:
         problem: the graph and cluster.
-        options: valid ones by step time, then invalid ones.
+        options: the best first: valid ones by step time (where layers stay whole, those that split
+            none before the others), then invalid ones.
         asked: the agents asked for, beside the usual ones.
         budget: simulator calls that each agent was allowed.
         lower_bound_ns: of the step time on this cluster.
@@ -54,6 +60,7 @@ class Plan:
     asked: tuple[str, ...]
     budget: int
     lower_bound_ns: int
+    whole: bool = False  # are layers to stay whole?
 
     @property
     def best(self) -> Option:
@@ -61,20 +68,47 @@ class Plan:
         return self.options[0]
 
 
-def make_plan(problem: Problem, agents: Sequence[str], budget: int, seed: int = 0) -> Plan:
+def make_plan(
+    problem: Problem,
+    agents: Sequence[str],
+    budget: int,
+    seed: int = 0,
+    whole: bool = False,
+    asking: Callable[[str], None] = lambda name: None,
+) -> Plan:
     """Ask each agent, and the usual ones, for a decision; each gets the same budget.
+
+    Args:
+        problem: what is planned.
+        agents: names, with options.
+        budget: simulator calls of each.
+        seed: of each.
+        whole: choose among plans that split no module, if one is valid;
+            :func:`go_gym.planning.whole.whole_layers` is asked as well.
+        asking: called with each name before it is asked.
 
     Raises:
         AgentError: for an agent that is not installed or breaks the protocol.
         GoGymError: if no decision is valid, with the reason of each.
     """
     asked = tuple(map(canonical_name, agents))
-    names = dict.fromkeys([*asked, *USUAL])
-    options = [_option(problem, name, budget, seed) for name in names]
-    options.sort(key=lambda option: (not option.result.valid, option.result.step_time_ns))
+    options = []
+    if whole:
+        asking(WHOLE_LAYERS)
+        found = whole_layers(problem, budget)
+        options += [_best_ruled(problem, WHOLE_LAYERS, found)] if found else []
+    for name in dict.fromkeys([*asked, *USUAL]):
+        asking(name)
+        options.append(_option(problem, name, budget, seed))
+
+    def rank(option: Option) -> tuple[bool, bool, int]:
+        result = option.result
+        return not result.valid, whole and option.splits > 0, result.step_time_ns
+
+    options.sort(key=rank)
     if not options[0].result.valid:
         raise GoGymError(_no_room(problem, options))
-    return Plan(problem, tuple(options), asked, budget, lower_bound_ns(problem))
+    return Plan(problem, tuple(options), asked, budget, lower_bound_ns(problem), whole)
 
 
 def _no_room(problem: Problem, options: Sequence[Option]) -> str:
@@ -104,9 +138,19 @@ def _gb(size: int) -> str:
 def _option(problem: Problem, name: str, budget: int, seed: int) -> Option:
     decision = solve(load_agent(name), problem, seed, budget, name).decision
     if decision.decides_order:
-        return Option(name, OWN, decision, simulate(problem, decision))
+        return _made(problem, name, OWN, decision)
+    return _best_ruled(problem, name, decision)
+
+
+def _made(problem: Problem, name: str, rule: str, decision: Decision) -> Option:
+    splits = device_map(problem, np.asarray(decision.placement))[1]
+    return Option(name, rule, decision, simulate(problem, decision), len(splits))
+
+
+def _best_ruled(problem: Problem, name: str, decision: Decision) -> Option:
+    """A placement under the rule of priorities that serves it best."""
     ruled = [(rule, prioritised(problem, decision, rule)) for rule in PRIORITIES]
-    tried = [Option(name, rule, each, simulate(problem, each)) for rule, each in ruled]
+    tried = [_made(problem, name, rule, each) for rule, each in ruled]
     return min(tried, key=lambda each: (not each.result.valid, each.result.step_time_ns))
 
 
@@ -148,6 +192,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "cluster_hash": problem.cluster.content_hash,
         "devices": [device.name for device in problem.cluster.devices],
         "agents_asked": list(plan.asked),
+        "layers": "whole" if plan.whole else "any",
         "budget": plan.budget,
         "chosen": best.agent,
         "priorities": best.priorities,
@@ -170,6 +215,7 @@ def _row(option: Option, best: Option) -> dict[str, Any]:
         "priorities": option.priorities,
         "valid": result.valid,
         "reason": result.reason,
+        "modules_split": option.splits,
         "step_time_ns": result.step_time_ns,
         "chosen_is_faster_by": round(result.step_time_ns / max(best.result.step_time_ns, 1), 4)
         if result.valid

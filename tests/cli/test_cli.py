@@ -28,6 +28,7 @@ COMMANDS = [
     "site",
     "submit",
     "trace",
+    "pipeline",
     "measure",
     "calibrate",
     "measure-board",

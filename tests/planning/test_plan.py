@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 import go_gym
+from go_gym.baselines.placements import settle
+from go_gym.baselines.priorities import PRIORITIES, prioritised
 from go_gym.catalogue import datasets
 from go_gym.errors import AgentError, GoGymError
+from go_gym.pipeline import CUTS, Blocks
 from go_gym.planning.plan import USUAL, make_plan, summary, write_plan
+from go_gym.planning.whole import WHOLE_LAYERS, whole_layers
 from go_gym.problem.decision_file import load_decision
 from go_gym.simulator import simulate
 
@@ -67,3 +71,32 @@ def test_unknown_agents_and_graphs_that_fit_nowhere_are_named():
         GoGymError, match=r"alone are 1\.297 GB, the cluster's memory is .* at least \d+ devices"
     ):
         make_plan(go_gym.Problem(graph, tiny), [], 0)
+
+
+def test_layers_stay_whole_where_that_is_asked_for(plan):
+    """Among plans that split nothing the fastest is chosen; no cut by rule is faster."""
+    whole = make_plan(plan.problem, ["heft-contention"], budget=100, whole=True)
+    assert whole.best.splits == 0 and WHOLE_LAYERS in {each.agent for each in whole.options}
+    unsplit = [each for each in whole.options if each.result.valid and not each.splits]
+    assert whole.best.result.step_time_ns == min(each.result.step_time_ns for each in unsplit)
+    [found] = [each for each in whole.options if each.agent == WHOLE_LAYERS]
+    assert found.splits == 0 and simulate(plan.problem, found.decision).valid
+    blocks = Blocks.of(plan.problem)
+    for stages in range(1, 5):
+        for cut in CUTS.values():
+            stage = np.repeat(np.arange(stages), np.diff(cut(blocks, stages)))
+            placement = settle(plan.problem, np.append(stage, -1)[blocks.block_of])
+            for rule in PRIORITIES:
+                decision = prioritised(plan.problem, go_gym.Decision(placement), rule)
+                result = simulate(plan.problem, decision)
+                assert not result.valid or found.result.step_time_ns <= result.step_time_ns
+
+
+def test_a_graph_without_layers_and_one_that_fits_in_no_stretch_have_no_whole_plan(plan):
+    bare = go_gym.ComputationGraph.from_costs([1, 2], [], [])
+    pair = go_gym.Cluster.uniform(devices=2, bandwidth=1e9)
+    assert whole_layers(go_gym.Problem(bare, pair)) is None
+    devices = plan.problem.cluster.devices
+    tiny = tuple(replace(device, memory_bytes=1000) for device in devices)
+    cluster = replace(plan.problem.cluster, devices=tiny)
+    assert whole_layers(replace(plan.problem, cluster=cluster)) is None
