@@ -30,10 +30,10 @@ def two_chains() -> go_gym.Problem:
 def test_within_the_budget_and_alike_for_a_seed(name):
     problem, found = two_chains(), []
     for _ in range(2):
-        budget = Budget(problem, 400)
+        budget = Budget(problem, 200)
         decision = load_agent(name).solve(problem, budget, 3)
         check_decision(problem, decision)
-        assert 300 < budget.used <= 400
+        assert 100 < budget.used <= 200
         assert go_gym.simulate(problem, decision).step_time_ns == budget.best_step_time_ns
         found.append((decision.placement.tolist(), budget.curve))
     assert found[0] == found[1]
