@@ -128,6 +128,18 @@ def test_micro_batches_do_the_work_of_the_step(name):
     assert (several.graph.bytes_read[~sums].sum() >= graph.bytes_read.sum()).all()
 
 
+def test_the_update_reads_sums_alone_and_adds_up_the_gradients_of_tied_weights():
+    graph = datasets.load("gpt2")
+    several = micro_batched(graph, 3)
+    made, kind = several.graph, several.parts.kind[several.op]
+    sums = made.op_type == made.op_types.index(SUM)
+    update = (kind == Kind.UPDATE) & ~sums
+    read = made.use_producer[update[made.use_consumer]]
+    assert (sums | update | (kind == Kind.RESIDENT))[read].all(), "never one micro-batch's"
+    tied = np.flatnonzero((several.parts.kind == Kind.UPDATE) & (graph.phase == 1))
+    assert len(tied) == 1 and graph.op_types[graph.op_type[tied[0]]].startswith("aten.add")
+
+
 def test_tied_weights_are_sent_once_and_their_gradients_are_added_in_the_update():
     graph = datasets.load("gpt2")
     problem = make_problem(graph, load_cluster("p100x4"), "placement")

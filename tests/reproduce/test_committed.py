@@ -28,6 +28,7 @@ ROWS = {
     "table2": 1372,
     f"table2/{EQUAL_TIME}": 586,
     "table3": 96,
+    "simulator-2/fig6": 48,
     "simulator-2/table2": 462,
     "simulator-2/table3": 40,
 }
