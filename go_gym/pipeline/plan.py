@@ -90,17 +90,12 @@ def run_plan(blocks: Blocks, plan: PipelinePlan, trace: bool = False) -> Pipelin
             f"{captured.num_devices}"
         )
     step = micro_batched(captured.graph, plan.micro)
-    stage = follow_inputs(captured.graph, _stage_of_blocks(cuts)[blocks.block_of])[step.op]
+    stage = follow_inputs(captured.graph, blocks.stages(cuts))[step.op]
     problem = Problem(step.graph, captured.cluster)
     placement = unite_groups(problem, stage % plan.devices)
     decision = Decision(placement, order=_order(step, stage, plan))
     result = simulate(problem, decision, trace)
     return PipelineRun(problem, decision, result, plan.devices)
-
-
-def _stage_of_blocks(cuts: np.ndarray) -> np.ndarray:
-    """(blocks + 1,): the stage of each block, and -1 for no block."""
-    return np.append(np.repeat(np.arange(len(cuts) - 1), np.diff(cuts)), -1)
 
 
 def _order(step: MicroBatched, stage: np.ndarray, plan: PipelinePlan) -> np.ndarray:

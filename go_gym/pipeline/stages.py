@@ -52,6 +52,11 @@ class Blocks:
         block = np.concatenate([[0], np.cumsum(allowed)])
         return cls(problem, np.where(at >= 0, block[np.maximum(at, 0)], -1), int(block[-1]) + 1)
 
+    def stages(self, cuts: np.ndarray) -> np.ndarray:
+        """(n,) int64: the stage of each op under ``cuts`` (stages + 1,); -1 without a layer."""
+        stage = np.repeat(np.arange(len(cuts) - 1), np.diff(cuts))
+        return np.append(stage, -1)[self.block_of]
+
     @cached_property
     def work(self) -> np.ndarray:
         """(blocks,) float64 ns: what a block's ops take in all, forward, backward and update."""

@@ -55,8 +55,7 @@ class _Search:
         if key in self.seen or self.budget.remaining < len(PRIORITIES):
             return False
         self.seen.add(key)
-        stage = np.append(np.repeat(np.arange(len(cuts) - 1), np.diff(cuts)), -1)
-        placement = settle(self.blocks.problem, stage[self.blocks.block_of])
+        placement = settle(self.blocks.problem, self.blocks.stages(cuts))
         before = self.budget.best_step_time_ns
         for rule in PRIORITIES:
             self.budget.evaluate(prioritised(self.blocks.problem, Decision(placement), rule))

@@ -88,8 +88,7 @@ def fastest_cut_by_rule(problem):
     blocks, times = Blocks.of(problem), []
     for stages in range(1, problem.num_devices + 1):
         for cut in CUTS.values():
-            stage = np.repeat(np.arange(stages), np.diff(cut(blocks, stages)))
-            placement = settle(problem, np.append(stage, -1)[blocks.block_of])
+            placement = settle(problem, blocks.stages(cut(blocks, stages)))
             for rule in PRIORITIES:
                 decision = prioritised(problem, go_gym.Decision(placement), rule)
                 result = simulate(problem, decision)
