@@ -63,12 +63,14 @@ def test_the_bubble_of_interleaved_stages_is_divided_by_the_chunks(p, turns, for
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(1, 5), st.integers(0, 4), times)
-def test_the_bubble_of_zero_bubble(p, more, time):
-    """(p - 1) (F + B - W), from p micro-batches on: Qi et al. 2024, table 1 (ZB-H1)."""
-    m = p + more
-    found = run(chain(p, time * m, time * m, time * m), "zero-bubble", p, m)
-    assert found.result.step_time_ns == 3 * m * time + (p - 1) * time
+@given(st.integers(1, 5), st.integers(0, 4), times, times, times)
+def test_the_bubble_of_zero_bubble(p, more, forward, backward, weights):
+    """(p - 1) (F + B - W), from p micro-batches on and for W up to F and B: Qi et al. 2024, table 1
+    (ZB-H1)."""
+    m, weights = p + more, min(weights, forward, backward)
+    found = run(chain(p, forward * m, backward * m, weights * m), "zero-bubble", p, m)
+    idle = (p - 1) * (forward + backward - weights)
+    assert found.result.step_time_ns == m * (forward + backward + weights) + idle
 
 
 @settings(max_examples=30, deadline=None)
