@@ -27,14 +27,7 @@ goGym.barsChart = (place, picture) => {
           `; on ${picture.groups.join(", ")}`,
       },
     },
-    grid: { left: 8, right: 16, top: 40, bottom: 8, outerBoundsMode: "same" },
-    legend: {
-      type: "scroll",
-      top: 0,
-      textStyle: { color: goGym.style("text") },
-      pageTextStyle: { color: goGym.style("text") },
-      data: [...names, ...(picture.marks.length ? ["the paper's"] : [])],
-    },
+    ...goGym.legend([...names, ...(picture.marks.length ? ["the paper's"] : [])]),
     tooltip: {
       ...goGym.tooltip(),
       formatter: ({ data }) => tell(data.who, data.group, data.shown),

@@ -184,6 +184,37 @@ const goGym = {
     return made;
   },
 
+  /** The columns that say how good a result is. */
+  quality(reference) {
+    return [
+      {
+        title: `/ ${reference}`,
+        value: (row) => row.ratio,
+        text: (row) => this.number(row.ratio),
+      },
+      {
+        title: "above lower bound",
+        value: (row) => row.gap,
+        text: (row) => (row.gap === null ? "–" : `${(row.gap * 100).toFixed(1)} %`),
+      },
+      { title: "peak memory, GB", value: (row) => row.gb, text: (row) => this.amount(row.gb) },
+      {
+        title: "seeds valid",
+        value: (row) => row.valid,
+        text: (row) => `${row.valid} of ${row.seeds}`,
+      },
+    ];
+  },
+
+  /** Room for a chart, and the names above it. */
+  legend(names) {
+    const text = { color: this.style("text") };
+    return {
+      grid: { left: 8, right: 16, top: 40, bottom: 8, outerBoundsMode: "same" },
+      legend: { type: "scroll", top: 0, textStyle: text, pageTextStyle: text, data: names },
+    };
+  },
+
   /** The look of a tooltip, and of an axis, in the page's colours. */
   tooltip() {
     return {

@@ -105,14 +105,7 @@
             rows.map((row) => `${row.name} ${goGym.number(row.value)}`).join("; "),
         },
       },
-      grid: { left: 8, right: 16, top: 40, bottom: 8, outerBoundsMode: "same" },
-      legend: {
-        type: "scroll",
-        top: 0,
-        textStyle: { color: goGym.style("text") },
-        pageTextStyle: { color: goGym.style("text") },
-        data: rows.map((row) => row.name),
-      },
+      ...goGym.legend(rows.map((row) => row.name)),
       tooltip: {
         ...goGym.tooltip(),
         trigger: "item",

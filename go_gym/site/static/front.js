@@ -175,22 +175,7 @@
             value: (row) => row.ms,
             text: (row) => (row.ms === null ? "invalid" : goGym.amount(row.ms)),
           },
-          {
-            title: `/ ${found.reference}`,
-            value: (row) => row.ratio,
-            text: (row) => goGym.number(row.ratio),
-          },
-          {
-            title: "above lower bound",
-            value: (row) => row.gap,
-            text: (row) => (row.gap === null ? "–" : `${(row.gap * 100).toFixed(1)} %`),
-          },
-          { title: "peak memory, GB", value: (row) => row.gb, text: (row) => goGym.amount(row.gb) },
-          {
-            title: "seeds valid",
-            value: (row) => row.valid,
-            text: (row) => `${row.valid} of ${row.seeds}`,
-          },
+          ...goGym.quality(found.reference),
         ],
         shown,
         { sort: 4, label: "Each agent on each graph" },

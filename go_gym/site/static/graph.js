@@ -121,22 +121,7 @@
               : goGym.interval(row.ms, row.low, row.high, (value) => goGym.amount(value, 1)),
         },
         { title: "plan", value: (row) => (row.plan ? 0 : 1), node: plan },
-        {
-          title: `/ ${cell.reference}`,
-          value: (row) => row.ratio,
-          text: (row) => goGym.number(row.ratio),
-        },
-        {
-          title: "above lower bound",
-          value: (row) => row.gap,
-          text: (row) => (row.gap === null ? "–" : `${(row.gap * 100).toFixed(1)} %`),
-        },
-        { title: "peak memory, GB", value: (row) => row.gb, text: (row) => goGym.amount(row.gb) },
-        {
-          title: "seeds valid",
-          value: (row) => row.valid,
-          text: (row) => `${row.valid} of ${row.seeds}`,
-        },
+        ...goGym.quality(cell.reference),
         { title: "version", value: (row) => row.versions.join(", ") },
         { title: "simulator", value: (row) => row.simulators.join(", ") },
       ],
